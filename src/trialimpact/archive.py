@@ -1,0 +1,72 @@
+"""`Moments` <-> one small file, from which every estimate can be computed without records.
+
+The cells of the tables can be counts of one person: the file is an input to estimators, and not
+itself a publication.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from trialimpact.errors import OutputError, worded
+from trialimpact.moments import Moments
+from trialimpact.protocol import TrialProtocol
+from trialimpact.tally import Tally
+
+FORMAT = "trialimpact moments 1"
+
+
+def save_moments(moments: Moments, path: str | Path) -> None:
+    """Write moments to an `.npz` file: the same moments give the same bytes."""
+    header = {
+        "format": FORMAT,
+        "protocol": moments.protocol.model_dump(mode="json", by_alias=True),
+        "strata": moments.strata,
+        "clusters": moments.clusters,
+        "counts_shape": moments.counts.shape,
+        "gram_shape": moments.gram.shape,
+    }
+    with Path(path).open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            header=np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8),
+            counts_cell=moments.counts.cell,
+            counts_count=moments.counts.count,
+            gram_cell=moments.gram.cell,
+            gram_count=moments.gram.count,
+            claimants=moments.claimants,
+        )
+
+
+def load_moments(path: str | Path) -> Moments:
+    """Read moments that `save_moments` wrote.
+
+    Raises
+    ------
+    OutputError
+        The file is not there, is cut short, or is not a file of moments.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(stored["header"].tobytes())
+            if header["format"] != FORMAT:
+                raise ValueError(header["format"])
+            return Moments(
+                protocol=TrialProtocol.model_validate(header["protocol"]),
+                strata=tuple(header["strata"]),
+                clusters=tuple(header["clusters"]),
+                counts=Tally(tuple(header["counts_shape"]), stored["counts_cell"], stored["counts_count"]),
+                gram=Tally(tuple(header["gram_shape"]), stored["gram_cell"], stored["gram_count"]),
+                claimants=stored["claimants"],
+            )
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise OutputError(
+            worded(
+                f"{path}: not a whole file of moments ({type(error).__name__}).",
+                remedy="write it again with `trialimpact analyse` or save_moments",
+            )
+        ) from None

@@ -1,0 +1,94 @@
+"""The exceptions, and how a message is worded: what, where, which rule, how many, what to do.
+
+No message holds an identifier or a value from a record: rows are named by position (row 1 is the
+first row under the header).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ROWS_SHOWN = 10
+"""How many row numbers a message lists before it says how many more there are."""
+
+
+class TrialImpactError(Exception):
+    """Any error that this library raises on purpose."""
+
+
+class ProtocolError(TrialImpactError, ValueError):
+    """The protocol cannot be read, contradicts itself, or does not know what was asked for."""
+
+
+class RecordError(TrialImpactError, ValueError):
+    """Records break rules; the message lists every broken rule of every table at once."""
+
+
+class DesignError(TrialImpactError, ValueError):
+    """The records are sound, but the trial they describe cannot be analysed as asked."""
+
+
+class OutputError(TrialImpactError, OSError):
+    """Results cannot be written where they were asked to go, or cannot be read back."""
+
+
+class TrialWarning(UserWarning):
+    """Something an evaluator must know, that does not stop the analysis."""
+
+
+def worded(what: str, *details: str, remedy: str) -> str:
+    """One message: what happened, indented details, and the remedy on the last line.
+
+    >>> print(worded("sites.toml: no outcome", remedy="add [[outcomes]]"))
+    sites.toml: no outcome
+      remedy: add [[outcomes]]
+    """
+    return "\n  ".join([what, *details, f"remedy: {remedy}"])
+
+
+def listed(rows: Sequence[int], shown: int = ROWS_SHOWN) -> str:
+    """Row numbers for a message, cut to the first few.
+
+    >>> listed([3, 8, 11], shown=2)
+    '3, 8 and 1 more'
+    """
+    text = ", ".join(str(row) for row in rows[:shown])
+    return text if len(rows) <= shown else f"{text} and {len(rows) - shown:,} more"
+
+
+def unknown_name(noun: str, name: str, known: Iterable[str], where: str = "the protocol") -> ProtocolError:
+    """The error for asking by a name that the protocol does not have."""
+    names = ", ".join(repr(each) for each in known) or "none"
+    return ProtocolError(worded(f"{where} has no {noun} {name!r}.", remedy=f"use one of: {names}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenRule:
+    """One rule that some rows of one table break (or, with no rows, that the whole table breaks)."""
+
+    table: str
+    rule: str
+    says: str
+    remedy: str
+    rows: tuple[int, ...] = ()
+    n_rows: int = 0
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The rule in words, as it appears in a `RecordError`."""
+        if not self.rows:
+            return worded(f"{self.table}: {self.says} ('{self.rule}').", remedy=self.remedy)
+        breaks = "row breaks" if len(self.rows) == 1 else "rows break"
+        where = f"rows: {listed(self.rows)} (columns: {', '.join(self.columns)})"
+        what = f"{self.table}: {len(self.rows):,} of {self.n_rows:,} {breaks} '{self.rule}': {self.says}."
+        return worded(what, where, remedy=self.remedy)
+
+
+def record_error(broken: Sequence[BrokenRule]) -> RecordError:
+    """The one error that lists every broken rule."""
+    advice = (
+        "Every broken rule is listed above. Correct the extract, or pass "
+        'on_broken_rule="quarantine" to set broken rows aside and count them in the flow.'
+    )
+    return RecordError("\n".join([*(str(rule) for rule in broken), advice]))

@@ -1,0 +1,211 @@
+"""Balance of the arms on characteristics (M15)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.errors import DesignError, worded
+from trialimpact.estimators.confidence import two_sided_p
+from trialimpact.estimators.contrast import Floats, difference
+from trialimpact.groups import IN, MISSING, find_members
+from trialimpact.protocol import Characteristic, Contrast
+from trialimpact.sample import TrialSample
+from trialimpact.spells import OutcomeSpells
+
+COLUMNS = [
+    "contrast",
+    "characteristic",
+    "level",
+    "kind",
+    "n_treatment",
+    "n_control",
+    "missing_treatment",
+    "missing_control",
+    "value_treatment",
+    "value_control",
+    "difference",
+    "standardised_difference",
+    "statistic",
+    "df",
+    "p_value",
+    "test",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Balance:
+    """Shares and means by arm, with differences, standardised differences and tests.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Columns `COLUMNS`: a row a level of a categorical characteristic (share, pooled
+        two-proportion z) or a numeric characteristic (mean, Welch z); then a row
+        "(all characteristics)" with the joint Wald test.
+    """
+
+    rows: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows."""
+        return self.rows.copy()
+
+    def __repr__(self) -> str:
+        tested = self.rows["p_value"].notna() & (self.rows["test"] != "joint wald")
+        small = int((self.rows.loc[tested, "p_value"] < 0.05).sum())
+        return f"Balance({int(tested.sum())} rows tested, {small} with p < 0.05)"
+
+    def _repr_html_(self) -> str:
+        return self.rows.to_html(index=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Column:
+    """One thing that is compared: values of everyone (NaN where missing), and how it is named."""
+
+    characteristic: str
+    level: str
+    kind: str
+    values: Floats
+
+
+def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Balance:
+    """Compare the arms of every contrast on the protocol's characteristics.
+
+    Shares and means are among those whose value is known, and the missing are counted. The
+    standardised difference divides by the pooled standard deviation sqrt((s_T² + s_C²)/2).
+    Categorical characteristics are compared level by level, never as numbers. The joint test is a
+    Wald test of all levels (less one a characteristic) and means together, with unequal variances,
+    among those for whom nothing is missing.
+
+    Parameters
+    ----------
+    sample : TrialSample
+    spells : mapping of outcome name to `OutcomeSpells`
+        For levels that are given by `any_days`.
+
+    Raises
+    ------
+    DesignError
+        A characteristic names a column that is not there, or a numeric one holds text.
+
+    Notes
+    -----
+    Source: methods page, M15. Cost: O(claimants × levels).
+    """
+    columns = [column for each in sample.protocol.characteristics for column in _columns(each, sample, spells)]
+    rows: list[dict[str, Any]] = []
+    for contrast in sample.protocol.contrasts:
+        arms = sample.protocol.arms
+        treated = np.isin(sample.assigned_arm, [arms.index(arm) for arm in contrast.treatment])
+        control = np.isin(sample.assigned_arm, [arms.index(arm) for arm in contrast.control])
+        rows += [{"contrast": contrast.name, **_compared(column, treated, control)} for column in columns]
+        if columns:
+            rows.append(_joint_test(contrast, columns, treated, control))
+    return Balance(rows=pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _columns(
+    characteristic: Characteristic, sample: TrialSample, spells: Mapping[str, OutcomeSpells]
+) -> Iterator[_Column]:
+    name = characteristic.name
+    for level in characteristic.levels:
+        members = find_members(level.where, sample, spells)
+        inside = np.where(members == MISSING, np.nan, (members == IN).astype(float))
+        yield _Column(name, level.label, "categorical", inside)
+    if characteristic.column is None:
+        return
+    if characteristic.column not in sample.people:
+        raise DesignError(
+            worded(
+                f"characteristic {name!r} asks for the column {characteristic.column!r}, which is not there.",
+                remedy="name a column of [sources.claimants], or office, or digit",
+            )
+        )
+    values = sample.people[characteristic.column]
+    if characteristic.kind == "numeric":
+        if not pd.api.types.is_numeric_dtype(values.dtype):
+            remedy = 'set kind = "categorical", or correct the extract'
+            raise DesignError(worded(f"characteristic {name!r} is numeric and its column holds text.", remedy=remedy))
+        yield _Column(name, "", "numeric", values.to_numpy(dtype=float, na_value=np.nan))
+        return
+    missing = values.isna().to_numpy(dtype=bool)
+    for label in sorted(values.dropna().unique(), key=str):
+        is_level = (values == label).to_numpy(dtype=bool, na_value=False)
+        yield _Column(name, str(label), "categorical", np.where(missing, np.nan, is_level.astype(float)))
+
+
+def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+    known = ~np.isnan(column.values)
+    sides = [column.values[side & known] for side in (treated, control)]
+    n = np.array([side.size for side in sides])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.array([side.sum() / max(side.size, 1) if side.size else np.nan for side in sides])
+        variance = np.array([side.var(ddof=1) if side.size > 1 else np.nan for side in sides])
+        apart = float(difference(mean[0], mean[1]))
+        if column.kind == "numeric":
+            test, std_error = "welch z", np.sqrt((variance / n).sum())
+        else:
+            pooled = (n * mean).sum() / n.sum()
+            test, std_error = "two-proportion z", np.sqrt(pooled * (1 - pooled) * (1 / n).sum())
+            variance = mean * (1 - mean)
+        statistic = np.divide(apart, std_error)
+        standardised = np.divide(apart, np.sqrt(variance.mean()))
+    return {
+        "characteristic": column.characteristic,
+        "level": column.level,
+        "kind": column.kind,
+        "n_treatment": int(n[0]),
+        "n_control": int(n[1]),
+        "missing_treatment": int((treated & ~known).sum()),
+        "missing_control": int((control & ~known).sum()),
+        "value_treatment": mean[0],
+        "value_control": mean[1],
+        "difference": apart,
+        "standardised_difference": float(standardised),
+        "statistic": float(statistic),
+        "df": np.nan,
+        "p_value": float(two_sided_p(np.asarray(apart), np.asarray(std_error))),
+        "test": test,
+    }
+
+
+def _joint_test(
+    contrast: Contrast, columns: list[_Column], treated: np.ndarray, control: np.ndarray
+) -> dict[str, Any]:
+    """Wald test that no difference is other than zero; linear dependence lowers its degrees of freedom."""
+    from scipy.special import chdtrc
+
+    matrix = np.column_stack([column.values for column in columns])
+    complete = ~np.isnan(matrix).any(axis=1)
+    sides = [matrix[side & complete] for side in (treated, control)]
+    statistic, df = np.nan, 0
+    if min(len(side) for side in sides) > 1:
+        apart = difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
+        covariance = sum(np.atleast_2d(np.cov(side, rowvar=False)) / len(side) for side in sides)
+        scale = np.sqrt(np.diag(covariance))
+        moving = scale > 0
+        correlation = covariance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
+        z = apart[moving] / scale[moving]
+        df = int(np.linalg.matrix_rank(correlation, hermitian=True)) if z.size else 0
+        statistic = float(z @ np.linalg.pinv(correlation, hermitian=True, rcond=1e-10) @ z) if df else np.nan
+    blank = {name: np.nan for name in COLUMNS}
+    return blank | {
+        "contrast": contrast.name,
+        "characteristic": "(all characteristics)",
+        "level": "",
+        "kind": "joint",
+        "n_treatment": len(sides[0]),
+        "n_control": len(sides[1]),
+        "missing_treatment": int((treated & ~complete).sum()),
+        "missing_control": int((control & ~complete).sum()),
+        "statistic": statistic,
+        "df": df,
+        "p_value": float(chdtrc(df, statistic)) if df else np.nan,
+        "test": "joint wald",
+    }

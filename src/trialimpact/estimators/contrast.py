@@ -1,0 +1,164 @@
+"""Treatment minus control: the one place that owns the sign.
+
+Everything that subtracts one side of a contrast from the other, shares or influence values, calls
+`difference`. "Days off benefit" is an outcome of its own, never a sign turned later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialimpact.errors import DesignError, ProtocolError, worded
+from trialimpact.intervals import Integers
+from trialimpact.moments import Counts, Moments
+from trialimpact.protocol import Contrast
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def difference(treatment: Floats, control: Floats) -> Floats:
+    """Treatment minus control."""
+    return treatment - control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """A contrast within one stratum (or within everyone): counts by cluster on both sides."""
+
+    weight: float
+    stratum: str | None
+    treatment: Counts
+    control: Counts
+
+    @property
+    def sides(self) -> tuple[Counts, Counts]:
+        """Treatment, control."""
+        return self.treatment, self.control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Comparison:
+    """One contrast of one outcome in one subgroup, ready to be estimated.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        One for everyone, or one a stratum with weights that sum to 1.
+    """
+
+    moments: Moments
+    outcome: str
+    subgroup: str
+    contrast: Contrast
+    stratified: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def method(self) -> str:
+        """The name that the tidy rows carry."""
+        return "stratified" if self.stratified else "difference"
+
+    @property
+    def first_day(self) -> int:
+        """First day of the window."""
+        return -self.moments.protocol.analysis.pre_days
+
+    def n_followed(self) -> tuple[Integers, Integers]:
+        """Claimants followed on each day of the window, treatment and control."""
+        return self._total(lambda counts: counts.followed)
+
+    def ever_followed(self, n_days: int) -> tuple[Integers, Integers]:
+        """Claimants with any follow-up in [0, H), H = 1..n_days, treatment and control."""
+        return self._total(lambda counts: counts.ever_followed(n_days))
+
+    def shares(self) -> tuple[Floats, Floats]:
+        """p(d) of treatment and control on each day of the window, weighted over the parts."""
+        shares = np.array([[part.weight * share(side) for side in part.sides] for part in self.parts])
+        treatment, control = shares.sum(axis=0)
+        return treatment, control
+
+    def _total(self, of: Callable[[Counts], Integers]) -> tuple[Integers, Integers]:
+        treatment, control = (
+            np.sum([of(part.sides[side]).sum(axis=0) for part in self.parts], axis=0) for side in (0, 1)
+        )
+        return treatment, control
+
+
+def share(counts: Counts) -> Floats:
+    """p(d) = s(d)/n(d) over all clusters; NaN on a day when nobody is followed."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts.on.sum(axis=0) / counts.followed.sum(axis=0))
+
+
+def compare(
+    moments: Moments,
+    outcome: str | None = None,
+    contrast: str | Contrast | None = None,
+    subgroup: str = "all",
+    *,
+    stratified: bool = False,
+) -> Comparison:
+    """Look up what is compared; outcome and contrast may be left out where there is only one.
+
+    Raises
+    ------
+    ProtocolError
+        The protocol has no such outcome, contrast or subgroup, or several and none is named.
+    DesignError
+        `stratified`, and a stratum has nobody on one side.
+    """
+    protocol = moments.protocol
+    name = _only("outcome", outcome, tuple(each.name for each in protocol.outcomes))
+    if not isinstance(contrast, Contrast):
+        contrast = protocol.contrast(_only("contrast", contrast, tuple(each.name for each in protocol.contrasts)))
+    strata: tuple[str | None, ...] = moments.strata if stratified else (None,)
+    sizes = [
+        [moments.n_claimants(subgroup, arms, stratum) for arms in (contrast.treatment, contrast.control)]
+        for stratum in strata
+    ]
+    kept = [place for place, size in enumerate(sizes) if any(size)]
+    if stratified:
+        _require_both_sides(contrast, subgroup, [sizes[place] for place in kept])
+    total = sum(sum(sizes[place]) for place in kept)
+    return Comparison(
+        moments=moments,
+        outcome=name,
+        subgroup=subgroup,
+        contrast=contrast,
+        stratified=stratified,
+        parts=tuple(
+            Part(
+                weight=sum(sizes[place]) / total if stratified else 1.0,
+                stratum=strata[place],
+                treatment=moments.counts_by_cluster(name, subgroup, contrast.treatment, strata[place]),
+                control=moments.counts_by_cluster(name, subgroup, contrast.control, strata[place]),
+            )
+            for place in (kept if stratified else [0])
+        ),
+    )
+
+
+def _only(noun: str, name: str | None, names: tuple[str, ...]) -> str:
+    if name is not None:
+        return name
+    if len(names) != 1:
+        remedy = f"name one: {', '.join(repr(each) for each in names)}"
+        raise ProtocolError(worded(f"the protocol has {len(names)} {noun}s.", remedy=remedy))
+    return names[0]
+
+
+def _require_both_sides(contrast: Contrast, subgroup: str, sizes: list[list[int]]) -> None:
+    lacking = sum(1 for treatment, control in sizes if not (treatment and control))
+    if lacking or not sizes:
+        raise DesignError(
+            worded(
+                f"contrast {contrast.name!r}, subgroup {subgroup!r}: {lacking} of {len(sizes)} strata "
+                "have nobody in treatment or nobody in control.",
+                remedy="join small strata, or estimate without stratification",
+            )
+        )

@@ -1,0 +1,176 @@
+"""`Effects`: a row a day or a horizon, and the tidy columns that every result shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.errors import DesignError, worded
+from trialimpact.estimators.contrast import Comparison, Floats
+from trialimpact.intervals import Integers
+from trialimpact.protocol import TrialProtocol
+
+FEW_CLUSTERS = 30
+"""Below this many clusters, results carry a warning."""
+
+TIDY_COLUMNS = [
+    "outcome",
+    "contrast",
+    "treatment_arm",
+    "control_arm",
+    "subgroup",
+    "day",
+    "horizon_days",
+    "n_treatment",
+    "n_control",
+    "mean_treatment",
+    "mean_control",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+    "p_value",
+    "interval",
+    "small_sample",
+    "method",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One number with its interval."""
+
+    estimate: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+    p_value: float
+    mean_treatment: float
+    mean_control: float
+    n_treatment: int
+    n_control: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Effects:
+    """Effects on an outcome by day (shares) or by horizon (days), of one contrast and subgroup.
+
+    Attributes
+    ----------
+    kind : {"daily", "cumulative"}
+        Daily: the difference in the share with the outcome on day `at`. Cumulative: the
+        difference in days with the outcome over days 0..`at`-1.
+    at : array, shape (n,)
+        Days, or horizons in days.
+    n_treatment, n_control : array, shape (n,)
+        Claimants followed on the day, or with any follow-up in the horizon.
+    mean_treatment, mean_control, estimate, std_error, conf_low, conf_high, p_value : array, shape (n,)
+    interval : str
+        "wald", "newcombe" or "accumulated".
+    notes : tuple of str
+        Why some rows are NaN, if any are.
+    """
+
+    kind: Literal["daily", "cumulative"]
+    comparison: Comparison
+    at: Integers
+    n_treatment: Integers
+    n_control: Integers
+    mean_treatment: Floats
+    mean_control: Floats
+    estimate: Floats
+    std_error: Floats
+    conf_low: Floats
+    conf_high: Floats
+    p_value: Floats
+    interval: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def protocol(self) -> TrialProtocol:
+        """The protocol of the trial."""
+        return self.comparison.moments.protocol
+
+    def effect(self, at: int) -> Effect:
+        """The effect on one day, or to one horizon in days.
+
+        Raises
+        ------
+        DesignError
+            The day or horizon was not estimated.
+        """
+        place = int(np.searchsorted(self.at, at))
+        if place == self.at.size or self.at[place] != at:
+            first, last = int(self.at[0]), int(self.at[-1])
+            raise DesignError(
+                worded(f"{self.kind} effects run from {first} to {last}, not {at}.", remedy="ask within these")
+            )
+        numbers: dict[str, Any] = {
+            name: getattr(self, name)[place].item() for name in Effect.__dataclass_fields__
+        }
+        return Effect(**numbers)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The tidy columns (`TIDY_COLUMNS`), a row a day or horizon."""
+        contrast, analysis = self.comparison.contrast, self.protocol.analysis
+        blank = pd.array([pd.NA] * self.at.size, dtype="Int64")
+        at = pd.array(self.at, dtype="Int64")
+        columns: dict[str, Any] = {
+            "outcome": self.comparison.outcome,
+            "contrast": contrast.name,
+            "treatment_arm": " + ".join(contrast.treatment),
+            "control_arm": " + ".join(contrast.control),
+            "subgroup": self.comparison.subgroup,
+            "day": at if self.kind == "daily" else blank,
+            "horizon_days": at if self.kind == "cumulative" else blank,
+            "conf_level": analysis.conf_level,
+            "interval": self.interval,
+            "small_sample": analysis.small_sample,
+            "method": self.comparison.method,
+        }
+        numbers = {name: getattr(self, name) for name in TIDY_COLUMNS if name not in columns}
+        return pd.DataFrame({**columns, **numbers}, index=range(self.at.size))[TIDY_COLUMNS]
+
+    def __repr__(self) -> str:
+        which = self.comparison
+        last = self.effect(int(self.at[-1]))
+        unit = "share" if self.kind == "daily" else "days"
+        return (
+            f"Effects({self.kind}: {which.outcome}, {which.contrast.name}, {which.subgroup}; "
+            f"{self.at.size} rows, last at {int(self.at[-1])}: {last.estimate:.4g} {unit} "
+            f"({last.conf_low:.4g} to {last.conf_high:.4g}))"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = self.to_frame()
+        if self.kind == "cumulative":
+            rows = rows[rows["horizon_days"].isin(self.protocol.analysis.horizon_days)]
+        shown = rows[["day", "horizon_days", "n_treatment", "n_control", "estimate", "std_error", "conf_low", "conf_high"]]
+        return f"<p>{self!r}</p>{shown.dropna(axis=1, how='all').head(20).to_html(index=False)}"
+
+
+def caveats(comparison: Comparison, days: Integers) -> tuple[str, ...]:
+    """What a reader of these rows must know: days on which nobody is followed, few clusters."""
+    which = f"{comparison.outcome}, {comparison.contrast.name}, {comparison.subgroup}"
+    columns = days - comparison.first_day
+    smallest = np.min(
+        [side.followed.sum(axis=0)[columns] for part in comparison.parts for side in part.sides], axis=0
+    )
+    empty = days[smallest == 0]
+    notes = []
+    if empty.size:
+        notes.append(
+            f"{which}: nobody is followed in an arm on {empty.size:,} of {days.size:,} days (first: day "
+            f"{empty[0]}); these days, and every horizon past one of them, are NaN"
+        )
+    clusters = len(comparison.moments.clusters)
+    if comparison.moments.clustered and clusters < FEW_CLUSTERS:
+        notes.append(
+            f"{which}: {clusters} clusters are few for clustered standard errors; "
+            'cluster_variance = "jackknife" is safer'
+        )
+    return tuple(notes)

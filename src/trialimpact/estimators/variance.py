@@ -1,0 +1,160 @@
+"""Variances of a contrast's daily shares and of their sums (methods page, M2, M3, M4, M6).
+
+Without clusters the unit is the claimant and products come from the gram; with clusters the unit
+is the cluster, whose influence is summed over both arms and all strata before it is squared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialimpact.estimators.contrast import Comparison, Floats, Part, difference, share
+from trialimpact.estimators.small_sample import cluster_factor, side_factor, whole_factor
+from trialimpact.intervals import Integers
+from trialimpact.moments import Counts, Gram
+
+
+def daily_variance(comparison: Comparison) -> Floats:
+    """Variance of D(d) on each day of the window, shape (n_days,)."""
+    rule = comparison.moments.protocol.analysis.small_sample
+    followed = sum(comparison.n_followed())
+    parameters = np.full(np.shape(followed), 2 * len(comparison.parts))
+    if comparison.moments.clustered:
+        influence = cluster_influence(comparison)
+        units = _clusters_seen(comparison)
+        variance = (influence**2).sum(axis=0) * _cluster_factor(comparison, units)
+        return variance * whole_factor(rule, units, followed, parameters)
+    variance = np.zeros(np.shape(followed))
+    for part in comparison.parts:
+        for side in part.sides:
+            n, p = side.followed.sum(axis=0), share(side)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                variance = variance + part.weight**2 * p * (1 - p) / n * side_factor(rule, n)
+    return variance * whole_factor(rule, followed, followed, parameters)
+
+
+def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
+    """Variance of C(H) for H = 1..n_days, shape (n_days,)."""
+    rule = comparison.moments.protocol.analysis.small_sample
+    followed = _from_index(comparison, sum(comparison.n_followed()), n_days).cumsum()
+    parameters = 2 * len(comparison.parts) * np.arange(1, n_days + 1)
+    if comparison.moments.clustered:
+        summed = _from_index(comparison, cluster_influence(comparison), n_days).cumsum(axis=-1)
+        units = _clusters_ever_followed(comparison, n_days)
+        variance = (summed**2).sum(axis=0) * _cluster_factor(comparison, units)
+        return variance * whole_factor(rule, units, followed, parameters)
+    units = sum(comparison.ever_followed(n_days))
+    variance = np.zeros(n_days)
+    for part in comparison.parts:
+        for arms, side in _sides(comparison, part):
+            running = _diagonal_of_double_sum(_side_covariance(comparison, part, arms, side, n_days))
+            factor = side_factor(rule, side.ever_followed(n_days).sum(axis=0))
+            variance = variance + part.weight**2 * running * factor
+    # Rounding can leave -1e-18 where everybody is on the outcome; a variance is not negative.
+    return np.maximum(variance, 0.0) * whole_factor(rule, units, followed, parameters)
+
+
+def day_covariance(comparison: Comparison, n_days: int) -> Floats:
+    """Covariance of D(d) and D(d') on [0, n_days), shape (n_days, n_days)."""
+    rule = comparison.moments.protocol.analysis.small_sample
+    followed = _from_index(comparison, sum(comparison.n_followed()), n_days).sum()
+    parameters = 2 * len(comparison.parts) * n_days
+    if comparison.moments.clustered:
+        influence = _from_index(comparison, cluster_influence(comparison), n_days)
+        units = _clusters_ever_followed(comparison, n_days)[-1]
+        covariance = influence.T @ influence * _cluster_factor(comparison, units)
+        return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
+    units = sum(comparison.ever_followed(n_days))[-1]
+    covariance = np.zeros((n_days, n_days))
+    for part in comparison.parts:
+        for arms, side in _sides(comparison, part):
+            factor = side_factor(rule, side.ever_followed(n_days).sum(axis=0)[-1])
+            mine = _side_covariance(comparison, part, arms, side, n_days)
+            covariance = covariance + part.weight**2 * mine * factor
+    return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
+
+
+def cluster_influence(comparison: Comparison) -> Floats:
+    """Influence of each cluster on D(d), shape (n_clusters, n_days of the window).
+
+    Under `cluster_variance = "jackknife"`, the scaled change when the cluster is left out.
+    """
+    rows = np.zeros(comparison.parts[0].treatment.followed.shape)
+    for part in comparison.parts:
+        influence = _left_out if comparison.moments.protocol.analysis.cluster_variance == "jackknife" else _linear
+        rows = rows + part.weight * difference(influence(part.treatment), influence(part.control))
+    if comparison.moments.protocol.analysis.cluster_variance == "jackknife":
+        n_clusters = _clusters_seen(comparison)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rows = rows * np.sqrt((n_clusters - 1) / n_clusters)
+    return rows
+
+
+def _linear(counts: Counts) -> Floats:
+    """Σ over the cluster of (y - p)/n."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((counts.on - share(counts) * counts.followed) / counts.followed.sum(axis=0))
+
+
+def _left_out(counts: Counts) -> Floats:
+    """The share without the cluster, less the share; NaN where that leaves nobody."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        others_on = counts.on.sum(axis=0) - counts.on
+        others_followed = counts.followed.sum(axis=0) - counts.followed
+        return np.asarray(others_on / others_followed - share(counts))
+
+
+def _cluster_factor(comparison: Comparison, n_clusters: Integers) -> Floats:
+    analysis = comparison.moments.protocol.analysis
+    if analysis.cluster_variance == "jackknife":
+        return np.ones(np.shape(n_clusters))
+    return cluster_factor(analysis.small_sample, n_clusters)
+
+
+def _clusters_seen(comparison: Comparison) -> Integers:
+    """Clusters with anybody followed on each day of the window."""
+    present = [side.followed > 0 for part in comparison.parts for side in part.sides]
+    return np.asarray(np.logical_or.reduce(present).sum(axis=0))
+
+
+def _clusters_ever_followed(comparison: Comparison, n_days: int) -> Integers:
+    """Clusters with any follow-up in [0, H), H = 1..n_days."""
+    present = [side.ever_followed(n_days) > 0 for part in comparison.parts for side in part.sides]
+    return np.asarray(np.logical_or.reduce(present).sum(axis=0))
+
+
+def _sides(comparison: Comparison, part: Part) -> tuple[tuple[tuple[str, ...], Counts], ...]:
+    contrast = comparison.contrast
+    return (contrast.treatment, part.treatment), (contrast.control, part.control)
+
+
+def _side_covariance(
+    comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts, n_days: int
+) -> Floats:
+    """Covariance of p(d) and p(d') of one side (M4), before any correction."""
+    gram = comparison.moments.gram_of(comparison.outcome, comparison.subgroup, arms, part.stratum)
+    followed, on = side.from_day(0, n_days)
+    return share_covariance(gram, followed.sum(axis=0), on.sum(axis=0), n_days)
+
+
+def share_covariance(gram: Gram, followed: Integers, on: Integers, n_days: int) -> Floats:
+    """[A - p(d')·B(d,d') - p(d)·B(d',d) + p(d)p(d')·O] / (n(d) n(d')), shape (n_days, n_days)."""
+    days = slice(n_days)
+    both, cross, seen = gram.on_on[days, days], gram.on_followed[days, days], gram.followed_followed[days, days]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = on / followed
+        centred = both - p[None, :] * cross - p[:, None] * cross.T + np.outer(p, p) * seen
+        return np.asarray(centred / np.outer(followed, followed))
+
+
+def _diagonal_of_double_sum(covariance: Floats) -> Floats:
+    """Sum of the leading H × H block, for every H."""
+    return np.asarray(np.diagonal(covariance.cumsum(axis=0).cumsum(axis=1)).copy())
+
+
+def _from_index(comparison: Comparison, values: Floats | Integers | int, n_days: int) -> Floats:
+    """The days [0, n_days) of something over the whole window (last axis)."""
+    start = -comparison.first_day
+    return np.asarray(values)[..., start : start + n_days]
+
+

@@ -1,0 +1,67 @@
+"""Dates of any kind -> whole days since 1970-01-01, in one place."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.intervals import Booleans, Integers
+
+NO_DAY = int(np.iinfo(np.int64).min) // 4
+"""The day of a blank date."""
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+
+
+def day_of(date: dt.date) -> int:
+    """Days from 1970-01-01 to a date.
+
+    >>> day_of(dt.date(1970, 1, 3))
+    2
+    """
+    return date.toordinal() - _EPOCH
+
+
+def date_of(day: int) -> dt.date:
+    """The date that is `day` days after 1970-01-01."""
+    return dt.date.fromordinal(day + _EPOCH)
+
+
+def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:
+    """Days of a column (`NO_DAY` where blank) and a mask of what is no date at all.
+
+    Text follows `date_format`; a time of day is accepted only if it is midnight. Numbers, and
+    times with a zone, are not dates. Each distinct value is parsed once.
+    """
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
+        exact = values.to_numpy()
+        day = exact.astype("datetime64[D]")
+        days = np.where(np.isnat(day), NO_DAY, day.astype(np.int64))
+        return days, ~np.isnat(day) & (exact != day)
+    codes, distinct = pd.factorize(values.astype(object), use_na_sentinel=True)
+    parsed = [_parse_one(value, date_format) for value in distinct]
+    day_by_code = np.array([NO_DAY if day is None else day for day in parsed] + [NO_DAY], dtype=np.int64)
+    bad_by_code = np.array([day is None for day in parsed] + [False], dtype=bool)
+    return day_by_code[codes], bad_by_code[codes]
+
+
+def _parse_one(value: Any, date_format: str) -> int | None:
+    """The day of one value, `NO_DAY` for blank text, None for what is no date."""
+    if isinstance(value, dt.datetime):
+        return day_of(value.date()) if value.tzinfo is None and value.time() == dt.time() else None
+    if isinstance(value, dt.date):
+        return day_of(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip().removesuffix(" 00:00:00").removesuffix("T00:00:00")
+    if not text:
+        return NO_DAY
+    try:
+        if date_format == "%Y-%m-%d":
+            return day_of(dt.date.fromisoformat(text)) if len(text) == 10 and text[4] == "-" else None
+        return day_of(dt.datetime.strptime(text, date_format).date())  # noqa: DTZ007
+    except ValueError:
+        return None

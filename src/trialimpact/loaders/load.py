@@ -1,0 +1,275 @@
+"""Files and frames -> `TrialRecords`: read, parse, number people, apply the rules, keep what passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.errors import BrokenRule, ProtocolError, record_error, unknown_name, worded
+from trialimpact.intervals import Booleans, Integers, Intervals
+from trialimpact.loaders.dates import NO_DAY
+from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha256, read_frame
+from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, opaque_keys, parse_ninos
+from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
+from trialimpact.loaders.rules import RULES, Rule
+from trialimpact.loaders.schema import DATES, Table, parse_table, source_of
+from trialimpact.protocol.model import TrialProtocol
+
+OnBrokenRule = Literal["error", "quarantine"]
+
+
+def load_records(
+    protocol: TrialProtocol,
+    tables: Mapping[str, TableLike] | None = None,
+    *,
+    folder: str | Path = ".",
+    on_broken_rule: OnBrokenRule = "error",
+) -> TrialRecords:
+    """Read and check a trial's tables; identifiers become row numbers and are dropped.
+
+    Parameters
+    ----------
+    protocol : TrialProtocol
+    tables : mapping of source name to path or frame, optional
+        Tables to use in place of the protocol's `file`: a path (CSV, CSV.gz, Parquet, Feather,
+        Stata; SAS and SPSS with pyreadstat), a pandas or Polars frame, or an Arrow table.
+    folder : path
+        Where the protocol's relative file names start.
+    on_broken_rule : {"error", "quarantine"}
+        What to do with rows that break a rule: stop, naming every broken rule of every table, or
+        set the rows aside whole, with rule and row number, and count them.
+
+    Returns
+    -------
+    TrialRecords
+
+    Raises
+    ------
+    RecordError
+        A table cannot be read, lacks a column, or (unless quarantined) has rows that break a rule.
+    ProtocolError
+        A table is not one of the protocol's, or has neither a file nor a frame.
+
+    Examples
+    --------
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=200, seed=1)
+    >>> load_records(trial.protocol, trial.tables)
+    TrialRecords(...)
+    """
+    inputs, parsed, broken = _read_all(protocol, dict(tables or {}), Path(folder))
+    if broken:
+        raise record_error(broken)
+    digits = _number_claimants(protocol, parsed)
+    lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
+    quarantined = _quarantined(parsed, set_aside)
+    kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
+    participants = _participants(parsed, kept)
+    return TrialRecords(
+        protocol=protocol,
+        claimants=_claimants(parsed, kept, participants, digits),
+        markers=_markers(parsed, kept, participants),
+        spells={name: _spells(parsed[name], kept[name], participants) for name in protocol.sources.spells},
+        audit=Audit(lines=tuple(lines)),
+        quarantined=quarantined,
+        inputs=tuple(inputs),
+    )
+
+
+def _read_all(
+    protocol: TrialProtocol, given: dict[str, TableLike], folder: Path
+) -> tuple[list[InputFile], dict[str, Table], list[BrokenRule]]:
+    sources = protocol.sources
+    names = [name for name in ("claimants", "markers") if getattr(sources, name) is not None]
+    names += list(sources.spells)
+    for name in given:
+        if name not in names:
+            raise unknown_name("source", name, names)
+    inputs: list[InputFile] = []
+    parsed: dict[str, Table] = {}
+    broken: list[BrokenRule] = []
+    for name in names:
+        table = given.get(name, _file_of(protocol, name, folder) if name not in given else None)
+        try:
+            frame = read_frame(name, table)
+        except UnreadableTableError as error:
+            broken.append(error.broken)
+            continue
+        parsed[name], missing = parse_table(protocol, name, frame)
+        broken += missing
+        is_file = isinstance(table, str | Path)
+        inputs.append(
+            InputFile(
+                table=name,
+                name=Path(table).name if is_file else type(table).__name__,
+                n_rows=len(frame),
+                sha256=file_sha256(Path(table)) if is_file else None,
+            )
+        )
+    return inputs, parsed, broken
+
+
+def _file_of(protocol: TrialProtocol, name: str, folder: Path) -> Path:
+    file = source_of(protocol, name).file
+    if file is None:
+        remedy = f'give sources.{name}.file in the protocol, or tables={{"{name}": frame}}'
+        raise ProtocolError(worded(f"source {name!r} has no file and no frame.", remedy=remedy))
+    return folder / file
+
+
+def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Integers:
+    """Set every table's `claimant`, drop the identifiers, and return each person's allocating digit."""
+    keys: list[Keys] = []
+    for table in parsed.values():
+        assert table.identifiers is not None  # noqa: S101
+        if protocol.identifiers.kind == "nino":
+            keys.append(parse_ninos(table.identifiers, synthetic=protocol.identifiers.synthetic))
+        else:
+            keys.append(opaque_keys(table.identifiers))
+        table.identifiers = None
+        table.blank_identifier, table.invalid_identifier = keys[-1].blank, keys[-1].invalid
+    codes, n_people = number_people(keys)
+    digits = np.full(n_people, -1, dtype=np.int64)
+    for table, code, key in zip(parsed.values(), codes, keys, strict=True):
+        table.claimant = code
+        digits[code[code != NOBODY]] = key.digit[code != NOBODY]
+    # Only the trial's own tables say who is in it.
+    own = [table.claimant for table in parsed.values() if table.kind != "spells"]
+    in_trial = np.zeros(n_people + 1, dtype=bool)
+    in_trial[np.concatenate(own)] = True
+    in_trial[NOBODY] = False
+    for table in parsed.values():
+        table.claimant = np.where(in_trial[table.claimant], table.claimant, NOBODY)
+    return digits
+
+
+def _apply_rules(
+    protocol: TrialProtocol, parsed: dict[str, Table], on_broken_rule: OnBrokenRule
+) -> tuple[list[AuditLine], dict[str, dict[str, Booleans]]]:
+    lines: list[AuditLine] = []
+    broken: list[BrokenRule] = []
+    set_aside: dict[str, dict[str, Booleans]] = {}
+    for name, table in parsed.items():
+        set_aside[name] = {"": np.zeros(table.n_rows, dtype=bool)}
+        for rule in RULES:
+            if table.kind not in rule.kinds:
+                continue
+            mask = rule.find(table, protocol)
+            rows = tuple((np.flatnonzero(mask) + 1).tolist())
+            action = {"error": "set aside", "warning": "kept", "note": "kept"}[rule.severity]
+            lines.append(
+                AuditLine(
+                    table=name,
+                    rule=rule.name,
+                    severity=rule.severity,
+                    says=rule.says,
+                    rows=rows,
+                    n_rows=table.n_rows,
+                    action=action if rows else "none needed",
+                )
+            )
+            if rule.severity == "error" and rows:
+                set_aside[name][rule.name] = mask
+                broken.append(_broken(table, rule, rows))
+    if broken and on_broken_rule == "error":
+        raise record_error(broken)
+    return lines, set_aside
+
+
+def _broken(table: Table, rule: Rule, rows: tuple[int, ...]) -> BrokenRule:
+    columns = rule.columns
+    if columns == ("dates",):
+        columns = tuple(date for date in DATES[table.kind] if date in table.days)
+    return BrokenRule(
+        table=table.name,
+        rule=rule.name,
+        says=rule.says,
+        remedy=rule.remedy,
+        rows=rows,
+        n_rows=table.n_rows,
+        columns=tuple("any" if column == "*" else table.column(column) for column in columns),
+    )
+
+
+def _quarantined(parsed: dict[str, Table], set_aside: dict[str, dict[str, Booleans]]) -> pd.DataFrame:
+    rows = [
+        {"table": name, "row": int(row) + 1, "rule": rule}
+        for name in parsed
+        for rule, mask in set_aside[name].items()
+        for row in np.flatnonzero(mask)
+    ]
+    return pd.DataFrame(rows, columns=["table", "row", "rule"])
+
+
+def _participants(parsed: dict[str, Table], kept: dict[str, Booleans]) -> Integers:
+    """New row numbers by old: people with a row left in `claimants` or `markers`, in file order."""
+    own = [table.claimant[kept[name]] for name, table in parsed.items() if table.kind != "spells"]
+    present = pd.unique(np.concatenate(own)) if own else np.empty(0, dtype=np.int64)
+    highest = max((int(table.claimant.max(initial=NOBODY)) for table in parsed.values()), default=NOBODY)
+    numbers = np.full(highest + 2, NOBODY, dtype=np.int64)
+    numbers[np.sort(present)] = np.arange(present.size)
+    return numbers
+
+
+def _claimants(
+    parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers, digits: Integers
+) -> pd.DataFrame:
+    old_numbers = np.flatnonzero(participants != NOBODY)
+    n_people = old_numbers.size
+    frame = pd.DataFrame(
+        {
+            "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
+            "assigned_arm": pd.Series([None] * n_people, dtype=object),
+            "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
+            "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
+        }
+    )
+    table = parsed.get("claimants")
+    if table is None:
+        return frame
+    rows = np.flatnonzero(kept["claimants"])
+    who = participants[table.claimant[rows]]
+    for column, date in (("index_day", "index_date"), ("birth_day", "birth_date")):
+        if date in table.days:
+            frame.loc[who, column] = table.days[date][rows]
+    if "assigned_arm" in table.labels:
+        frame.loc[who, "assigned_arm"] = table.labels["assigned_arm"].to_numpy(dtype=object)[rows]
+    if "digit" in table.labels and (digits < 0).all():
+        given = pd.to_numeric(table.labels["digit"].iloc[rows]).fillna(-1)
+        frame.loc[who, "digit"] = given.astype(np.int64).to_numpy()
+    others = table.others.iloc[rows].set_axis(pd.Index(who), axis=0).reindex(range(n_people))
+    return pd.concat([frame, others], axis=1)
+
+
+def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame | None:
+    table = parsed.get("markers")
+    if table is None:
+        return None
+    rows = np.flatnonzero(kept["markers"])
+    frame = pd.DataFrame(
+        {
+            "claimant": participants[table.claimant[rows]],
+            "marker_day": table.days["marker_date"][rows],
+            **{name: table.label(name).to_numpy(dtype=object)[rows] for name in ("marker", "office", "status", "reason")},
+        }
+    )
+    frame["status"] = frame["status"].where(frame["status"].notna(), "valid")
+    return frame
+
+
+def _spells(table: Table, kept: Booleans, participants: Integers) -> SpellTable:
+    """The spells of participants whose code counts, uncut."""
+    claimant = np.where(table.claimant == NOBODY, NOBODY, participants[table.claimant])
+    keep = kept & (claimant != NOBODY)
+    counted = table.source.counted_codes if hasattr(table.source, "counted_codes") else ()
+    code = table.label("code")
+    if counted:
+        keep &= code.isin(counted).to_numpy(dtype=bool)
+    return SpellTable(
+        spells=Intervals(claimant[keep], table.days["start_date"][keep], table.end_day[keep]),
+        code=code[keep].reset_index(drop=True) if counted else None,
+    )

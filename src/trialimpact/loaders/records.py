@@ -1,0 +1,132 @@
+"""`TrialRecords`: what loading gives. People are row numbers; no identifier is in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from trialimpact.errors import ROWS_SHOWN, listed
+from trialimpact.intervals import Integers, Intervals
+from trialimpact.loaders.rules import Severity
+from trialimpact.protocol.model import TrialProtocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One rule applied to one table, whether or not any row breaks it."""
+
+    table: str
+    rule: str
+    severity: Severity
+    says: str
+    rows: tuple[int, ...]
+    n_rows: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Every rule that was applied, how many rows broke it, and what was done about them."""
+
+    lines: tuple[AuditLine, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a table and rule: table, rule, severity, says, n_broken, n_rows, action, rows."""
+        return pd.DataFrame(
+            [
+                {
+                    "table": line.table,
+                    "rule": line.rule,
+                    "severity": line.severity,
+                    "says": line.says,
+                    "n_broken": len(line.rows),
+                    "n_rows": line.n_rows,
+                    "action": line.action,
+                    "rows": listed(line.rows, ROWS_SHOWN),
+                }
+                for line in self.lines
+            ],
+            columns=["table", "rule", "severity", "says", "n_broken", "n_rows", "action", "rows"],
+        )
+
+    def __repr__(self) -> str:
+        broken = [line for line in self.lines if line.rows]
+        counts = ", ".join(f"{line.table}.{line.rule}: {len(line.rows):,}" for line in broken) or "nothing found"
+        return f"Audit({len(self.lines)} checks; {counts})"
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame()
+        found = frame[frame["n_broken"] > 0]
+        passed = len(frame) - len(found)
+        return f"<p>{passed} of {len(frame)} checks found nothing.</p>{found.to_html(index=False)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpellTable:
+    """The spells of one source, uncut, in days since 1970-01-01; `code` is None without codes."""
+
+    spells: Intervals
+    code: pd.Series[str] | None
+
+    def of_codes(self, codes: tuple[str, ...]) -> Intervals:
+        """The spells with one of these codes; all of them where no code is named."""
+        if not codes or self.code is None:
+            return self.spells
+        return self.spells.where(self.code.isin(codes).to_numpy(dtype=bool))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """What was read for one table, for the manifest."""
+
+    table: str
+    name: str
+    n_rows: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TrialRecords:
+    """Checked records of a trial. Row i of `claimants` is person i everywhere.
+
+    Attributes
+    ----------
+    claimants : DataFrame, one row a person
+        `digit` (-1 unknown), `assigned_arm` (None unknown), `index_day`, `birth_day` (days since
+        1970-01-01, `NO_DAY` unknown), and the characteristics.
+    markers : DataFrame or None
+        `claimant`, `marker_day`, `marker`, `office`, `status`, `reason`, in file order.
+    spells : mapping of source name to `SpellTable`
+        Uncut: coverage is applied where spells are merged.
+    audit : Audit
+    quarantined : DataFrame
+        `table`, `row`, `rule` of every row that was set aside.
+    inputs : tuple of InputFile
+    """
+
+    protocol: TrialProtocol
+    claimants: pd.DataFrame
+    markers: pd.DataFrame | None
+    spells: Mapping[str, SpellTable]
+    audit: Audit
+    quarantined: pd.DataFrame
+    inputs: tuple[InputFile, ...]
+
+    @property
+    def n_claimants(self) -> int:
+        """People with a row in `claimants` or a marker."""
+        return len(self.claimants)
+
+    def index_days(self) -> Integers:
+        """Given index days, shape (n_claimants,)."""
+        return self.claimants["index_day"].to_numpy()
+
+    def __repr__(self) -> str:
+        markers = "no markers" if self.markers is None else f"{len(self.markers):,} markers"
+        spells = ", ".join(f"{len(table.spells):,} {name} spells" for name, table in self.spells.items())
+        return f"TrialRecords({self.n_claimants:,} people; {markers}; {spells}; {len(self.quarantined):,} rows set aside)"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.audit._repr_html_()}"

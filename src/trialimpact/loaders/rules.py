@@ -1,0 +1,274 @@
+"""The rules that records must keep: each is one named function that returns the rows that break it.
+
+An error stops the load, or sets the row aside under quarantine. A warning and a note are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.intervals import Booleans, Integers
+from trialimpact.loaders.dates import NO_DAY, date_of, day_of
+from trialimpact.loaders.identifiers import NOBODY
+from trialimpact.loaders.schema import DATES, Kind, Table
+from trialimpact.protocol.model import TrialProtocol
+from trialimpact.protocol.sources import SpellSource, Status
+
+Severity = Literal["error", "warning", "note"]
+Find = Callable[[Table, TrialProtocol], Booleans]
+
+EARLIEST, LATEST = 1900, 2200
+"""Dates outside these years are errors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule: its name, what it says, what to do, and how to find the rows that break it."""
+
+    name: str
+    severity: Severity
+    kinds: tuple[Kind, ...]
+    columns: tuple[str, ...]
+    says: str
+    remedy: str
+    find: Find
+
+
+RULES: list[Rule] = []
+
+
+def _rule(severity: Severity, kinds: str, columns: str, says: str, remedy: str) -> Callable[[Find], Find]:
+    def register(find: Find) -> Find:
+        RULES.append(
+            Rule(
+                name=find.__name__,
+                severity=severity,
+                kinds=tuple(kinds.split()),  # type: ignore[arg-type]
+                columns=tuple(columns.split()),
+                says=says,
+                remedy=remedy,
+                find=find,
+            )
+        )
+        return find
+
+    return register
+
+
+ALL = "claimants markers spells"
+CORRECT = "correct the extract"
+
+
+@_rule("error", ALL, "claimant_id", "every row says whose it is", CORRECT)
+def claimant_id_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
+    return table.blank_identifier
+
+
+@_rule("error", ALL, "claimant_id", "identifiers have the declared form",
+       'correct the extract; [identifiers] kind = "opaque" if these are not NINOs; synthetic = true for prefix QQ')  # fmt: skip
+def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
+    return table.invalid_identifier
+
+
+@_rule("error", ALL, "*", "a column holds values of one type", "make the column all text, all dates or all numbers")
+def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
+    columns = [table.others[name] for name in table.others.columns]
+    columns += [] if table.identifiers is None else [table.identifiers]
+    masks = [_of_another_type(values) for values in columns if pd.api.types.is_object_dtype(values.dtype)]
+    return np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *masks])
+
+
+@_rule("error", ALL, "dates", "dates can be read",
+       'correct the extract, or set date_format in the source, for example date_format = "%d/%m/%Y"')  # fmt: skip
+def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
+    return np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.unreadable.values()])
+
+
+@_rule("error", ALL, "dates", f"dates lie in {EARLIEST}-{LATEST}",
+       "correct the extract; list placeholders for 'not ended' in open_end_dates")  # fmt: skip
+def date_is_plausible(table: Table, protocol: TrialProtocol) -> Booleans:
+    low, high = (day_of(date_of(0).replace(year=year)) for year in (EARLIEST, LATEST + 1))
+    wrong = np.zeros(table.n_rows, dtype=bool)
+    for name in DATES[table.kind]:
+        if name in table.days:
+            days = table.days[name]
+            open_ended = table.is_open if name == "end_date" else np.zeros(table.n_rows, dtype=bool)
+            wrong |= (days != NO_DAY) & ~open_ended & ((days < low) | (days >= high))
+    return wrong
+
+
+@_rule("error", "claimants", "claimant_id", "a claimant has one row", "keep one row a person")
+def claimant_is_unique(table: Table, protocol: TrialProtocol) -> Booleans:
+    known = table.claimant != NOBODY
+    repeated = pd.Series(table.claimant).duplicated(keep=False).to_numpy(dtype=bool)
+    return np.asarray(repeated & known)
+
+
+@_rule("error", "claimants", "digit", "the allocating digit is one of 0-9", "give the last numeric digit of the NINO")
+def digit_is_a_digit(table: Table, protocol: TrialProtocol) -> Booleans:
+    digits = table.label("digit")
+    return np.asarray(digits.notna() & ~digits.isin([str(digit) for digit in range(10)]))
+
+
+@_rule("error", "claimants", "assigned_arm", "the assigned arm is one of the protocol's",
+       "correct the label, or add the arm to allocation.arms")  # fmt: skip
+def assigned_arm_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
+    arms = table.label("assigned_arm")
+    return np.asarray(arms.notna() & ~arms.isin(protocol.arms) & protocol.arms_are_declared)
+
+
+@_rule("note", "claimants", "assigned_arm", "the assigned arm is in a contrast", "none needed: not analysed")
+def assigned_arm_is_analysed(table: Table, protocol: TrialProtocol) -> Booleans:
+    arms = table.label("assigned_arm")
+    return np.asarray(arms.notna() & ~arms.isin(protocol.arms))
+
+
+@_rule("error", "markers", "marker", "a marker is one of the protocol's arms",
+       "correct the label, or add the arm to the allocation")  # fmt: skip
+def marker_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
+    return np.asarray(~table.label("marker").isin(protocol.arms))
+
+
+@_rule("error", "markers", "marker_date", "a marker has a date", CORRECT)
+def marker_date_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
+    return _blank_day(table, "marker_date")
+
+
+@_rule("error", "markers", "status", f"a status is one of {', '.join(get_args(Status))}, or blank for valid", CORRECT)
+def status_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
+    status = table.label("status")
+    return np.asarray(status.notna() & ~status.isin(get_args(Status)))
+
+
+@_rule("error", "spells", "start_date", "a spell has a start", CORRECT)
+def start_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
+    return _blank_day(table, "start_date")
+
+
+@_rule("error", "spells", "start_date end_date", "a spell does not end before it starts", CORRECT)
+def end_not_before_start(table: Table, protocol: TrialProtocol) -> Booleans:
+    return _both_known(table) & (table.days["end_date"] < table.days["start_date"])
+
+
+@_rule("error", "spells", "start_date", "a spell starts before the extract date",
+       "correct extract_date in the protocol, or the extract")  # fmt: skip
+def start_before_extract(table: Table, protocol: TrialProtocol) -> Booleans:
+    start = table.days["start_date"]
+    return (start != NO_DAY) & (start >= day_of(_spells(table).extract_date))
+
+
+@_rule("error", "spells", "code", "a code is counted or ignored by the protocol",
+       "add the code to counted_codes or ignored_codes")  # fmt: skip
+def code_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
+    source = _spells(table)
+    if not source.counted_codes:
+        return np.zeros(table.n_rows, dtype=bool)
+    return np.asarray(~table.label("code").isin([*source.counted_codes, *source.ignored_codes]))
+
+
+@_rule("warning", "markers spells", "*", "no row stands twice", "ask the supplier whether rows were copied")
+def row_is_not_repeated(table: Table, protocol: TrialProtocol) -> Booleans:
+    columns: dict[str, Any] = {"claimant": table.claimant, **table.days, **table.labels}
+    repeated = pd.DataFrame(columns).duplicated(keep="first").to_numpy(dtype=bool)
+    return np.asarray(repeated & (table.claimant != NOBODY))
+
+
+@_rule("warning", "spells", "start_date end_date code", "spells with one code do not overlap",
+       "none needed: overlapping spells are merged")  # fmt: skip
+def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
+    start = table.days["start_date"]
+    code = pd.factorize(table.label("code"))[0]
+    order = np.lexsort((start, code, table.claimant))
+    frame = pd.DataFrame({"who": table.claimant[order], "code": code[order], "end": table.end_day[order]})
+    reach = frame.groupby(["who", "code"])["end"].cummax().groupby([frame["who"], frame["code"]]).shift()
+    overlaps = np.zeros(table.n_rows, dtype=bool)
+    overlaps[order] = (start[order] < reach.fillna(NO_DAY).to_numpy()) & (frame["who"] != NOBODY).to_numpy()
+    return overlaps & (start != NO_DAY)
+
+
+@_rule("warning", "spells", "start_date end_date", "a spell has at least one day", "none needed: it has no effect")
+def spell_has_a_day(table: Table, protocol: TrialProtocol) -> Booleans:
+    return _both_known(table) & (table.end_day == table.days["start_date"])
+
+
+@_rule("warning", "spells", "start_date end_date", "no start on 6 April or end on 5 April (tax-year defaults)",
+       "treat these dates as not truly known")  # fmt: skip
+def dates_are_not_tax_year_defaults(table: Table, protocol: TrialProtocol) -> Booleans:
+    if not _spells(table).tax_year_defaults:
+        return np.zeros(table.n_rows, dtype=bool)
+    last_day = table.end_day - 1
+    ends_so = (_month_and_day(last_day) == 405) & ~table.is_open
+    return (_month_and_day(table.days["start_date"]) == 406) | ends_so
+
+
+@_rule("warning", "spells", "start_date end_date", "an open spell has not run for very long",
+       "ask the supplier whether its end was lost; long_open_days in the source sets the limit")  # fmt: skip
+def open_spell_is_not_long(table: Table, protocol: TrialProtocol) -> Booleans:
+    source, start = _spells(table), table.days["start_date"]
+    too_early = start < day_of(source.extract_date) - source.long_open_days
+    return table.is_open & too_early & (start != NO_DAY)
+
+
+@_rule("note", "spells", "claimant_id", "spells are of people in the trial's tables", "none needed: they have no effect")
+def spell_is_of_a_participant(table: Table, protocol: TrialProtocol) -> Booleans:
+    return table.claimant == NOBODY
+
+
+@_rule("note", "spells", "end_date", "spells have ended", "none needed: an open spell runs to the extract date")
+def spell_has_ended(table: Table, protocol: TrialProtocol) -> Booleans:
+    return table.is_open
+
+
+@_rule("note", "spells", "end_date", "spells end by the extract date", "none needed: they are cut there")
+def end_by_extract(table: Table, protocol: TrialProtocol) -> Booleans:
+    return ~table.is_open & (table.end_day > day_of(_spells(table).extract_date))
+
+
+@_rule("note", "spells", "start_date end_date", "spells touch the days that the source covers",
+       "none needed: they have no effect")  # fmt: skip
+def spell_touches_coverage(table: Table, protocol: TrialProtocol) -> Booleans:
+    first = day_of(_spells(table).covered_from)
+    return _both_known(table) & (table.end_day <= first)
+
+
+def _spells(table: Table) -> SpellSource:
+    assert isinstance(table.source, SpellSource)  # noqa: S101
+    return table.source
+
+
+def _both_known(table: Table) -> Booleans:
+    return (table.days["start_date"] != NO_DAY) & (table.days["end_date"] != NO_DAY) & ~table.is_open
+
+
+def _blank_day(table: Table, name: str) -> Booleans:
+    return (table.days[name] == NO_DAY) & ~table.unreadable[name]
+
+
+def _month_and_day(days: Integers) -> Integers:
+    """Month × 100 + day of each date; 0 where blank."""
+    known = days != NO_DAY
+    dates = np.where(known, days, 0).astype("datetime64[D]")
+    month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    day = (dates - dates.astype("datetime64[M]")).astype(np.int64) + 1
+    return np.where(known, month * 100 + day, 0)
+
+
+def _of_another_type(values: pd.Series[Any]) -> Booleans:
+    """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
+    family = values.map(_family)
+    known = family.dropna()
+    first = known.iloc[0] if len(known) else None
+    return np.asarray(family.notna() & (family != first))
+
+
+def _family(value: Any) -> str | None:
+    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "yes/no"
+    return "number" if isinstance(value, int | float | np.number) else type(value).__name__

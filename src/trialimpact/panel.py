@@ -1,0 +1,171 @@
+"""Sample + spells -> `Panel`: each claimant's intervals and follow-up, in days from the index day.
+
+Nothing is exploded to days here: a claimant's outcome is kept as its intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.groups import IN, find_members
+from trialimpact.intervals import Booleans, Integers, Intervals, clip
+from trialimpact.protocol import TrialProtocol
+from trialimpact.sample import UNSTATED, TrialSample
+from trialimpact.spells import OutcomeSpells
+
+MAX_ROWS = 5_000_000
+"""Claimant-days that `Panel.to_frame` makes without being told that more is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class OutcomePanel:
+    """One outcome in days from the index day, cut to the analysis window and to follow-up.
+
+    Attributes
+    ----------
+    spells : Intervals
+        Disjoint; the owner is the claimant's row in the panel.
+    followed_from, followed_to : array, shape (n,)
+        Follow-up [from, to) within the window (M1); equal where nothing is followed.
+    """
+
+    spells: Intervals
+    followed_from: Integers
+    followed_to: Integers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Panel:
+    """The trial as jumps waiting to be counted: claimants × outcomes, as intervals.
+
+    Attributes
+    ----------
+    arm, stratum, cluster : array, shape (n,)
+        Codes into `protocol.arms`, `strata`, `clusters`.
+    strata, clusters : tuple of str
+        Labels; ("",) where the protocol declares none.
+    members : bool array, shape (n_subgroups + 1, n)
+        Rows as `protocol.subgroup_names`: "all" first.
+    outcomes : mapping of outcome name to `OutcomePanel`
+    """
+
+    protocol: TrialProtocol
+    arm: Integers
+    stratum: Integers
+    cluster: Integers
+    strata: tuple[str, ...]
+    clusters: tuple[str, ...]
+    members: Booleans
+    outcomes: Mapping[str, OutcomePanel]
+
+    def __len__(self) -> int:
+        return int(self.arm.size)
+
+    def __repr__(self) -> str:
+        analysis = self.protocol.analysis
+        spells = ", ".join(f"{len(each.spells):,} {name} spells" for name, each in self.outcomes.items())
+        return f"Panel({len(self):,} claimants; days {-analysis.pre_days} to {analysis.end_day - 1}; {spells})"
+
+    def to_frame(self, outcome: str, days: range | None = None, *, max_rows: int = MAX_ROWS) -> pd.DataFrame:
+        """Claimant-days, for those who want to look: columns row, arm, day, followed, on.
+
+        Raises
+        ------
+        DesignError
+            The frame would have more than `max_rows` rows.
+        """
+        analysis = self.protocol.analysis
+        days = range(-analysis.pre_days, analysis.end_day) if days is None else days
+        n_rows = len(self) * len(days)
+        if n_rows > max_rows:
+            raise DesignError(
+                worded(
+                    f"the frame would have {n_rows:,} rows ({len(self):,} claimants × {len(days):,} days).",
+                    remedy=f"ask for fewer days, or allow it with max_rows={n_rows}",
+                )
+            )
+        if outcome not in self.outcomes:
+            raise unknown_name("outcome", outcome, self.outcomes)
+        part = self.outcomes[outcome]
+        day = np.asarray(days)
+        followed = (part.followed_from[:, None] <= day) & (day < part.followed_to[:, None])
+        change = np.zeros((len(self), len(days) + 1), dtype=np.int64)
+        for place, sign in ((part.spells.start, 1), (part.spells.end, -1)):
+            np.add.at(change, (part.spells.owner, np.searchsorted(day, place)), sign)
+        on = change.cumsum(axis=1)[:, :-1] > 0
+        arms = pd.Categorical.from_codes(np.repeat(self.arm, day.size), list(self.protocol.arms))
+        row = np.repeat(np.arange(len(self)), day.size)
+        columns = {"row": row, "arm": arms, "day": np.tile(day, len(self))}
+        return pd.DataFrame({**columns, "followed": followed.ravel(), "on": on.ravel()})
+
+
+def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Panel:
+    """Move every analysed claimant's spells to days from the index day and cut them to the window.
+
+    Parameters
+    ----------
+    sample : TrialSample
+    spells : mapping of outcome name to `OutcomeSpells`, from `merge_spells`
+
+    Raises
+    ------
+    DesignError
+        The protocol's strata, clusters or subgroups name a column that is not there.
+    """
+    analysis = sample.protocol.analysis
+    strata, stratum = _labels(sample, analysis.strata)
+    clusters, cluster = _labels(sample, (analysis.clusters,) if analysis.clusters else ())
+    members = [np.ones(len(sample), dtype=bool)]
+    members += [find_members(group.where, sample, spells) == IN for group in sample.protocol.subgroups]
+    return Panel(
+        protocol=sample.protocol,
+        arm=sample.assigned_arm,
+        stratum=stratum,
+        cluster=cluster,
+        strata=strata,
+        clusters=clusters,
+        members=np.stack(members),
+        outcomes={name: _relative(sample, each) for name, each in spells.items()},
+    )
+
+
+def _relative(sample: TrialSample, found: OutcomeSpells) -> OutcomePanel:
+    analysis = sample.protocol.analysis
+    first, end = -analysis.pre_days, analysis.end_day
+    followed_from = np.clip(found.covered_from - sample.index_day, first, end)
+    followed_to = np.clip(found.extract_day - sample.index_day, first, end)
+    row_of = np.full(int(max(found.spells.owner.max(initial=-1), sample.claimant.max(initial=-1))) + 1, -1)
+    row_of[sample.claimant] = np.arange(len(sample))
+    analysed = found.spells.where(row_of[found.spells.owner] >= 0)
+    rows = Intervals(row_of[analysed.owner], analysed.start, analysed.end).shifted(-sample.index_day)
+    return OutcomePanel(
+        spells=clip(rows, followed_from, followed_to),
+        followed_from=followed_from,
+        followed_to=np.maximum(followed_from, followed_to),
+    )
+
+
+def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, ...], Integers]:
+    """Distinct labels of one or several columns together, sorted, and each claimant's code."""
+    if not columns:
+        return ("",), np.zeros(len(sample), dtype=np.int64)
+    for column in columns:
+        if column not in sample.people:
+            raise DesignError(
+                worded(
+                    f"analysis.strata or clusters names {column!r}, which the claimants do not have.",
+                    remedy="name a column of [sources.claimants], or office, or digit",
+                )
+            )
+    parts = [
+        sample.people[column].astype(object).where(sample.people[column].notna(), UNSTATED).astype(str)
+        for column in columns
+    ]
+    joined = parts[0].str.cat(parts[1:], sep=" × ") if len(parts) > 1 else parts[0]
+    codes, labels = pd.factorize(joined, sort=True)
+    return tuple(str(label) for label in labels), codes.astype(np.int64)

@@ -1,0 +1,31 @@
+"""The trial as data: TOML in, a frozen `TrialProtocol` out."""
+
+from trialimpact.protocol.conditions import Condition
+from trialimpact.protocol.explain import explain_protocol
+from trialimpact.protocol.model import (
+    Characteristic,
+    Contrast,
+    Outcome,
+    RoundingRule,
+    SmallSample,
+    Subgroup,
+    TrialProtocol,
+)
+from trialimpact.protocol.read import parse_protocol, read_protocol, shipped_protocol
+from trialimpact.protocol.sources import SpellSource
+
+__all__ = [
+    "Characteristic",
+    "Condition",
+    "Contrast",
+    "Outcome",
+    "RoundingRule",
+    "SmallSample",
+    "SpellSource",
+    "Subgroup",
+    "TrialProtocol",
+    "explain_protocol",
+    "parse_protocol",
+    "read_protocol",
+    "shipped_protocol",
+]

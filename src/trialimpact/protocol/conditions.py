@@ -1,0 +1,160 @@
+"""The grammar of subgroups: equals, one_of, between, any_days, any_of, all_of, not.
+
+A condition is data, read from the protocol; `groups.py` finds who meets it. Whoever has a missing
+value is neither in a group nor in its complement.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeAlias, Union
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Scalar: TypeAlias = bool | int | float | str
+
+
+class Part(BaseModel):
+    """A piece of a protocol: frozen, and strict about keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Test(Part):
+    """Exactly one of equals, one_of, between."""
+
+    equals: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+    between: tuple[float, float] | None = Field(default=None, description="both ends included")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [self.equals is not None, self.one_of is not None, self.between is not None]
+        if sum(given) != 1:
+            raise ValueError("give exactly one of equals, one_of, between")
+        if self.between is not None and self.between[0] > self.between[1]:
+            raise ValueError("between: the first number must not exceed the second")
+        return self
+
+    @property
+    def values(self) -> tuple[Scalar, ...]:
+        """The values that are compared with."""
+        if self.between is not None:
+            return self.between
+        return self.one_of if self.one_of is not None else (self.equals,)  # type: ignore[return-value]
+
+    def in_words(self) -> str:
+        """The test as the end of a sentence."""
+        if self.between is not None:
+            return f"is between {self.between[0]:g} and {self.between[1]:g} (both included)"
+        if self.one_of is not None:
+            return "is one of " + ", ".join(str(value) for value in self.one_of)
+        return f"is {self.equals}"
+
+
+class ColumnIs(Test):
+    """A characteristic of the claimant passes a test."""
+
+    column: str
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return f"{self.column} {super().in_words()}"
+
+
+class AgeIs(Part):
+    """Whole years of age on the index date, from `birth_date`."""
+
+    age_at_index: Test
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return f"age in whole years on the index date {self.age_at_index.in_words()}"
+
+
+class _Days(Part):
+    outcome: str
+    from_day: int
+    to_day: int = Field(description="the first day no longer looked at: [from_day, to_day)")
+
+    @model_validator(mode="after")
+    def _some_days(self) -> Self:
+        if self.from_day >= self.to_day:
+            raise ValueError("from_day must come before to_day")
+        return self
+
+
+class AnyDays(Part):
+    """The outcome holds on at least one day of [from_day, to_day); missing unless all are followed."""
+
+    any_days: _Days
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        days = self.any_days
+        return f"{days.outcome} on at least one of the days {days.from_day} to {days.to_day - 1}"
+
+
+class AnyOf(Part):
+    """At least one of the conditions holds."""
+
+    any_of: tuple[Condition, ...] = Field(min_length=1)
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return "(" + " or ".join(each.in_words() for each in self.any_of) + ")"
+
+
+class AllOf(Part):
+    """Every one of the conditions holds."""
+
+    all_of: tuple[Condition, ...] = Field(min_length=1)
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return "(" + " and ".join(each.in_words() for each in self.all_of) + ")"
+
+
+class Not(Part):
+    """The condition is known not to hold."""
+
+    not_: Condition = Field(alias="not")
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return f"not ({self.not_.in_words()})"
+
+
+def _kind(value: Any) -> Literal["column", "age_at_index", "any_days", "any_of", "all_of", "not"]:
+    given = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
+    for kind in ("age_at_index", "any_days", "any_of", "all_of"):
+        if kind in given:
+            return kind  # type: ignore[return-value]
+    return "not" if "not" in given or "not_" in given else "column"
+
+
+Condition: TypeAlias = Annotated[
+    Union[
+        Annotated[ColumnIs, Tag("column")],
+        Annotated[AgeIs, Tag("age_at_index")],
+        Annotated[AnyDays, Tag("any_days")],
+        Annotated[AnyOf, Tag("any_of")],
+        Annotated[AllOf, Tag("all_of")],
+        Annotated[Not, Tag("not")],
+    ],
+    Discriminator(_kind),
+]
+
+for _model in (AnyOf, AllOf, Not):
+    _model.model_rebuild()
+
+
+def parts_of(condition: Condition) -> list[Condition]:
+    """The condition and everything inside it, outermost first."""
+    inner: tuple[Condition, ...] = ()
+    if isinstance(condition, AnyOf):
+        inner = condition.any_of
+    elif isinstance(condition, AllOf):
+        inner = condition.all_of
+    elif isinstance(condition, Not):
+        inner = (condition.not_,)
+    return [condition, *(part for each in inner for part in parts_of(each))]

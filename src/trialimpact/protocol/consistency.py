@@ -1,0 +1,126 @@
+"""Whether the pieces of a protocol fit each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from trialimpact.protocol.conditions import AnyDays, Condition, parts_of
+
+if TYPE_CHECKING:
+    from trialimpact.protocol.model import TrialProtocol
+
+
+def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:
+    """Add one contrast for each declared arm against the control arm, where none is given."""
+    allocation = data.get("allocation")
+    if data.get("contrasts") or not isinstance(allocation, dict):
+        return data
+    arms = [*(allocation.get("digits") or {}), *(allocation.get("arms") or ())]
+    control = allocation.get("control")
+    others = [arm for arm in dict.fromkeys(arms) if arm != control]
+    contrasts = [
+        {"name": name_from(arm), "treatment": [arm], "control": [control]} for arm in others
+    ]
+    return {**data, "contrasts": contrasts}
+
+
+def name_from(label: str) -> str:
+    """A name made of a label.
+
+    >>> name_from("IAP (weekly)")
+    'iap_weekly'
+    """
+    letters = "".join(letter if letter.isalnum() and letter.isascii() else " " for letter in label.lower())
+    name = "_".join(letters.split())
+    return name if name and not name[0].isdigit() else f"arm_{name}"
+
+
+def problems_of(protocol: TrialProtocol) -> list[str]:
+    """Every way in which the protocol contradicts itself, in words; empty when it is sound."""
+    found = [
+        *_allocation(protocol),
+        *_contrasts(protocol),
+        *_index(protocol),
+        *_outcomes(protocol),
+        *_conditions(protocol),
+    ]
+    for noun, names in (
+        ("contrast", [each.name for each in protocol.contrasts]),
+        ("outcome", [each.name for each in protocol.outcomes]),
+        ("subgroup", list(protocol.subgroup_names)),
+        ("characteristic", [each.name for each in protocol.characteristics]),
+    ):
+        found += [f"{noun} {name!r} is defined {n} times" for name, n in Counter(names).items() if n > 1]
+    return found
+
+
+def _allocation(protocol: TrialProtocol) -> Iterable[str]:
+    allocation = protocol.allocation
+    if allocation.rule == "digit":
+        used = Counter(digit for digits in allocation.digits.values() for digit in digits)
+        if sorted(used) != list(range(10)):
+            missing = sorted(set(range(10)) - set(used))
+            yield f"allocation.digits: every digit 0-9 needs an arm; without one: {missing}"
+        if any(n > 1 for n in used.values()):
+            yield f"allocation.digits: in two arms: {sorted(d for d, n in used.items() if n > 1)}"
+    declared = {*allocation.arms, *allocation.digits}
+    if declared and allocation.control not in declared:
+        yield f"allocation.control {allocation.control!r} is not one of the arms {sorted(declared)}"
+    if declared and not declared >= set(protocol.arms):
+        strangers = sorted(set(protocol.arms) - declared)
+        yield f"contrasts name arms that allocation does not: {strangers}"
+    if len(protocol.arms) < 2:
+        yield "a trial has two or more arms: declare allocation.arms or contrasts"
+    first, last = protocol.recruitment.first_date, protocol.recruitment.last_date
+    if first is not None and last is not None and first > last:
+        yield "recruitment.first_date is after recruitment.last_date"
+
+
+def _contrasts(protocol: TrialProtocol) -> Iterable[str]:
+    for contrast in protocol.contrasts:
+        both = sorted(set(contrast.treatment) & set(contrast.control))
+        if both:
+            yield f"contrast {contrast.name!r} has {both} on both sides"
+
+
+def _index(protocol: TrialProtocol) -> Iterable[str]:
+    index, spells = protocol.index, protocol.sources.spells
+    if index.rule == "given":
+        if protocol.sources.claimants is None:
+            yield 'index.rule = "given" needs [sources.claimants] with an index_date column'
+        return
+    if protocol.sources.markers is None:
+        yield 'index.rule = "claim_of_marker" needs [sources.markers]'
+    if index.source not in spells:
+        yield f"index.source must name the spell source of the claims: one of {sorted(spells)}"
+        return
+    strangers = sorted(set(index.codes) - set(spells[index.source].counted_codes))
+    if strangers:
+        yield f"index.codes {strangers} are not counted_codes of source {index.source!r}"
+
+
+def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
+    spells = protocol.sources.spells
+    for outcome in protocol.outcomes:
+        for term in (*outcome.on, *outcome.off):
+            source, _, code = term.partition(":")
+            if source == "followed" and not code:
+                continue
+            if source not in spells:
+                yield f"outcome {outcome.name!r}: no spell source {source!r} (there are {sorted(spells)})"
+            elif code and code not in spells[source].counted_codes:
+                yield f"outcome {outcome.name!r}: {code!r} is not a counted code of source {source!r}"
+        if all(term == "followed" for term in (*outcome.on, *outcome.off)):
+            yield f"outcome {outcome.name!r} uses no spell source"
+
+
+def _conditions(protocol: TrialProtocol) -> Iterable[str]:
+    conditions: list[Condition] = [subgroup.where for subgroup in protocol.subgroups]
+    conditions += [level.where for each in protocol.characteristics for level in each.levels]
+    outcomes = {outcome.name for outcome in protocol.outcomes}
+    for condition in conditions:
+        for part in parts_of(condition):
+            if isinstance(part, AnyDays) and part.any_days.outcome not in outcomes:
+                yield f"any_days: no outcome {part.any_days.outcome!r} (there are {sorted(outcomes)})"

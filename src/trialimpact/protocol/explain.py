@@ -1,0 +1,113 @@
+"""A protocol in plain words, so that the people who ran the trial can check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialimpact.protocol.model import Outcome, TrialProtocol
+
+_INTERVALS = {
+    "wald": "normal (Wald)",
+    "newcombe": "Newcombe",
+    "accumulated": "accumulated daily limits (conservative)",
+}
+_ROUNDING = {
+    "whole_from_10": "whole numbers from 10 up, one decimal below",
+    "one_decimal": "one decimal",
+    "two_decimals": "two decimals",
+    "none": "all digits",
+}
+
+
+def explain_protocol(protocol: TrialProtocol) -> str:
+    """The whole protocol as sentences under headings."""
+    blocks = {
+        "Arms": _arms(protocol),
+        "Who is in the trial": _sample(protocol),
+        "Records": _records(protocol),
+        "Outcomes": (_outcome(protocol, outcome) for outcome in protocol.outcomes),
+        "Analysis": _analysis(protocol),
+        "Subgroups": (f"{each.words}: {each.where.in_words()}." for each in protocol.subgroups),
+        "Balance is shown for": (f"{each.name}." for each in protocol.characteristics),
+    }
+    lines = [protocol.name, "=" * len(protocol.name)]
+    lines += [protocol.description] if protocol.description else []
+    for heading, sentences in blocks.items():
+        said = [f"  - {sentence}" for sentence in sentences]
+        lines += ["", heading, *(said or ["  - None."])]
+    return "\n".join(lines)
+
+
+def _arms(protocol: TrialProtocol) -> Iterator[str]:
+    allocation = protocol.allocation
+    if allocation.rule == "digit":
+        for arm, digits in allocation.digits.items():
+            yield f"{arm}: allocating digit {', '.join(str(digit) for digit in digits)}."
+        yield "The allocating digit is the last numeric digit of the NINO, or the column 'digit'."
+    else:
+        yield f"{', '.join(protocol.arms)}: as the column 'assigned_arm' says."
+    if not protocol.arms_are_declared:
+        yield "Claimants of any other arm are counted and not analysed (allocation.arms is not given)."
+    yield f"{allocation.control} is the control arm. Everyone stays in the arm they were assigned to."
+    for contrast in protocol.contrasts:
+        sides = " + ".join(contrast.treatment), " + ".join(contrast.control)
+        yield f"Contrast {contrast.name!r}: {sides[0]} minus {sides[1]}."
+
+
+def _sample(protocol: TrialProtocol) -> Iterator[str]:
+    window, index = protocol.recruitment, protocol.index
+    if window.first_date or window.last_date:
+        yield f"Recruited from {window.first_date or 'the start'} to {window.last_date or 'the end'} inclusive."
+    if window.offices:
+        yield f"At {len(window.offices)} offices: {', '.join(window.offices)}."
+    if protocol.sources.markers:
+        order = ", ".join(protocol.sources.markers.status_order)
+        yield f"A person's status is the first of these that any of their markers has: {order}."
+    if index.rule == "given":
+        yield "Day 0 is the given index_date."
+        return
+    claims = f"{index.source} claim" + (f" ({', '.join(index.codes)})" if index.codes else "")
+    yield f"Day 0 is the first day of the {claims} that the person's first valid marker falls in:"
+    yield f"at most {index.early_days} days before its start or {index.window_days} days after it."
+
+
+def _records(protocol: TrialProtocol) -> Iterator[str]:
+    kind = "NINOs (only the allocating digit is kept)" if protocol.identifiers.kind == "nino" else "opaque keys"
+    yield f"claimant_id: {kind}, dropped on loading."
+    for name, source in protocol.sources.spells.items():
+        ends = "the last day of the spell" if source.end_date == "last_day_included" else "the day after it"
+        yield (
+            f"{name}: covers {source.covered_from} up to, not including, {source.extract_date}; "
+            f"an end date is {ends}; blank means still open."
+        )
+        if source.counted_codes:
+            yield f"{name}: counts {', '.join(source.counted_codes)}."
+        if source.ignored_codes:
+            yield f"{name}: leaves out {', '.join(source.ignored_codes)}."
+
+
+def _outcome(protocol: TrialProtocol, outcome: Outcome) -> str:
+    text = f"{outcome.name} ({outcome.words}): on a day with {' or '.join(outcome.on)}"
+    if outcome.off:
+        text += f" and without {' or '.join(outcome.off)}"
+    if outcome.bridge_gap_days:
+        text += f"; gaps of up to {outcome.bridge_gap_days} days are bridged"
+    used = protocol.sources_of(outcome).values()
+    first, last = max(s.covered_from for s in used), min(s.extract_date for s in used)
+    return f"{text}. Followed from {first} to the day before {last}."
+
+
+def _analysis(protocol: TrialProtocol) -> Iterator[str]:
+    analysis = protocol.analysis
+    yield f"Daily shares from day {-analysis.pre_days} to day {analysis.end_day - 1}; the index day is day 0."
+    horizons = ", ".join(str(days) for days in analysis.horizon_days)
+    yield f"Cumulative days over the first {horizons} days (day 0 counted), each day among those followed."
+    level = f"{analysis.conf_level:.0%}"
+    z = f", z = {analysis.critical_value:g}" if analysis.critical_value else ""
+    yield f"{level} intervals{z}: daily {_INTERVALS[analysis.interval]}; cumulative {_INTERVALS[analysis.cumulative_interval]}."
+    yield f"Small-sample correction: {analysis.small_sample}."
+    if analysis.strata:
+        yield f"Also stratified by {' × '.join(analysis.strata)}, weighted by claimants analysed."
+    if analysis.clusters:
+        yield f"Standard errors clustered by {analysis.clusters} ({analysis.cluster_variance})."
+    yield f"Tables print {_ROUNDING[protocol.presentation.rounding]}; estimates are never rounded."

@@ -1,0 +1,250 @@
+"""`TrialProtocol`: everything about a trial that is decided before its records are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from trialimpact.errors import unknown_name
+from trialimpact.protocol import consistency
+from trialimpact.protocol.conditions import Condition, Part
+from trialimpact.protocol.sources import Sources, SpellSource
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+Digit = Annotated[int, Field(ge=0, le=9)]
+SmallSample = Literal["cr0", "hc2", "cr1"]
+RoundingRule = Literal["whole_from_10", "one_decimal", "two_decimals", "none"]
+
+
+class Allocation(Part):
+    """How a person's assigned arm is known: from a digit, or from an `assigned_arm` column."""
+
+    rule: Literal["digit", "assigned"]
+    control: str
+    arms: tuple[str, ...] = Field(default=(), description="every arm; with digits, the keys of digits")
+    digits: dict[str, tuple[Digit, ...]] = Field(default_factory=dict)
+
+
+class Contrast(Part):
+    """Treatment minus control; several arms on a side are pooled."""
+
+    name: Name
+    treatment: tuple[str, ...] = Field(min_length=1)
+    control: tuple[str, ...] = Field(min_length=1)
+
+
+class Recruitment(Part):
+    """The recruitment window, both days included, and the offices of the trial."""
+
+    first_date: dt.date | None = None
+    last_date: dt.date | None = None
+    offices: tuple[str, ...] = Field(default=(), description="empty: every office")
+
+
+class Identifiers(Part):
+    """What `claimant_id` is. A NINO is validated, its digit kept, the rest dropped."""
+
+    kind: Literal["opaque", "nino"] = "opaque"
+    synthetic: bool = Field(default=False, description="accept the never-issued prefix QQ")
+
+
+class Index(Part):
+    """Day 0: a given `index_date`, or the first day of the claim that the marker falls in."""
+
+    rule: Literal["given", "claim_of_marker"]
+    source: str | None = Field(default=None, description="the spell source that holds the claims")
+    codes: tuple[str, ...] = Field(default=(), description="the benefit to match; empty: all counted")
+    early_days: int = Field(default=0, ge=0, description="a marker may precede the claim by this much")
+    window_days: int = Field(default=28, ge=0, description="and follow its start by this much")
+
+
+class Outcome(Part):
+    """A state that holds or not on each day: a union of sources, less a union of sources.
+
+    A term is a source (`"benefit"`), one code of it (`"benefit:JSA"`), or `"followed"` (every
+    followed day, so that `on = ["followed"], off = ["benefit"]` counts days off benefit).
+    """
+
+    name: Name
+    label: str = ""
+    on: tuple[str, ...] = Field(min_length=1)
+    off: tuple[str, ...] = ()
+    bridge_gap_days: int = Field(default=0, ge=0, description="gaps up to this long count as on")
+
+    @property
+    def words(self) -> str:
+        """The label, or the name in words."""
+        return self.label or self.name.replace("_", " ")
+
+
+class Subgroup(Part):
+    """People who meet a condition; a person may be in several subgroups."""
+
+    name: Name
+    label: str = ""
+    where: Condition
+
+    @property
+    def words(self) -> str:
+        """The label, or the name in words."""
+        return self.label or self.name.replace("_", " ")
+
+
+N = TypeVar("N", Outcome, Contrast, Subgroup)
+
+
+class Level(Part):
+    """One row of a characteristic that is given by conditions."""
+
+    label: str
+    where: Condition
+
+
+class Characteristic(Part):
+    """A row block of the balance table: a column of declared kind, or levels given by conditions."""
+
+    name: str
+    column: str | None = None
+    kind: Literal["categorical", "numeric"] = "categorical"
+    levels: tuple[Level, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_definition(self) -> Self:
+        if (self.column is None) == (not self.levels):
+            raise ValueError("give either column or levels")
+        return self
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, int | str) else value
+
+
+class Analysis(Part):
+    """Windows, horizons, intervals, design of the standard errors."""
+
+    horizon_days: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = Field(
+        min_length=1, description="headline horizons: H means days 0 to H-1"
+    )
+    last_day: int | None = Field(default=None, description="last daily row; default: longest horizon - 1")
+    pre_days: int = Field(default=0, ge=0, description="days before the index day in the daily rows")
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    critical_value: float | None = Field(default=None, gt=0, description="overrides the normal quantile")
+    interval: Literal["wald", "newcombe"] = "wald"
+    cumulative_interval: Literal["wald", "accumulated"] = "wald"
+    small_sample: SmallSample = "hc2"
+    strata: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    clusters: str | None = None
+    cluster_variance: Literal["linear", "jackknife"] = "linear"
+    seed: int = Field(default=1, ge=0)
+
+    @property
+    def max_horizon(self) -> int:
+        """The longest horizon in days."""
+        return max(self.horizon_days)
+
+    @property
+    def end_day(self) -> int:
+        """First day after the daily rows."""
+        return self.max_horizon if self.last_day is None else self.last_day + 1
+
+    @model_validator(mode="after")
+    def _window_holds_horizons(self) -> Self:
+        if self.end_day < self.max_horizon:
+            raise ValueError(
+                f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon"
+            )
+        if self.interval == "newcombe" and (self.strata or self.clusters):
+            raise ValueError('interval = "newcombe" is for unstratified, unclustered trials: use "wald"')
+        return self
+
+
+class Presentation(Part):
+    """How numbers are printed in tables and figures; estimates themselves are never rounded."""
+
+    rounding: RoundingRule = "one_decimal"
+
+
+class TrialProtocol(Part):
+    """A randomised trial and its analysis, as data.
+
+    Build it from TOML with `TrialProtocol.from_toml`, or from a dictionary with
+    `TrialProtocol.model_validate`. It is frozen; `model_copy(update=...)` makes a changed one.
+    """
+
+    name: str
+    description: str = ""
+    allocation: Allocation
+    contrasts: tuple[Contrast, ...] = Field(default=(), description="default: each arm against control")
+    recruitment: Recruitment = Recruitment()
+    identifiers: Identifiers = Identifiers()
+    index: Index
+    sources: Sources
+    outcomes: tuple[Outcome, ...] = Field(min_length=1)
+    subgroups: tuple[Subgroup, ...] = ()
+    characteristics: tuple[Characteristic, ...] = ()
+    analysis: Analysis
+    presentation: Presentation = Presentation()
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> TrialProtocol:
+        """Read a protocol file; a `ProtocolError` names the file, each wrong key, and the remedy."""
+        from trialimpact.protocol.read import read_protocol
+
+        return read_protocol(Path(path))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_contrasts(cls, data: Any) -> Any:
+        return consistency.with_default_contrasts(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        problems = consistency.problems_of(self)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Every arm that the protocol knows, the control arm first."""
+        named = [*self.allocation.digits, *self.allocation.arms]
+        for contrast in self.contrasts:
+            named += [*contrast.treatment, *contrast.control]
+        return tuple(dict.fromkeys([self.allocation.control, *named]))
+
+    @property
+    def arms_are_declared(self) -> bool:
+        """Whether an arm outside `arms` breaks a rule, or is merely not analysed."""
+        return bool(self.allocation.arms or self.allocation.digits)
+
+    @property
+    def subgroup_names(self) -> tuple[str, ...]:
+        """"all" and then the declared subgroups."""
+        return ("all", *(subgroup.name for subgroup in self.subgroups))
+
+    def outcome(self, name: str) -> Outcome:
+        """The outcome of this name."""
+        return _named("outcome", name, self.outcomes)
+
+    def contrast(self, name: str) -> Contrast:
+        """The contrast of this name."""
+        return _named("contrast", name, self.contrasts)
+
+    def subgroup_words(self, name: str) -> str:
+        """The label of a subgroup, "All" for everyone."""
+        return "All" if name == "all" else _named("subgroup", name, self.subgroups).words
+
+    def sources_of(self, outcome: Outcome) -> dict[str, SpellSource]:
+        """The spell sources that an outcome uses; their common coverage is its follow-up."""
+        terms = dict.fromkeys(term.partition(":")[0] for term in (*outcome.on, *outcome.off))
+        return {name: self.sources.spells[name] for name in terms if name != "followed"}
+
+
+def _named(noun: str, name: str, among: tuple[N, ...]) -> N:
+    for each in among:
+        if each.name == name:
+            return each
+    raise unknown_name(noun, name, (each.name for each in among))

@@ -1,0 +1,260 @@
+"""Records -> `TrialSample`: who is analysed, from which index day, and the flow that is the filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.allocation import UNKNOWN, ReceivedArms, arm_codes, assign_arms, count_received
+from trialimpact.errors import DesignError, worded
+from trialimpact.flow import FlowCounter, ParticipantFlow
+from trialimpact.intervals import Booleans, Integers, merge
+from trialimpact.loaders import NO_DAY, TrialRecords, day_of
+from trialimpact.protocol import TrialProtocol
+
+UNSTATED = "(not stated)"
+
+_STATUS_STAGES = {
+    "error": ("not_error", "Not only entered in error"),
+    "out_of_scope": ("in_scope", "In scope"),
+    "exempt": ("not_exempt", "Not exempt"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TrialSample:
+    """The people who are analysed, by intention to treat.
+
+    Attributes
+    ----------
+    claimant : array, shape (n,)
+        Row numbers in the records, ascending.
+    index_day : array, shape (n,)
+        Day 0 of each claimant, in days since 1970-01-01.
+    assigned_arm, received_arm : array, shape (n,)
+        Places in `protocol.arms`; `UNKNOWN` for an arm that no marker tells.
+    people : DataFrame, n rows
+        Characteristics, with `digit`, `birth_day` and `office`.
+    flow : ParticipantFlow
+    received : ReceivedArms
+    """
+
+    protocol: TrialProtocol
+    claimant: Integers
+    index_day: Integers
+    assigned_arm: Integers
+    received_arm: Integers
+    people: pd.DataFrame
+    flow: ParticipantFlow
+    received: ReceivedArms
+
+    def __len__(self) -> int:
+        return int(self.claimant.size)
+
+    def __repr__(self) -> str:
+        sizes = np.bincount(self.assigned_arm, minlength=len(self.protocol.arms))
+        by_arm = ", ".join(f"{arm} {n:,}" for arm, n in zip(self.protocol.arms, sizes, strict=True))
+        return f"TrialSample({len(self):,} claimants; {by_arm})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.flow._repr_html_()}"
+
+
+def build_sample(records: TrialRecords) -> TrialSample:
+    """Apply the protocol's filters and set index days; count the flow on the way.
+
+    With markers: individuals, in the recruitment window, not only in error, in scope, not
+    exempt, matched to a claim, with an arm. Without: individuals, with an index date, in the
+    window, with an arm.
+
+    Raises
+    ------
+    DesignError
+        Nobody is left, or an arm of a contrast is empty.
+
+    Examples
+    --------
+    >>> from trialimpact import load_records
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=200, seed=1)
+    >>> build_sample(load_records(trial.protocol, trial.tables)).flow
+    ParticipantFlow(...)
+    """
+    protocol = records.protocol
+    assigned = assign_arms(records)
+    markers = records.markers
+    considered = None if markers is None else _considered(protocol, markers)
+    chosen = _index_markers(records, considered)
+    received = arm_codes(protocol, chosen["marker"])
+    office = _offices(records, chosen)
+    counter = FlowCounter(people=_for_counting(protocol, assigned, received, office))
+    remaining = np.ones(records.n_claimants, dtype=bool)
+    if markers is not None and considered is not None:
+        remaining = _filter_by_status(counter, protocol, markers, considered)
+    else:
+        counter.stage("individuals", "Individuals", remaining)
+        if protocol.recruitment.offices:
+            remaining = _narrow(
+                counter, "at_trial_office", "At an office of the trial", remaining,
+                np.isin(office, protocol.recruitment.offices),
+            )  # fmt: skip
+    eligible = remaining.copy()
+    index_day, remaining = _set_index_days(counter, records, chosen, remaining)
+    remaining = _narrow(counter, "arm_known", "In an arm that is analysed", remaining, assigned != UNKNOWN)
+    counter.stage("analysed", "Analysed", remaining)
+    _require_claimants(protocol, assigned[remaining], counter)
+    claimant = np.flatnonzero(remaining)
+    people = records.claimants.drop(columns=["assigned_arm", "index_day"]).assign(office=office)
+    stages = {"not_exempt" if markers is not None else "individuals": eligible, "analysed": remaining}
+    return TrialSample(
+        protocol=protocol,
+        claimant=claimant,
+        index_day=index_day[claimant],
+        assigned_arm=assigned[claimant],
+        received_arm=received[claimant],
+        people=people.iloc[claimant].reset_index(drop=True),
+        flow=counter.finish(),
+        received=count_received(protocol, assigned, received, stages),
+    )
+
+
+def _considered(protocol: TrialProtocol, markers: pd.DataFrame) -> Booleans:
+    """Markers set in the recruitment window at an office of the trial."""
+    window = protocol.recruitment
+    day = markers["marker_day"].to_numpy()
+    inside = np.ones(len(markers), dtype=bool)
+    if window.first_date is not None:
+        inside &= day >= day_of(window.first_date)
+    if window.last_date is not None:
+        inside &= day <= day_of(window.last_date)
+    if window.offices:
+        inside &= markers["office"].isin(window.offices).to_numpy(dtype=bool)
+    return inside
+
+
+def _index_markers(records: TrialRecords, considered: Booleans | None) -> pd.DataFrame:
+    """One marker a person: the first valid one by date then file order, else the first of any status.
+
+    Rows are people; blank for people without a marker.
+    """
+    columns = ["marker_day", "marker", "office"]
+    if records.markers is None or considered is None:
+        return pd.DataFrame(index=range(records.n_claimants), columns=columns, dtype=object)
+    ranked = records.markers.assign(rank=np.where(considered, records.markers["status"] != "valid", 2))
+    ranked = ranked.sort_values(["rank", "marker_day"], kind="stable")
+    first = ranked.drop_duplicates("claimant").set_index("claimant")
+    return first.reindex(range(records.n_claimants))[columns]
+
+
+def _offices(records: TrialRecords, chosen: pd.DataFrame) -> pd.Series[str]:
+    """Each person's office: of the index marker, else the claimants table's column."""
+    office = chosen["office"]
+    if records.markers is None and "office" in records.claimants:
+        office = records.claimants["office"]
+    return office.astype(object).where(office.notna(), UNSTATED).reset_index(drop=True)
+
+
+def _for_counting(
+    protocol: TrialProtocol, assigned: Integers, received: Integers, office: pd.Series[str]
+) -> pd.DataFrame:
+    labels = [*protocol.arms, "unknown"]
+    offices = [*protocol.recruitment.offices, *sorted({*office} - {*protocol.recruitment.offices})]
+    return pd.DataFrame(
+        {
+            "assigned_arm": pd.Categorical.from_codes(np.where(assigned < 0, len(labels) - 1, assigned), labels),
+            "received_arm": pd.Categorical.from_codes(np.where(received < 0, len(labels) - 1, received), labels),
+            "office": pd.Categorical(office, categories=offices),
+        }
+    )
+
+
+def _filter_by_status(
+    counter: FlowCounter, protocol: TrialProtocol, markers: pd.DataFrame, considered: Booleans
+) -> Booleans:
+    """Records -> individuals -> in the window -> less errors, out of scope, exempt."""
+    n_people = len(counter.people)
+    claimant = markers["claimant"].to_numpy()
+    has_marker = np.bincount(claimant, minlength=n_people) > 0
+    counter.records("records", "Marker records", len(markers))
+    counter.stage("individuals", "Individuals", has_marker)
+    in_window = np.bincount(claimant[considered], minlength=n_people) > 0
+    remaining = _narrow(counter, "in_window", "Recruited in the window, at an office of the trial", has_marker, in_window)
+    source = protocol.sources.markers
+    assert source is not None  # noqa: S101
+    status = markers["status"].to_numpy(dtype=object)
+    rank = np.full(n_people, len(source.status_order))
+    for place, each in reversed(list(enumerate(source.status_order))):
+        rank[claimant[considered & (status == each)]] = place
+    for each, (stage, label) in _STATUS_STAGES.items():
+        before = remaining
+        has_status = considered & (status == each)
+        holders = np.bincount(claimant[has_status], minlength=n_people) > 0
+        remaining = _narrow(counter, stage, label, before, rank != source.status_order.index(each))
+        counter.count(stage, "with_marker", before & holders)
+        mine = has_status & before[claimant]
+        reason = markers.loc[mine, "reason"]
+        counter.reasons(stage, "with_marker", claimant[mine], reason.where(reason.notna(), UNSTATED))
+    return remaining
+
+
+def _set_index_days(
+    counter: FlowCounter, records: TrialRecords, chosen: pd.DataFrame, remaining: Booleans
+) -> tuple[Integers, Booleans]:
+    if records.protocol.index.rule == "claim_of_marker":
+        index_day, truncated = match_claims(records, chosen)
+        matched = _narrow(counter, "matched", "Matched to a claim", remaining, index_day != NO_DAY)
+        unmatched = np.flatnonzero(remaining & ~matched)
+        reason = pd.Series(np.where(truncated[unmatched], "left_truncated", "no_claim"))
+        counter.reasons("matched", "removed", unmatched, reason)
+        return index_day, matched
+    index_day = records.index_days()
+    dated = _narrow(counter, "index_date_known", "With an index date", remaining, index_day != NO_DAY)
+    window = records.protocol.recruitment
+    if records.markers is not None or (window.first_date is None and window.last_date is None):
+        return index_day, dated
+    first = NO_DAY if window.first_date is None else day_of(window.first_date)
+    last = np.iinfo(np.int64).max if window.last_date is None else day_of(window.last_date)
+    inside = (index_day >= first) & (index_day <= last)
+    return index_day, _narrow(counter, "in_window", "With an index date in the window", dated, inside)
+
+
+def match_claims(records: TrialRecords, chosen: pd.DataFrame) -> tuple[Integers, Booleans]:
+    """First day of the claim that each person's marker falls in, and whose claim is left-truncated.
+
+    Claims are the uncut spells of the matching benefit, overlapping and adjacent ones joined. One
+    matches if start - early_days <= marker < end and marker - start <= window_days; the latest
+    start wins. A claim that began before the source's coverage is left-truncated: not matched.
+    """
+    index = records.protocol.index
+    assert index.source is not None  # noqa: S101
+    claims = merge(records.spells[index.source].of_codes(index.codes))
+    marker_day = chosen["marker_day"].fillna(NO_DAY).to_numpy(dtype=np.int64)
+    marker = marker_day[claims.owner]
+    fits = (claims.start - index.early_days <= marker) & (marker < claims.end)
+    fits &= (marker - claims.start <= index.window_days) & (marker != NO_DAY)
+    start = np.full(records.n_claimants, NO_DAY, dtype=np.int64)
+    np.maximum.at(start, claims.owner[fits], claims.start[fits])
+    covered_from = day_of(records.protocol.sources.spells[index.source].covered_from)
+    truncated = (start != NO_DAY) & (start < covered_from)
+    return np.where(truncated, NO_DAY, start), truncated
+
+
+def _narrow(counter: FlowCounter, stage: str, label: str, before: Booleans, passes: Booleans) -> Booleans:
+    counter.stage(stage, label, before & passes, before & ~passes)
+    return before & passes
+
+
+def _require_claimants(protocol: TrialProtocol, assigned: Integers, counter: FlowCounter) -> None:
+    sizes = np.bincount(assigned, minlength=len(protocol.arms))
+    for contrast in protocol.contrasts:
+        for side in (contrast.treatment, contrast.control):
+            if not sum(sizes[protocol.arms.index(arm)] for arm in side):
+                raise DesignError(
+                    worded(
+                        f"contrast {contrast.name!r}: nobody is left in {' + '.join(side)} after the filters.",
+                        repr(counter.finish()),
+                        remedy="find the stage that loses them, and correct the protocol or the records",
+                    )
+                )

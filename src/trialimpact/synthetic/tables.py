@@ -1,0 +1,144 @@
+"""Histories -> records as an office and two registers would hold them, with their usual defects."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trialimpact.protocol import TrialProtocol
+from trialimpact.synthetic.histories import Draws, History, Integers
+
+_EPOCH = np.datetime64("1970-01-01", "D")
+
+
+def fake_ninos(rng: np.random.Generator, n_people: int) -> NDArray[np.str_]:
+    """Distinct NINOs with the never-issued prefix QQ; every digit is equally likely."""
+    numbers = rng.choice(1_000_000, size=n_people, replace=False)
+    suffix = rng.choice(np.array(list("ABCD")), size=n_people)
+    return np.array([f"QQ{number:06d}{letter}" for number, letter in zip(numbers, suffix, strict=True)])
+
+
+def claimants_table(rng: np.random.Generator, ninos: NDArray[np.str_], index_day: Integers) -> pd.DataFrame:
+    """Characteristics; a few genders are blank."""
+    n = ninos.size
+    age_days = (18 * 365.25 + 365.25 * 40 * rng.beta(1.1, 2.2, size=n)).astype(np.int64) + 5
+    gender = rng.choice(np.array(["Female", "Male"], dtype=object), size=n, p=[0.37, 0.63])
+    gender[rng.random(n) < 0.01] = ""
+    return pd.DataFrame(
+        {
+            "claimant_id": ninos,
+            "birth_date": _dates(index_day - age_days),
+            "gender": gender,
+            "n_children": rng.poisson(0.25, size=n),
+        }
+    )
+
+
+def markers_table(
+    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, last_day: Integers
+) -> pd.DataFrame:  # fmt: skip
+    """One or two markers a person: errors, out of scope, exempt, put in the wrong group, repeats.
+
+    A marker is set by the claim's `last_day` under either arm: who is matched to a claim must not
+    depend on the arm.
+    """
+    n = ninos.size
+    digit = np.array([int(nino[7]) for nino in ninos])
+    assigned = np.where(digit >= 5, "IAP", "BAU")
+    other = np.where(digit >= 5, "BAU", "IAP")
+    received = np.where(rng.random(n) < np.where(digit >= 5, 0.029, 0.005), other, assigned)
+    kind = rng.choice(4, size=n, p=[0.88, 0.06, 0.05, 0.01])
+    status = np.array(["valid", "exempt", "out_of_scope", "error"], dtype=object)[kind]
+    reasons = np.array(["", "other provision", "language requirement", "entered twice"], dtype=object)
+    frame = pd.DataFrame(
+        {
+            "claimant_id": ninos,
+            "marker_date": _dates(index_day + np.minimum(rng.integers(0, 15, size=n), last_day)),
+            "marker": received,
+            "office": rng.choice(np.array(protocol.recruitment.offices, dtype=object), size=n),
+            "status": status,
+            "reason": reasons[kind],
+        }
+    )
+    again = frame[rng.random(n) < 0.15].assign(status="error", reason="entered twice")
+    return pd.concat([frame, again], ignore_index=True)
+
+
+def benefit_table(
+    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, lived: History, draws: Draws
+) -> pd.DataFrame:  # fmt: skip
+    """Benefit spells: history, the claim, returns; some split in two, some doubled by a carer's benefit.
+
+    A few people have no record at all, which is how linkage fails.
+    """
+    linked = rng.random(ninos.size) >= 0.03
+    parts = [
+        _spells(ninos, index_day, draws.past_start, draws.past_start + draws.past_days, "ESA", linked),
+        _spells(ninos, index_day, -draws.straight_from[:, None], np.zeros((ninos.size, 1), np.int64), "ESA", linked),
+        _spells(ninos, index_day, lived.benefit_start, lived.benefit_end, "JSA", linked),
+        _spells(ninos, index_day, lived.benefit_start[:, :1], lived.benefit_end[:, :1], "CA", linked & (rng.random(ninos.size) < 0.05)),
+        _spells(ninos, index_day, lived.benefit_end[:, :1], lived.benefit_end[:, :1] + 60, "UC", linked & (rng.random(ninos.size) < 0.05)),
+    ]  # fmt: skip
+    spells = pd.concat(parts, ignore_index=True)
+    halves = (rng.random(len(spells)) < 0.1) & (spells["end"] - spells["start"] > 10)
+    middle = (spells["start"] + spells["end"]) // 2
+    second = spells[halves].assign(start=middle[halves] - rng.integers(0, 4, size=int(halves.sum())))
+    spells.loc[halves, "end"] = middle[halves]
+    return _as_extracted(rng, protocol, "benefit", pd.concat([spells, second], ignore_index=True))
+
+
+def employment_table(
+    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, lived: History
+) -> pd.DataFrame:
+    """P45 jobs: those off benefit, and some small jobs held under a claim, which do not count."""
+    under = lived.benefit_start[:, :1] + 5
+    held = rng.random(ninos.size) < 0.08
+    everyone = np.ones(ninos.size, dtype=bool)
+    jobs = [
+        _spells(ninos, index_day, lived.job_start, lived.job_end, "", everyone),
+        _spells(ninos, index_day, under, np.minimum(under + 40, lived.benefit_end[:, :1]), "", held),
+    ]
+    return _as_extracted(rng, protocol, "employment", pd.concat(jobs, ignore_index=True)).drop(columns="benefit")
+
+
+def _spells(
+    ninos: NDArray[np.str_], index_day: Integers, start: Integers, end: Integers, code: str, keep: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Spells that last, as calendar days [start, end); one row of `start` and `end` a person."""
+    person, place = np.nonzero((end > start) & keep[:, None])
+    return pd.DataFrame(
+        {
+            "claimant_id": ninos[person],
+            "benefit": code,
+            "start": start[person, place] + index_day[person],
+            "end": end[person, place] + index_day[person],
+        }
+    )
+
+
+def _as_extracted(rng: np.random.Generator, protocol: TrialProtocol, source: str, spells: pd.DataFrame) -> pd.DataFrame:
+    """What the extract holds: nothing that starts later, no ends not yet known, rows in no order."""
+    extract_day = _day(protocol.sources.spells[source].extract_date)
+    spells = spells[spells["start"] < extract_day]
+    last_day = pd.Series(_dates(spells["end"].to_numpy() - 1), index=spells.index)
+    frame = pd.DataFrame(
+        {
+            "claimant_id": spells["claimant_id"],
+            "benefit": spells["benefit"],
+            "start_date": _dates(spells["start"].to_numpy()),
+            "end_date": last_day.where(spells["end"] <= extract_day, ""),
+        }
+    )
+    return frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)
+
+
+def _dates(days: Integers) -> NDArray[Any]:
+    return np.datetime_as_string(_EPOCH + days.astype("timedelta64[D]")).astype(object)
+
+
+def _day(date: dt.date) -> int:
+    return int((np.datetime64(date, "D") - _EPOCH).astype(int))

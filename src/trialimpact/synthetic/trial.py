@@ -1,0 +1,165 @@
+"""`simulate_trial`: records of an invented trial of any size, with the truth beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trialimpact.loaders import TrialRecords, load_records
+from trialimpact.moments import Moments, count_moments
+from trialimpact.panel import Panel, build_panel
+from trialimpact.protocol import TrialProtocol, shipped_protocol
+from trialimpact.sample import build_sample
+from trialimpact.spells import merge_spells
+from trialimpact.synthetic.histories import History, draw_people, live_through
+from trialimpact.synthetic.tables import (
+    benefit_table,
+    claimants_table,
+    employment_table,
+    fake_ninos,
+    markers_table,
+)
+
+FIRST_SPELL_FACTOR = 0.8
+"""Treatment makes every first claim this much of what it would have been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Truth:
+    """True daily shares under each arm, for the simulated people, if all were followed throughout.
+
+    Attributes
+    ----------
+    treatment, control : mapping of outcome to array, shape (horizon,)
+        Share of all people with the outcome on each day, had all been in that arm.
+    """
+
+    treatment: dict[str, NDArray[np.float64]]
+    control: dict[str, NDArray[np.float64]]
+
+    def cumulative(self, outcome: str, horizon_days: int) -> float:
+        """True difference in days over the first `horizon_days` days."""
+        apart = self.treatment[outcome] - self.control[outcome]
+        return float(apart[:horizon_days].sum())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns outcome, day, treatment, control."""
+        frames = [
+            pd.DataFrame({"outcome": name, "day": range(len(shares)), "treatment": shares, "control": self.control[name]})
+            for name, shares in self.treatment.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SyntheticTrial:
+    """Records, their protocol, and the truth. These people do not exist."""
+
+    protocol: TrialProtocol
+    tables: dict[str, pd.DataFrame]
+    truth: Truth
+
+    def records(self) -> TrialRecords:
+        """The records, loaded."""
+        return load_records(self.protocol, self.tables)
+
+    def panel(self) -> Panel:
+        """The panel of the records."""
+        records = self.records()
+        return build_panel(build_sample(records), merge_spells(records))
+
+    def moments(self) -> Moments:
+        """The moments of the panel."""
+        return count_moments(self.panel())
+
+    def write(self, folder: str | Path) -> None:
+        """Write the protocol, the tables as CSV, and the truth into an existing folder."""
+        from importlib import resources
+
+        folder = Path(folder)
+        text = (resources.files("trialimpact") / "protocols" / "example.toml").read_text(encoding="utf-8")
+        (folder / "protocol.toml").write_text(text, encoding="utf-8")
+        for name, source in {
+            "claimants": self.protocol.sources.claimants,
+            "markers": self.protocol.sources.markers,
+            **self.protocol.sources.spells,
+        }.items():
+            assert source is not None and source.file is not None  # noqa: S101
+            self.tables[name].to_csv(folder / source.file, index=False)
+        self.truth.to_frame().to_csv(folder / "truth.csv", index=False)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{len(table):,} {name}" for name, table in self.tables.items())
+        return f"SyntheticTrial({rows})"
+
+
+def simulate_trial(
+    n_claimants: int = 2_000, *, seed: int, first_spell_factor: float = FIRST_SPELL_FACTOR
+) -> SyntheticTrial:
+    """Records of the shipped example trial for people who do not exist.
+
+    People join evenly over the recruitment window, so later joiners are followed for fewer days.
+    Treatment multiplies the length of each first claim by `first_spell_factor` (1: no effect);
+    what follows shifts with it. NINOs have the never-issued prefix QQ.
+
+    Parameters
+    ----------
+    n_claimants : int
+        People with a marker, before the filters; at most 1,000,000.
+    seed : int
+        The same seed gives the same records.
+    first_spell_factor : float
+
+    Returns
+    -------
+    SyntheticTrial
+
+    Examples
+    --------
+    >>> simulate_trial(n_claimants=200, seed=1).truth.cumulative("on_benefit", 273) < 0
+    True
+    """
+    protocol = shipped_protocol("example")
+    rng = np.random.default_rng(seed)
+    ninos = fake_ninos(rng, n_claimants)
+    window = protocol.recruitment
+    assert window.first_date is not None and window.last_date is not None  # noqa: S101
+    first = int((np.datetime64(window.first_date) - np.datetime64("1970-01-01")).astype(int))
+    n_days = (window.last_date - window.first_date).days + 1
+    index_day = first + rng.integers(0, n_days - 15, size=n_claimants)
+    draws = draw_people(rng, n_claimants)
+    lives = {"control": live_through(draws, 1.0), "treatment": live_through(draws, first_spell_factor)}
+    claim_ends = np.minimum(lives["control"].benefit_end[:, 0], lives["treatment"].benefit_end[:, 0])
+    digit = np.array([int(nino[7]) for nino in ninos])
+    lived = _as_assigned(lives, digit >= 5)
+    horizon = protocol.analysis.max_horizon
+    shares = {
+        arm: dict(zip(("on_benefit", "employed"), life.daily_shares(horizon), strict=True))
+        for arm, life in lives.items()
+    }
+    return SyntheticTrial(
+        protocol=protocol,
+        tables={
+            "claimants": claimants_table(rng, ninos, index_day),
+            "markers": markers_table(rng, protocol, ninos, index_day, claim_ends - 1),
+            "benefit": benefit_table(rng, protocol, ninos, index_day, lived, draws),
+            "employment": employment_table(rng, protocol, ninos, index_day, lived),
+        },
+        truth=Truth(treatment=shares["treatment"], control=shares["control"]),
+    )
+
+
+def _as_assigned(lives: dict[str, History], treated: NDArray[np.bool_]) -> History:
+    """Each person's history under the arm of their digit."""
+    pick = treated[:, None]
+    one, other = lives["treatment"], lives["control"]
+    return History(
+        benefit_start=np.where(pick, one.benefit_start, other.benefit_start),
+        benefit_end=np.where(pick, one.benefit_end, other.benefit_end),
+        job_start=np.where(pick, one.job_start, other.job_start),
+        job_end=np.where(pick, one.job_end, other.job_end),
+    )
