@@ -40,7 +40,14 @@ class ParticipantFlow:
 
     def n(self, stage: str, kind: Kind = "remaining", **by: str) -> int:
         """One count: `flow.n("analysed", assigned_arm="IAP")`."""
-        wanted = {"stage": stage, "kind": kind, "assigned_arm": ALL, "received_arm": ALL, "office": ALL, "reason": ALL}
+        wanted = {
+            "stage": stage,
+            "kind": kind,
+            "assigned_arm": ALL,
+            "received_arm": ALL,
+            "office": ALL,
+            "reason": ALL,
+        }
         wanted |= by
         found = self.counts
         for column, value in wanted.items():
@@ -86,7 +93,7 @@ class FlowCounter:
         for columns in _BREAKDOWNS:
             self._cross(stage, kind, {column: here[column] for column in columns})
 
-    def reasons(self, stage: str, kind: Kind, claimant: Integers, reason: pd.Series[str]) -> None:
+    def reasons(self, stage: str, kind: Kind, claimant: Integers, reason: pd.Series[Any]) -> None:
         """Count people by reason and by reason and arm; one person may have several reasons."""
         pairs = pd.DataFrame({"claimant": claimant, "reason": reason.to_numpy()}).drop_duplicates()
         by = {

@@ -13,7 +13,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.intervals import Booleans, Integers, clip, length_by_owner
 from trialimpact.loaders import NO_DAY
 from trialimpact.protocol import Condition
-from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, Not, Scalar, Test
+from trialimpact.protocol.conditions import AgeIs, AnyDays, AnyOf, ColumnIs, Not, Scalar, Test
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
 
@@ -68,7 +68,7 @@ def age_in_years(birth_day: Integers, on_day: Integers) -> Integers:
 def _month_and_day(dates: NDArray[np.datetime64]) -> Integers:
     months = dates.astype("datetime64[M]")
     month_of_year = months.astype(np.int64) % 12
-    return month_of_year * 31 + (dates - months).astype(np.int64)
+    return np.asarray(month_of_year * 31 + (dates - months).astype(np.int64))
 
 
 def _column(condition: ColumnIs, sample: TrialSample) -> Membership:
@@ -81,7 +81,7 @@ def _column(condition: ColumnIs, sample: TrialSample) -> Membership:
         )
     values = sample.people[condition.column]
     is_text = not (pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype))
-    wanted = condition.values
+    wanted = condition.wanted
     if any(isinstance(value, str) != is_text for value in wanted):
         holds, compared = ("text", "a number") if is_text else ("numbers", "text")
         raise DesignError(
@@ -99,7 +99,7 @@ def _column(condition: ColumnIs, sample: TrialSample) -> Membership:
 def _passes(values: pd.Series[Scalar], test: Test) -> Booleans:
     if test.between is not None:
         return np.asarray(values.between(*test.between).to_numpy(dtype=bool, na_value=False))
-    return np.asarray(values.isin(list(test.values)).to_numpy(dtype=bool))
+    return np.asarray(values.isin(list(test.wanted)).to_numpy(dtype=bool))
 
 
 def _any_days(condition: AnyDays, sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Membership:

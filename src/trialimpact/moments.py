@@ -56,7 +56,7 @@ class Counts:
         zero = -self.first_day
         entered = self.entries.cumsum(axis=-1)[..., zero : zero + n_days]
         left = self.exits[..., : zero + 1].sum(axis=-1, keepdims=True)
-        return entered - left
+        return np.asarray(entered - left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -235,9 +235,7 @@ def count_moments(panel: Panel) -> Moments:
     counts, gram = _Collector(counts_shape), _Collector(gram_shape)
     claimants = np.zeros((*groups, len(panel.clusters), n_arms), dtype=np.int64)
     for place, members in enumerate(panel.members):
-        np.add.at(
-            claimants[place], (panel.stratum[members], panel.cluster[members], panel.arm[members]), 1
-        )
+        np.add.at(claimants[place], (panel.stratum[members], panel.cluster[members], panel.arm[members]), 1)
     for place, outcome in enumerate(panel.outcomes.values()):
         _count_jumps(panel, outcome, place, counts)
         if analysis.clusters is None:

@@ -98,7 +98,9 @@ class Panel:
         for place, sign in ((part.spells.start, 1), (part.spells.end, -1)):
             np.add.at(change, (part.spells.owner, np.searchsorted(day, place)), sign)
         on = change.cumsum(axis=1)[:, :-1] > 0
-        arms = pd.Categorical.from_codes(np.repeat(self.arm, day.size), list(self.protocol.arms))
+        arms = pd.Categorical.from_codes(
+            np.repeat(self.arm, day.size), dtype=pd.CategoricalDtype(list(self.protocol.arms))
+        )
         row = np.repeat(np.arange(len(self)), day.size)
         columns = {"row": row, "arm": arms, "day": np.tile(day, len(self))}
         return pd.DataFrame({**columns, "followed": followed.ravel(), "on": on.ravel()})
@@ -166,6 +168,6 @@ def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, .
         sample.people[column].astype(object).where(sample.people[column].notna(), UNSTATED).astype(str)
         for column in columns
     ]
-    joined = parts[0].str.cat(parts[1:], sep=" × ") if len(parts) > 1 else parts[0]
+    joined = pd.Series([" × ".join(labels) for labels in zip(*parts, strict=True)], dtype=object)
     codes, labels = pd.factorize(joined, sort=True)
     return tuple(str(label) for label in labels), codes.astype(np.int64)

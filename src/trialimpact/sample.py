@@ -13,14 +13,15 @@ from trialimpact.flow import FlowCounter, ParticipantFlow
 from trialimpact.intervals import Booleans, Integers, merge
 from trialimpact.loaders import NO_DAY, TrialRecords, day_of
 from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.sources import Status
 
 UNSTATED = "(not stated)"
 
-_STATUS_STAGES = {
-    "error": ("not_error", "Not only entered in error"),
-    "out_of_scope": ("in_scope", "In scope"),
-    "exempt": ("not_exempt", "Not exempt"),
-}
+_STATUS_STAGES: tuple[tuple[Status, str, str], ...] = (
+    ("error", "not_error", "Not only entered in error"),
+    ("out_of_scope", "in_scope", "In scope"),
+    ("exempt", "not_exempt", "Not exempt"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -97,9 +98,12 @@ def build_sample(records: TrialRecords) -> TrialSample:
         counter.stage("individuals", "Individuals", remaining)
         if protocol.recruitment.offices:
             remaining = _narrow(
-                counter, "at_trial_office", "At an office of the trial", remaining,
+                counter,
+                "at_trial_office",
+                "At an office of the trial",
+                remaining,
                 np.isin(office, protocol.recruitment.offices),
-            )  # fmt: skip
+            )
     eligible = remaining.copy()
     index_day, remaining = _set_index_days(counter, records, chosen, remaining)
     remaining = _narrow(counter, "arm_known", "In an arm that is analysed", remaining, assigned != UNKNOWN)
@@ -142,7 +146,7 @@ def _index_markers(records: TrialRecords, considered: Booleans | None) -> pd.Dat
     columns = ["marker_day", "marker", "office"]
     if records.markers is None or considered is None:
         return pd.DataFrame(index=range(records.n_claimants), columns=columns, dtype=object)
-    ranked = records.markers.assign(rank=np.where(considered, records.markers["status"] != "valid", 2))
+    ranked = records.markers.assign(rank=np.where(considered, records.markers["status"].ne("valid"), 2))
     ranked = ranked.sort_values(["rank", "marker_day"], kind="stable")
     first = ranked.drop_duplicates("claimant").set_index("claimant")
     return first.reindex(range(records.n_claimants))[columns]
@@ -159,12 +163,13 @@ def _offices(records: TrialRecords, chosen: pd.DataFrame) -> pd.Series[str]:
 def _for_counting(
     protocol: TrialProtocol, assigned: Integers, received: Integers, office: pd.Series[str]
 ) -> pd.DataFrame:
-    labels = [*protocol.arms, "unknown"]
+    arms = pd.CategoricalDtype([*protocol.arms, "unknown"])
+    unknown = len(protocol.arms)
     offices = [*protocol.recruitment.offices, *sorted({*office} - {*protocol.recruitment.offices})]
     return pd.DataFrame(
         {
-            "assigned_arm": pd.Categorical.from_codes(np.where(assigned < 0, len(labels) - 1, assigned), labels),
-            "received_arm": pd.Categorical.from_codes(np.where(received < 0, len(labels) - 1, received), labels),
+            "assigned_arm": pd.Categorical.from_codes(np.where(assigned < 0, unknown, assigned), dtype=arms),
+            "received_arm": pd.Categorical.from_codes(np.where(received < 0, unknown, received), dtype=arms),
             "office": pd.Categorical(office, categories=offices),
         }
     )
@@ -180,22 +185,24 @@ def _filter_by_status(
     counter.records("records", "Marker records", len(markers))
     counter.stage("individuals", "Individuals", has_marker)
     in_window = np.bincount(claimant[considered], minlength=n_people) > 0
-    remaining = _narrow(counter, "in_window", "Recruited in the window, at an office of the trial", has_marker, in_window)
+    remaining = _narrow(
+        counter, "in_window", "Recruited in the window, at an office of the trial", has_marker, in_window
+    )
     source = protocol.sources.markers
     assert source is not None  # noqa: S101
     status = markers["status"].to_numpy(dtype=object)
     rank = np.full(n_people, len(source.status_order))
-    for place, each in reversed(list(enumerate(source.status_order))):
-        rank[claimant[considered & (status == each)]] = place
-    for each, (stage, label) in _STATUS_STAGES.items():
+    for place, one in reversed(list(enumerate(source.status_order))):
+        rank[claimant[considered & (status == one)]] = place
+    for each, stage, label in _STATUS_STAGES:
         before = remaining
         has_status = considered & (status == each)
         holders = np.bincount(claimant[has_status], minlength=n_people) > 0
         remaining = _narrow(counter, stage, label, before, rank != source.status_order.index(each))
         counter.count(stage, "with_marker", before & holders)
         mine = has_status & before[claimant]
-        reason = markers.loc[mine, "reason"]
-        counter.reasons(stage, "with_marker", claimant[mine], reason.where(reason.notna(), UNSTATED))
+        reason = markers.loc[mine, "reason"].fillna(UNSTATED)
+        counter.reasons(stage, "with_marker", claimant[mine], reason)
     return remaining
 
 

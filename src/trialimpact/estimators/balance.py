@@ -71,7 +71,7 @@ class _Column:
     characteristic: str
     level: str
     kind: str
-    values: Floats
+    value: Floats
 
 
 def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Balance:
@@ -141,8 +141,8 @@ def _columns(
 
 
 def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
-    known = ~np.isnan(column.values)
-    sides = [column.values[side & known] for side in (treated, control)]
+    known = ~np.isnan(column.value)
+    sides = [column.value[side & known] for side in (treated, control)]
     n = np.array([side.size for side in sides])
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.array([side.sum() / max(side.size, 1) if side.size else np.nan for side in sides])
@@ -175,26 +175,25 @@ def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict
     }
 
 
-def _joint_test(
-    contrast: Contrast, columns: list[_Column], treated: np.ndarray, control: np.ndarray
-) -> dict[str, Any]:
+def _joint_test(contrast: Contrast, columns: list[_Column], treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
     """Wald test that no difference is other than zero; linear dependence lowers its degrees of freedom."""
     from scipy.special import chdtrc
 
-    matrix = np.column_stack([column.values for column in columns])
+    matrix = np.column_stack([column.value for column in columns])
     complete = ~np.isnan(matrix).any(axis=1)
     sides = [matrix[side & complete] for side in (treated, control)]
     statistic, df = np.nan, 0
     if min(len(side) for side in sides) > 1:
         apart = difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
-        covariance = sum(np.atleast_2d(np.cov(side, rowvar=False)) / len(side) for side in sides)
+        one, other = (np.atleast_2d(np.cov(side, rowvar=False)) / len(side) for side in sides)
+        covariance = one + other
         scale = np.sqrt(np.diag(covariance))
         moving = scale > 0
         correlation = covariance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
         z = apart[moving] / scale[moving]
         df = int(np.linalg.matrix_rank(correlation, hermitian=True)) if z.size else 0
         statistic = float(z @ np.linalg.pinv(correlation, hermitian=True, rcond=1e-10) @ z) if df else np.nan
-    blank = {name: np.nan for name in COLUMNS}
+    blank = dict.fromkeys(COLUMNS, np.nan)
     return blank | {
         "contrast": contrast.name,
         "characteristic": "(all characteristics)",

@@ -22,7 +22,7 @@ def critical_value(protocol: TrialProtocol) -> float:
 
 
 def wald_limits(protocol: TrialProtocol, estimate: Floats, std_error: Floats) -> tuple[Floats, Floats]:
-    """estimate ± z · standard error."""
+    """Estimate ± z · standard error."""
     half = critical_value(protocol) * std_error
     return estimate - half, estimate + half
 

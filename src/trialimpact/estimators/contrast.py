@@ -72,6 +72,16 @@ class Comparison:
         """Claimants followed on each day of the window, treatment and control."""
         return self._total(lambda counts: counts.followed)
 
+    def n_followed_together(self) -> Integers:
+        """Claimants followed on each day of the window, both sides together."""
+        treatment, control = self.n_followed()
+        return treatment + control
+
+    def ever_followed_together(self, n_days: int) -> Integers:
+        """Claimants with any follow-up in [0, H), H = 1..n_days, both sides together."""
+        treatment, control = self.ever_followed(n_days)
+        return treatment + control
+
     def ever_followed(self, n_days: int) -> tuple[Integers, Integers]:
         """Claimants with any follow-up in [0, H), H = 1..n_days, treatment and control."""
         return self._total(lambda counts: counts.ever_followed(n_days))

@@ -109,9 +109,7 @@ class Effects:
             raise DesignError(
                 worded(f"{self.kind} effects run from {first} to {last}, not {at}.", remedy="ask within these")
             )
-        numbers: dict[str, Any] = {
-            name: getattr(self, name)[place].item() for name in Effect.__dataclass_fields__
-        }
+        numbers: dict[str, Any] = {name: getattr(self, name)[place].item() for name in Effect.__dataclass_fields__}
         return Effect(**numbers)
 
     def to_frame(self) -> pd.DataFrame:
@@ -149,7 +147,18 @@ class Effects:
         rows = self.to_frame()
         if self.kind == "cumulative":
             rows = rows[rows["horizon_days"].isin(self.protocol.analysis.horizon_days)]
-        shown = rows[["day", "horizon_days", "n_treatment", "n_control", "estimate", "std_error", "conf_low", "conf_high"]]
+        shown = rows[
+            [
+                "day",
+                "horizon_days",
+                "n_treatment",
+                "n_control",
+                "estimate",
+                "std_error",
+                "conf_low",
+                "conf_high",
+            ]
+        ]
         return f"<p>{self!r}</p>{shown.dropna(axis=1, how='all').head(20).to_html(index=False)}"
 
 
@@ -157,9 +166,7 @@ def caveats(comparison: Comparison, days: Integers) -> tuple[str, ...]:
     """What a reader of these rows must know: days on which nobody is followed, few clusters."""
     which = f"{comparison.outcome}, {comparison.contrast.name}, {comparison.subgroup}"
     columns = days - comparison.first_day
-    smallest = np.min(
-        [side.followed.sum(axis=0)[columns] for part in comparison.parts for side in part.sides], axis=0
-    )
+    smallest = np.min([side.followed.sum(axis=0)[columns] for part in comparison.parts for side in part.sides], axis=0)
     empty = days[smallest == 0]
     notes = []
     if empty.size:

@@ -35,7 +35,9 @@ class SubgroupEffects:
         return f"SubgroupEffects({first.outcome}, {first.contrast.name}; {self.horizon_days} days; {groups} subgroups)"
 
     def _repr_html_(self) -> str:
-        shown = self.to_frame()[["subgroup", "n_treatment", "n_control", "estimate", "std_error", "conf_low", "conf_high"]]
+        shown = self.to_frame()[
+            ["subgroup", "n_treatment", "n_control", "estimate", "std_error", "conf_low", "conf_high"]
+        ]
         return shown.to_html(index=False)
 
 
@@ -69,9 +71,7 @@ def estimate_subgroups(
     SubgroupEffects(on_benefit, iap; 273 days; ...)
     """
     horizon = moments.protocol.analysis.max_horizon if horizon_days is None else horizon_days
-    found = {
-        name: estimate_cumulative(moments, outcome, contrast, name) for name in moments.protocol.subgroup_names
-    }
+    found = {name: estimate_cumulative(moments, outcome, contrast, name) for name in moments.protocol.subgroup_names}
     for effects in found.values():
         effects.effect(horizon)
     return SubgroupEffects(horizon_days=horizon, by_subgroup=found)

@@ -6,44 +6,49 @@ is the cluster, whose influence is summed over both arms and all strata before i
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from trialimpact.estimators.contrast import Comparison, Floats, Part, difference, share
 from trialimpact.estimators.small_sample import cluster_factor, side_factor, whole_factor
 from trialimpact.intervals import Integers
 from trialimpact.moments import Counts, Gram
 
+Number = TypeVar("Number", np.int64, np.float64)
+
 
 def daily_variance(comparison: Comparison) -> Floats:
     """Variance of D(d) on each day of the window, shape (n_days,)."""
     rule = comparison.moments.protocol.analysis.small_sample
-    followed = sum(comparison.n_followed())
-    parameters = np.full(np.shape(followed), 2 * len(comparison.parts))
+    followed = comparison.n_followed_together()
+    parameters = np.full(followed.shape, 2 * len(comparison.parts))
     if comparison.moments.clustered:
         influence = cluster_influence(comparison)
         units = _clusters_seen(comparison)
         variance = (influence**2).sum(axis=0) * _cluster_factor(comparison, units)
-        return variance * whole_factor(rule, units, followed, parameters)
-    variance = np.zeros(np.shape(followed))
+        return np.asarray(variance * whole_factor(rule, units, followed, parameters))
+    variance = np.zeros(followed.shape)
     for part in comparison.parts:
         for side in part.sides:
             n, p = side.followed.sum(axis=0), share(side)
             with np.errstate(divide="ignore", invalid="ignore"):
                 variance = variance + part.weight**2 * p * (1 - p) / n * side_factor(rule, n)
-    return variance * whole_factor(rule, followed, followed, parameters)
+    return np.asarray(variance * whole_factor(rule, followed, followed, parameters))
 
 
 def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
     """Variance of C(H) for H = 1..n_days, shape (n_days,)."""
     rule = comparison.moments.protocol.analysis.small_sample
-    followed = _from_index(comparison, sum(comparison.n_followed()), n_days).cumsum()
+    followed = _from_index(comparison, comparison.n_followed_together(), n_days).cumsum()
     parameters = 2 * len(comparison.parts) * np.arange(1, n_days + 1)
     if comparison.moments.clustered:
         summed = _from_index(comparison, cluster_influence(comparison), n_days).cumsum(axis=-1)
         units = _clusters_ever_followed(comparison, n_days)
         variance = (summed**2).sum(axis=0) * _cluster_factor(comparison, units)
-        return variance * whole_factor(rule, units, followed, parameters)
-    units = sum(comparison.ever_followed(n_days))
+        return np.asarray(variance * whole_factor(rule, units, followed, parameters))
+    units = comparison.ever_followed_together(n_days)
     variance = np.zeros(n_days)
     for part in comparison.parts:
         for arms, side in _sides(comparison, part):
@@ -51,20 +56,20 @@ def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
             factor = side_factor(rule, side.ever_followed(n_days).sum(axis=0))
             variance = variance + part.weight**2 * running * factor
     # Rounding can leave -1e-18 where everybody is on the outcome; a variance is not negative.
-    return np.maximum(variance, 0.0) * whole_factor(rule, units, followed, parameters)
+    return np.asarray(np.maximum(variance, 0.0) * whole_factor(rule, units, followed, parameters))
 
 
 def day_covariance(comparison: Comparison, n_days: int) -> Floats:
     """Covariance of D(d) and D(d') on [0, n_days), shape (n_days, n_days)."""
     rule = comparison.moments.protocol.analysis.small_sample
-    followed = _from_index(comparison, sum(comparison.n_followed()), n_days).sum()
+    followed = _from_index(comparison, comparison.n_followed_together(), n_days).sum()
     parameters = 2 * len(comparison.parts) * n_days
     if comparison.moments.clustered:
         influence = _from_index(comparison, cluster_influence(comparison), n_days)
         units = _clusters_ever_followed(comparison, n_days)[-1]
         covariance = influence.T @ influence * _cluster_factor(comparison, units)
         return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
-    units = sum(comparison.ever_followed(n_days))[-1]
+    units = comparison.ever_followed_together(n_days)[-1]
     covariance = np.zeros((n_days, n_days))
     for part in comparison.parts:
         for arms, side in _sides(comparison, part):
@@ -128,9 +133,7 @@ def _sides(comparison: Comparison, part: Part) -> tuple[tuple[tuple[str, ...], C
     return (contrast.treatment, part.treatment), (contrast.control, part.control)
 
 
-def _side_covariance(
-    comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts, n_days: int
-) -> Floats:
+def _side_covariance(comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts, n_days: int) -> Floats:
     """Covariance of p(d) and p(d') of one side (M4), before any correction."""
     gram = comparison.moments.gram_of(comparison.outcome, comparison.subgroup, arms, part.stratum)
     followed, on = side.from_day(0, n_days)
@@ -140,7 +143,11 @@ def _side_covariance(
 def share_covariance(gram: Gram, followed: Integers, on: Integers, n_days: int) -> Floats:
     """[A - p(d')·B(d,d') - p(d)·B(d',d) + p(d)p(d')·O] / (n(d) n(d')), shape (n_days, n_days)."""
     days = slice(n_days)
-    both, cross, seen = gram.on_on[days, days], gram.on_followed[days, days], gram.followed_followed[days, days]
+    both, cross, seen = (
+        gram.on_on[days, days],
+        gram.on_followed[days, days],
+        gram.followed_followed[days, days],
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         p = on / followed
         centred = both - p[None, :] * cross - p[:, None] * cross.T + np.outer(p, p) * seen
@@ -152,9 +159,7 @@ def _diagonal_of_double_sum(covariance: Floats) -> Floats:
     return np.asarray(np.diagonal(covariance.cumsum(axis=0).cumsum(axis=1)).copy())
 
 
-def _from_index(comparison: Comparison, values: Floats | Integers | int, n_days: int) -> Floats:
+def _from_index(comparison: Comparison, values: NDArray[Number], n_days: int) -> NDArray[Number]:
     """The days [0, n_days) of something over the whole window (last axis)."""
     start = -comparison.first_day
-    return np.asarray(values)[..., start : start + n_days]
-
-
+    return values[..., start : start + n_days]

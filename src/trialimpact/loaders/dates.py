@@ -62,6 +62,6 @@ def _parse_one(value: Any, date_format: str) -> int | None:
     try:
         if date_format == "%Y-%m-%d":
             return day_of(dt.date.fromisoformat(text)) if len(text) == 10 and text[4] == "-" else None
-        return day_of(dt.datetime.strptime(text, date_format).date())  # noqa: DTZ007
+        return day_of(dt.datetime.strptime(text, date_format).date())
     except ValueError:
         return None

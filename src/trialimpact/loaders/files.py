@@ -94,9 +94,10 @@ def _unreadable(name: str, rule: str, says: str, remedy: str) -> UnreadableTable
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(
-        path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig", index_col=False
-    )
+    """All columns as text, under the names of the header row as they stand there."""
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig", index_col=False)
+    return frame.set_axis(header.iloc[0].tolist(), axis=1)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def _read_all(
     parsed: dict[str, Table] = {}
     broken: list[BrokenRule] = []
     for name in names:
-        table = given.get(name, _file_of(protocol, name, folder) if name not in given else None)
+        table: TableLike = given[name] if name in given else _file_of(protocol, name, folder)
         try:
             frame = read_frame(name, table)
         except UnreadableTableError as error:
@@ -254,7 +254,10 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
         {
             "claimant": participants[table.claimant[rows]],
             "marker_day": table.days["marker_date"][rows],
-            **{name: table.label(name).to_numpy(dtype=object)[rows] for name in ("marker", "office", "status", "reason")},
+            **{
+                name: table.label(name).to_numpy(dtype=object)[rows]
+                for name in ("marker", "office", "status", "reason")
+            },
         }
     )
     frame["status"] = frame["status"].where(frame["status"].notna(), "valid")

@@ -126,7 +126,8 @@ class TrialRecords:
     def __repr__(self) -> str:
         markers = "no markers" if self.markers is None else f"{len(self.markers):,} markers"
         spells = ", ".join(f"{len(table.spells):,} {name} spells" for name, table in self.spells.items())
-        return f"TrialRecords({self.n_claimants:,} people; {markers}; {spells}; {len(self.quarantined):,} rows set aside)"
+        aside = f"{len(self.quarantined):,} rows set aside"
+        return f"TrialRecords({self.n_claimants:,} people; {markers}; {spells}; {aside})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>{self.audit._repr_html_()}"

@@ -43,6 +43,8 @@ RULES: list[Rule] = []
 
 
 def _rule(severity: Severity, kinds: str, columns: str, says: str, remedy: str) -> Callable[[Find], Find]:
+    """Register a function as a rule; its name is the rule's name."""
+
     def register(find: Find) -> Find:
         RULES.append(
             Rule(
@@ -69,28 +71,46 @@ def claimant_id_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.blank_identifier
 
 
-@_rule("error", ALL, "claimant_id", "identifiers have the declared form",
-       'correct the extract; [identifiers] kind = "opaque" if these are not NINOs; synthetic = true for prefix QQ')  # fmt: skip
+@_rule(
+    "error",
+    ALL,
+    "claimant_id",
+    "identifiers have the declared form",
+    'correct the extract; or in [identifiers] kind = "opaque" (not NINOs), synthetic = true (prefix QQ)',
+)
 def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.invalid_identifier
 
 
-@_rule("error", ALL, "*", "a column holds values of one type", "make the column all text, all dates or all numbers")
+@_rule(
+    "error",
+    ALL,
+    "*",
+    "a column holds values of one type",
+    "make the column all text, all dates or all numbers",
+)
 def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
-    columns = [table.others[name] for name in table.others.columns]
-    columns += [] if table.identifiers is None else [table.identifiers]
-    masks = [_of_another_type(values) for values in columns if pd.api.types.is_object_dtype(values.dtype)]
-    return np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *masks])
+    return table.mixed
 
 
-@_rule("error", ALL, "dates", "dates can be read",
-       'correct the extract, or set date_format in the source, for example date_format = "%d/%m/%Y"')  # fmt: skip
+@_rule(
+    "error",
+    ALL,
+    "dates",
+    "dates can be read",
+    'correct the extract, or set date_format in the source, for example date_format = "%d/%m/%Y"',
+)
 def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
-    return np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.unreadable.values()])
+    return np.asarray(np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.unreadable.values()]))
 
 
-@_rule("error", ALL, "dates", f"dates lie in {EARLIEST}-{LATEST}",
-       "correct the extract; list placeholders for 'not ended' in open_end_dates")  # fmt: skip
+@_rule(
+    "error",
+    ALL,
+    "dates",
+    f"dates lie in {EARLIEST}-{LATEST}",
+    "correct the extract; list placeholders for 'not ended' in open_end_dates",
+)
 def date_is_plausible(table: Table, protocol: TrialProtocol) -> Booleans:
     low, high = (day_of(date_of(0).replace(year=year)) for year in (EARLIEST, LATEST + 1))
     wrong = np.zeros(table.n_rows, dtype=bool)
@@ -109,14 +129,25 @@ def claimant_is_unique(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(repeated & known)
 
 
-@_rule("error", "claimants", "digit", "the allocating digit is one of 0-9", "give the last numeric digit of the NINO")
+@_rule(
+    "error",
+    "claimants",
+    "digit",
+    "the allocating digit is one of 0-9",
+    "give the last numeric digit of the NINO",
+)
 def digit_is_a_digit(table: Table, protocol: TrialProtocol) -> Booleans:
     digits = table.label("digit")
     return np.asarray(digits.notna() & ~digits.isin([str(digit) for digit in range(10)]))
 
 
-@_rule("error", "claimants", "assigned_arm", "the assigned arm is one of the protocol's",
-       "correct the label, or add the arm to allocation.arms")  # fmt: skip
+@_rule(
+    "error",
+    "claimants",
+    "assigned_arm",
+    "the assigned arm is one of the protocol's",
+    "correct the label, or add the arm to allocation.arms",
+)
 def assigned_arm_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     arms = table.label("assigned_arm")
     return np.asarray(arms.notna() & ~arms.isin(protocol.arms) & protocol.arms_are_declared)
@@ -128,8 +159,13 @@ def assigned_arm_is_analysed(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(arms.notna() & ~arms.isin(protocol.arms))
 
 
-@_rule("error", "markers", "marker", "a marker is one of the protocol's arms",
-       "correct the label, or add the arm to the allocation")  # fmt: skip
+@_rule(
+    "error",
+    "markers",
+    "marker",
+    "a marker is one of the protocol's arms",
+    "correct the label, or add the arm to the allocation",
+)
 def marker_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(~table.label("marker").isin(protocol.arms))
 
@@ -139,7 +175,13 @@ def marker_date_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     return _blank_day(table, "marker_date")
 
 
-@_rule("error", "markers", "status", f"a status is one of {', '.join(get_args(Status))}, or blank for valid", CORRECT)
+@_rule(
+    "error",
+    "markers",
+    "status",
+    f"a status is one of {', '.join(get_args(Status))}, or blank for valid",
+    CORRECT,
+)
 def status_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     status = table.label("status")
     return np.asarray(status.notna() & ~status.isin(get_args(Status)))
@@ -155,15 +197,25 @@ def end_not_before_start(table: Table, protocol: TrialProtocol) -> Booleans:
     return _both_known(table) & (table.days["end_date"] < table.days["start_date"])
 
 
-@_rule("error", "spells", "start_date", "a spell starts before the extract date",
-       "correct extract_date in the protocol, or the extract")  # fmt: skip
+@_rule(
+    "error",
+    "spells",
+    "start_date",
+    "a spell starts before the extract date",
+    "correct extract_date in the protocol, or the extract",
+)
 def start_before_extract(table: Table, protocol: TrialProtocol) -> Booleans:
     start = table.days["start_date"]
-    return (start != NO_DAY) & (start >= day_of(_spells(table).extract_date))
+    return np.asarray((start != NO_DAY) & (start >= day_of(_spells(table).extract_date)))
 
 
-@_rule("error", "spells", "code", "a code is counted or ignored by the protocol",
-       "add the code to counted_codes or ignored_codes")  # fmt: skip
+@_rule(
+    "error",
+    "spells",
+    "code",
+    "a code is counted or ignored by the protocol",
+    "add the code to counted_codes or ignored_codes",
+)
 def code_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     source = _spells(table)
     if not source.counted_codes:
@@ -178,8 +230,13 @@ def row_is_not_repeated(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(repeated & (table.claimant != NOBODY))
 
 
-@_rule("warning", "spells", "start_date end_date code", "spells with one code do not overlap",
-       "none needed: overlapping spells are merged")  # fmt: skip
+@_rule(
+    "warning",
+    "spells",
+    "start_date end_date code",
+    "spells with one code do not overlap",
+    "none needed: overlapping spells are merged",
+)
 def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
     start = table.days["start_date"]
     code = pd.factorize(table.label("code"))[0]
@@ -188,35 +245,57 @@ def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
     reach = frame.groupby(["who", "code"])["end"].cummax().groupby([frame["who"], frame["code"]]).shift()
     overlaps = np.zeros(table.n_rows, dtype=bool)
     overlaps[order] = (start[order] < reach.fillna(NO_DAY).to_numpy()) & (frame["who"] != NOBODY).to_numpy()
-    return overlaps & (start != NO_DAY)
+    return np.asarray(overlaps & (start != NO_DAY))
 
 
-@_rule("warning", "spells", "start_date end_date", "a spell has at least one day", "none needed: it has no effect")
+@_rule(
+    "warning",
+    "spells",
+    "start_date end_date",
+    "a spell has at least one day",
+    "none needed: it has no effect",
+)
 def spell_has_a_day(table: Table, protocol: TrialProtocol) -> Booleans:
-    return _both_known(table) & (table.end_day == table.days["start_date"])
+    return np.asarray(_both_known(table) & (table.end_day == table.days["start_date"]))
 
 
-@_rule("warning", "spells", "start_date end_date", "no start on 6 April or end on 5 April (tax-year defaults)",
-       "treat these dates as not truly known")  # fmt: skip
+@_rule(
+    "warning",
+    "spells",
+    "start_date end_date",
+    "no start on 6 April or end on 5 April (tax-year defaults)",
+    "treat these dates as not truly known",
+)
 def dates_are_not_tax_year_defaults(table: Table, protocol: TrialProtocol) -> Booleans:
     if not _spells(table).tax_year_defaults:
         return np.zeros(table.n_rows, dtype=bool)
     last_day = table.end_day - 1
     ends_so = (_month_and_day(last_day) == 405) & ~table.is_open
-    return (_month_and_day(table.days["start_date"]) == 406) | ends_so
+    return np.asarray((_month_and_day(table.days["start_date"]) == 406) | ends_so)
 
 
-@_rule("warning", "spells", "start_date end_date", "an open spell has not run for very long",
-       "ask the supplier whether its end was lost; long_open_days in the source sets the limit")  # fmt: skip
+@_rule(
+    "warning",
+    "spells",
+    "start_date end_date",
+    "an open spell has not run for very long",
+    "ask the supplier whether its end was lost; long_open_days in the source sets the limit",
+)
 def open_spell_is_not_long(table: Table, protocol: TrialProtocol) -> Booleans:
     source, start = _spells(table), table.days["start_date"]
     too_early = start < day_of(source.extract_date) - source.long_open_days
-    return table.is_open & too_early & (start != NO_DAY)
+    return np.asarray(table.is_open & too_early & (start != NO_DAY))
 
 
-@_rule("note", "spells", "claimant_id", "spells are of people in the trial's tables", "none needed: they have no effect")
+@_rule(
+    "note",
+    "spells",
+    "claimant_id",
+    "spells are of people in the trial's tables",
+    "none needed: they have no effect",
+)
 def spell_is_of_a_participant(table: Table, protocol: TrialProtocol) -> Booleans:
-    return table.claimant == NOBODY
+    return np.asarray(table.claimant == NOBODY)
 
 
 @_rule("note", "spells", "end_date", "spells have ended", "none needed: an open spell runs to the extract date")
@@ -229,8 +308,13 @@ def end_by_extract(table: Table, protocol: TrialProtocol) -> Booleans:
     return ~table.is_open & (table.end_day > day_of(_spells(table).extract_date))
 
 
-@_rule("note", "spells", "start_date end_date", "spells touch the days that the source covers",
-       "none needed: they have no effect")  # fmt: skip
+@_rule(
+    "note",
+    "spells",
+    "start_date end_date",
+    "spells touch the days that the source covers",
+    "none needed: they have no effect",
+)
 def spell_touches_coverage(table: Table, protocol: TrialProtocol) -> Booleans:
     first = day_of(_spells(table).covered_from)
     return _both_known(table) & (table.end_day <= first)
@@ -242,11 +326,11 @@ def _spells(table: Table) -> SpellSource:
 
 
 def _both_known(table: Table) -> Booleans:
-    return (table.days["start_date"] != NO_DAY) & (table.days["end_date"] != NO_DAY) & ~table.is_open
+    return np.asarray((table.days["start_date"] != NO_DAY) & (table.days["end_date"] != NO_DAY) & ~table.is_open)
 
 
 def _blank_day(table: Table, name: str) -> Booleans:
-    return (table.days[name] == NO_DAY) & ~table.unreadable[name]
+    return np.asarray((table.days[name] == NO_DAY) & ~table.unreadable[name])
 
 
 def _month_and_day(days: Integers) -> Integers:
@@ -256,19 +340,3 @@ def _month_and_day(days: Integers) -> Integers:
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
     day = (dates - dates.astype("datetime64[M]")).astype(np.int64) + 1
     return np.where(known, month * 100 + day, 0)
-
-
-def _of_another_type(values: pd.Series[Any]) -> Booleans:
-    """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
-    family = values.map(_family)
-    known = family.dropna()
-    first = known.iloc[0] if len(known) else None
-    return np.asarray(family.notna() & (family != first))
-
-
-def _family(value: Any) -> str | None:
-    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
-        return None
-    if isinstance(value, bool | np.bool_):
-        return "yes/no"
-    return "number" if isinstance(value, int | float | np.number) else type(value).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class Table:
     identifiers: pd.Series[Any] | None = None
     days: dict[str, Integers] = field(default_factory=dict)
     unreadable: dict[str, Booleans] = field(default_factory=dict)
+    mixed: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     end_day: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     is_open: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     labels: dict[str, pd.Series[Any]] = field(default_factory=dict)
@@ -95,11 +97,14 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     """Read a frame as one of the protocol's tables; columns that are missing are returned as rules."""
     source, kind = source_of(protocol, name), kind_of(name)
     table = Table(name=name, kind=kind, source=source, n_rows=len(frame))
-    broken = list(_missing_columns(table, frame, required_columns(protocol, name)))
-    present = {name for name in ("claimant_id", *DATES[kind], *LABELS[kind]) if table.column(name) in frame.columns}
-    present -= {rule.columns[0] for rule in broken}
-    if "claimant_id" in present:
-        table.identifiers = frame[table.column("claimant_id")]
+    broken = list(_wrong_columns(table, frame, required_columns(protocol, name)))
+    if broken:
+        return table, broken
+    known = ("claimant_id", *DATES[kind], *LABELS[kind])
+    present = {each for each in known if table.column(each) in frame.columns}
+    used = frame.columns if kind == "claimants" else [table.column(each) for each in present]
+    table.mixed = np.logical_or.reduce([_of_another_type(frame[column]) for column in used])
+    table.identifiers = frame[table.column("claimant_id")]
     for date in DATES[kind]:
         if date in present:
             days = parse_days(frame[table.column(date)], source.date_format)
@@ -110,23 +115,34 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     if "end_date" in table.days and isinstance(source, SpellSource):
         table.is_open, table.end_day = _half_open(table.days["end_date"], table.unreadable["end_date"], source)
     if kind == "claimants":
-        taken = {table.column(name) for name in ("claimant_id", *DATES[kind], *LABELS[kind])}
+        taken = {table.column(each) for each in known}
         table.others = _characteristics(frame[[column for column in frame.columns if column not in taken]], source)
-    return table, broken
+    return table, []
 
 
-def _missing_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> list[BrokenRule]:
-    found = []
-    for name in (*required, *(name for name in table.source.columns if name not in required)):
-        count = int((frame.columns == table.column(name)).sum())
-        if count == 1:
-            continue
-        says = f"there is no column {table.column(name)!r}" if not count else f"{count} columns are {table.column(name)!r}"
-        remedy = f'say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]'
-        found.append(
-            BrokenRule(table=table.name, rule="column_is_there_once", says=says, remedy=remedy, columns=(name,))
+def _wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:
+    """Columns that are needed and absent, or that stand twice.
+
+    No message lists the columns that a file does have: without a header they are a record.
+    """
+    for name in dict.fromkeys((*required, *table.source.columns)):
+        theirs = table.column(name)
+        count = int((frame.columns == theirs).sum())
+        if count != 1:
+            yield BrokenRule(
+                table=table.name,
+                rule="column_is_there_once",
+                says=f"there is no column {theirs!r}" if not count else f"{count} columns are called {theirs!r}",
+                remedy=f'say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
+            )
+    n_repeated = int(frame.columns.duplicated().sum())
+    if table.kind == "claimants" and n_repeated:
+        yield BrokenRule(
+            table=table.name,
+            rule="column_names_differ",
+            says=f"{n_repeated} columns have the name of another",
+            remedy="give every column a name of its own",
         )
-    return found
 
 
 def _half_open(end: Integers, unreadable: Booleans, source: SpellSource) -> tuple[Booleans, Integers]:
@@ -163,3 +179,21 @@ def _numbers_if_all(values: pd.Series[Any]) -> pd.Series[Any]:
     values = values.mask(values.eq("").fillna(False).astype(bool))
     numbers = pd.to_numeric(values, errors="coerce")
     return numbers if bool((numbers.notna() | values.isna()).all()) and bool(numbers.notna().any()) else values
+
+
+def _of_another_type(values: pd.Series[Any]) -> Booleans:
+    """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
+    if not pd.api.types.is_object_dtype(values.dtype):
+        return np.zeros(len(values), dtype=bool)
+    family = values.map(_family)
+    known = family.dropna()
+    first = known.iloc[0] if len(known) else None
+    return np.asarray(family.notna() & (family != first))
+
+
+def _family(value: Any) -> str | None:
+    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "yes/no"
+    return "number" if isinstance(value, int | float | np.number) else type(value).__name__

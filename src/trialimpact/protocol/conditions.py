@@ -36,11 +36,13 @@ class Test(Part):
         return self
 
     @property
-    def values(self) -> tuple[Scalar, ...]:
+    def wanted(self) -> tuple[Scalar, ...]:
         """The values that are compared with."""
         if self.between is not None:
             return self.between
-        return self.one_of if self.one_of is not None else (self.equals,)  # type: ignore[return-value]
+        if self.one_of is not None:
+            return self.one_of
+        return () if self.equals is None else (self.equals,)
 
     def in_words(self) -> str:
         """The test as the end of a sentence."""
@@ -128,7 +130,7 @@ def _kind(value: Any) -> Literal["column", "age_at_index", "any_days", "any_of",
     given = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
     for kind in ("age_at_index", "any_days", "any_of", "all_of"):
         if kind in given:
-            return kind  # type: ignore[return-value]
+            return kind
     return "not" if "not" in given or "not_" in given else "column"
 
 

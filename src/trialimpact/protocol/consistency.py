@@ -20,9 +20,7 @@ def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:
     arms = [*(allocation.get("digits") or {}), *(allocation.get("arms") or ())]
     control = allocation.get("control")
     others = [arm for arm in dict.fromkeys(arms) if arm != control]
-    contrasts = [
-        {"name": name_from(arm), "treatment": [arm], "control": [control]} for arm in others
-    ]
+    contrasts = [{"name": name_from(arm), "treatment": [arm], "control": [control]} for arm in others]
     return {**data, "contrasts": contrasts}
 
 

@@ -104,7 +104,8 @@ def _analysis(protocol: TrialProtocol) -> Iterator[str]:
     yield f"Cumulative days over the first {horizons} days (day 0 counted), each day among those followed."
     level = f"{analysis.conf_level:.0%}"
     z = f", z = {analysis.critical_value:g}" if analysis.critical_value else ""
-    yield f"{level} intervals{z}: daily {_INTERVALS[analysis.interval]}; cumulative {_INTERVALS[analysis.cumulative_interval]}."
+    daily, cumulative = _INTERVALS[analysis.interval], _INTERVALS[analysis.cumulative_interval]
+    yield f"{level} intervals{z}: daily {daily}; cumulative {cumulative}."
     yield f"Small-sample correction: {analysis.small_sample}."
     if analysis.strata:
         yield f"Also stratified by {' × '.join(analysis.strata)}, weighted by claimants analysed."

@@ -153,9 +153,7 @@ class Analysis(Part):
     @model_validator(mode="after")
     def _window_holds_horizons(self) -> Self:
         if self.end_day < self.max_horizon:
-            raise ValueError(
-                f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon"
-            )
+            raise ValueError(f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon")
         if self.interval == "newcombe" and (self.strata or self.clusters):
             raise ValueError('interval = "newcombe" is for unstratified, unclustered trials: use "wald"')
         return self
@@ -207,6 +205,13 @@ class TrialProtocol(Part):
             raise ValueError("; ".join(problems))
         return self
 
+    def with_analysis(self, **changes: Any) -> TrialProtocol:
+        """A checked copy with other `[analysis]` keys: `with_analysis(small_sample="cr0")`."""
+        from trialimpact.protocol.read import checked
+
+        data = self.model_dump(by_alias=True, exclude_unset=True)
+        return checked({**data, "analysis": {**data["analysis"], **changes}}, where="with_analysis")
+
     @property
     def arms(self) -> tuple[str, ...]:
         """Every arm that the protocol knows, the control arm first."""
@@ -222,7 +227,7 @@ class TrialProtocol(Part):
 
     @property
     def subgroup_names(self) -> tuple[str, ...]:
-        """"all" and then the declared subgroups."""
+        """The name "all", and then the declared subgroups."""
         return ("all", *(subgroup.name for subgroup in self.subgroups))
 
     def outcome(self, name: str) -> Outcome:

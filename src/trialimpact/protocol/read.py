@@ -43,9 +43,16 @@ def shipped_protocol(name: str) -> TrialProtocol:
 def parse_protocol(text: str, where: str) -> TrialProtocol:
     """Check protocol text; `where` is what errors call it."""
     try:
-        return TrialProtocol.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy="correct that line")) from None
+    return checked(data, where)
+
+
+def checked(data: dict[str, Any], where: str) -> TrialProtocol:
+    """A protocol from a dictionary; `where` is what errors call it."""
+    try:
+        return TrialProtocol.model_validate(data)
     except ValidationError as error:
         problems = [_in_words(problem) for problem in error.errors()]
         noun = "key is" if len(problems) == 1 else "keys are"

@@ -51,16 +51,16 @@ def draw_people(rng: np.random.Generator, n_people: int) -> Draws:
     """Draw first spells (mean about 15 weeks), returns, jobs in between, and two years before."""
     shape = (n_people, CYCLES)
     mean_on = np.array([105.0, 60.0, 60.0, 60.0]) * rng.gamma(4.0, 0.25, size=(n_people, 1))
-    past_start = -rng.integers(60, 720, size=(n_people, 2))
-    past_days = np.ceil(rng.exponential(90.0, size=(n_people, 2))).astype(np.int64)
-    past_days = np.where(rng.random((n_people, 2)) < 0.45, past_days, 0)
+    past_start = -rng.integers(15, 1_400, size=(n_people, 4))
+    past_days = np.ceil(rng.exponential(90.0, size=(n_people, 4))).astype(np.int64)
+    past_days = np.where(rng.random((n_people, 4)) < 0.7, past_days, 0)
     return Draws(
         on_days=np.ceil(rng.exponential(mean_on, size=shape)).astype(np.int64),
         off_days=np.ceil(rng.exponential(150.0, size=shape)).astype(np.int64),
         works=rng.random(shape) < 0.6,
         job_delay=rng.integers(0, 8, size=shape),
         past_start=past_start,
-        past_days=np.minimum(past_days, -past_start - 30),
+        past_days=np.minimum(past_days, -past_start - rng.integers(1, 15, size=(n_people, 4))),
         straight_from=np.where(rng.random(n_people) < 0.14, rng.integers(20, 200, size=n_people), 0),
     )
 

@@ -39,8 +39,12 @@ def claimants_table(rng: np.random.Generator, ninos: NDArray[np.str_], index_day
 
 
 def markers_table(
-    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, last_day: Integers
-) -> pd.DataFrame:  # fmt: skip
+    rng: np.random.Generator,
+    protocol: TrialProtocol,
+    ninos: NDArray[np.str_],
+    index_day: Integers,
+    last_day: Integers,
+) -> pd.DataFrame:
     """One or two markers a person: errors, out of scope, exempt, put in the wrong group, repeats.
 
     A marker is set by the claim's `last_day` under either arm: who is matched to a claim must not
@@ -69,20 +73,29 @@ def markers_table(
 
 
 def benefit_table(
-    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, lived: History, draws: Draws
-) -> pd.DataFrame:  # fmt: skip
+    rng: np.random.Generator,
+    protocol: TrialProtocol,
+    ninos: NDArray[np.str_],
+    index_day: Integers,
+    lived: History,
+    draws: Draws,
+) -> pd.DataFrame:
     """Benefit spells: history, the claim, returns; some split in two, some doubled by a carer's benefit.
 
     A few people have no record at all, which is how linkage fails.
     """
     linked = rng.random(ninos.size) >= 0.03
+    moved_to_uc = linked & (rng.random(ninos.size) < 0.05)
+    carers = linked & (rng.random(ninos.size) < 0.05)
+    first, after = lived.benefit_start[:, :1], lived.benefit_end[:, :1]
+    index = np.zeros((ninos.size, 1), dtype=np.int64)
     parts = [
         _spells(ninos, index_day, draws.past_start, draws.past_start + draws.past_days, "ESA", linked),
-        _spells(ninos, index_day, -draws.straight_from[:, None], np.zeros((ninos.size, 1), np.int64), "ESA", linked),
+        _spells(ninos, index_day, -draws.straight_from[:, None], index, "ESA", linked),
         _spells(ninos, index_day, lived.benefit_start, lived.benefit_end, "JSA", linked),
-        _spells(ninos, index_day, lived.benefit_start[:, :1], lived.benefit_end[:, :1], "CA", linked & (rng.random(ninos.size) < 0.05)),
-        _spells(ninos, index_day, lived.benefit_end[:, :1], lived.benefit_end[:, :1] + 60, "UC", linked & (rng.random(ninos.size) < 0.05)),
-    ]  # fmt: skip
+        _spells(ninos, index_day, first, after, "CA", carers),
+        _spells(ninos, index_day, after, after + 60, "UC", moved_to_uc),
+    ]
     spells = pd.concat(parts, ignore_index=True)
     halves = (rng.random(len(spells)) < 0.1) & (spells["end"] - spells["start"] > 10)
     middle = (spells["start"] + spells["end"]) // 2
@@ -92,7 +105,11 @@ def benefit_table(
 
 
 def employment_table(
-    rng: np.random.Generator, protocol: TrialProtocol, ninos: NDArray[np.str_], index_day: Integers, lived: History
+    rng: np.random.Generator,
+    protocol: TrialProtocol,
+    ninos: NDArray[np.str_],
+    index_day: Integers,
+    lived: History,
 ) -> pd.DataFrame:
     """P45 jobs: those off benefit, and some small jobs held under a claim, which do not count."""
     under = lived.benefit_start[:, :1] + 5
@@ -106,7 +123,12 @@ def employment_table(
 
 
 def _spells(
-    ninos: NDArray[np.str_], index_day: Integers, start: Integers, end: Integers, code: str, keep: NDArray[np.bool_]
+    ninos: NDArray[np.str_],
+    index_day: Integers,
+    start: Integers,
+    end: Integers,
+    code: str,
+    keep: NDArray[np.bool_],
 ) -> pd.DataFrame:
     """Spells that last, as calendar days [start, end); one row of `start` and `end` a person."""
     person, place = np.nonzero((end > start) & keep[:, None])

@@ -49,7 +49,14 @@ class Truth:
     def to_frame(self) -> pd.DataFrame:
         """Columns outcome, day, treatment, control."""
         frames = [
-            pd.DataFrame({"outcome": name, "day": range(len(shares)), "treatment": shares, "control": self.control[name]})
+            pd.DataFrame(
+                {
+                    "outcome": name,
+                    "day": range(len(shares)),
+                    "treatment": shares,
+                    "control": self.control[name],
+                }
+            )
             for name, shares in self.treatment.items()
         ]
         return pd.concat(frames, ignore_index=True)

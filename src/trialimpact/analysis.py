@@ -1,0 +1,236 @@
+"""The one call: records -> spells -> sample -> panel -> moments -> estimates, in order."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialimpact.errors import DesignError, TrialWarning
+from trialimpact.estimators import (
+    Balance,
+    Effects,
+    SubgroupEffects,
+    estimate_balance,
+    estimate_cumulative,
+    estimate_daily,
+)
+from trialimpact.loaders import Audit, InputFile, OnBrokenRule, load_records
+from trialimpact.loaders.files import TableLike
+from trialimpact.moments import Moments, count_moments
+from trialimpact.panel import build_panel
+from trialimpact.protocol import TrialProtocol
+from trialimpact.report.words import headline
+from trialimpact.sample import TrialSample, build_sample
+from trialimpact.spells import merge_spells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TrialAnalysis:
+    """Everything that `analyse_trial` found. Raw numbers: not for release.
+
+    Attributes
+    ----------
+    sample : TrialSample
+        With the participant flow and the received arms.
+    moments : Moments
+    balance : Balance
+    daily, cumulative : tuple of Effects
+        One each for outcome × contrast × subgroup; where the protocol has strata, the stratified
+        estimates follow.
+    audit, quarantined, inputs
+        As in `TrialRecords`.
+    options : dict
+        What the caller asked for beside the protocol.
+    warnings : tuple of str
+    """
+
+    protocol: TrialProtocol
+    sample: TrialSample
+    moments: Moments
+    balance: Balance
+    daily: tuple[Effects, ...]
+    cumulative: tuple[Effects, ...]
+    audit: Audit
+    quarantined: pd.DataFrame
+    inputs: tuple[InputFile, ...]
+    options: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """All estimates in the tidy columns: daily rows, then a row for every horizon."""
+        return pd.concat([effects.to_frame() for effects in (*self.daily, *self.cumulative)], ignore_index=True)
+
+    def everyone(self) -> Iterator[tuple[Effects, Effects]]:
+        """Daily and cumulative effects on everyone, unstratified, by outcome and contrast."""
+        for daily, cumulative in zip(self.daily, self.cumulative, strict=True):
+            which = cumulative.comparison
+            if which.subgroup == "all" and not which.stratified:
+                yield daily, cumulative
+
+    def subgroups(self, effects: Effects) -> SubgroupEffects:
+        """The cumulative effects beside `effects`, of every subgroup, at the longest horizon."""
+        wanted = _which(effects)
+        found = {each.comparison.subgroup: each for each in self.cumulative if _which(each) == wanted}
+        return SubgroupEffects(horizon_days=self.protocol.analysis.max_horizon, by_subgroup=found)
+
+    def headlines(self) -> tuple[str, ...]:
+        """A sentence for each outcome and contrast, at the longest horizon."""
+        return tuple(headline(cumulative) for _, cumulative in self.everyone())
+
+    def __repr__(self) -> str:
+        lines = "".join(f"\n  {line}" for line in self.headlines())
+        return f"TrialAnalysis({self.protocol.name}: {len(self.sample):,} claimants){lines}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.headlines())
+        title = f"<b>{escape(self.protocol.name)}</b>: {len(self.sample):,} claimants. Raw: not for release."
+        return f"<p>{title}</p><ul>{lines}</ul>{self.sample.flow._repr_html_()}"
+
+
+def analyse_trial(
+    protocol: TrialProtocol | str | Path,
+    tables: Mapping[str, TableLike] | None = None,
+    *,
+    folder: str | Path | None = None,
+    on_broken_rule: OnBrokenRule = "error",
+    outcomes: Sequence[str] | None = None,
+    horizons: Sequence[int] | None = None,
+    progress: bool = False,
+) -> TrialAnalysis:
+    """Run a protocol on its records, from files or frames to estimates.
+
+    Parameters
+    ----------
+    protocol : TrialProtocol or path of a TOML file
+    tables : mapping of source name to path or frame, optional
+        Tables to use in place of the protocol's files.
+    folder : path, optional
+        Where relative file names start. Default: the protocol's folder, or the current one.
+    on_broken_rule : {"error", "quarantine"}
+        As `load_records`.
+    outcomes : sequence of str, optional
+        Estimate only these outcomes.
+    horizons : sequence of int, optional
+        Headline horizons in place of the protocol's.
+    progress : bool
+        Show progress on stderr.
+
+    Returns
+    -------
+    TrialAnalysis
+        `write_analysis` writes it into a folder.
+
+    Raises
+    ------
+    ProtocolError, RecordError, DesignError
+
+    Examples
+    --------
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=300, seed=1)
+    >>> analyse_trial(trial.protocol, trial.tables)
+    TrialAnalysis(Example digit trial: ... claimants)...
+    """
+    if not isinstance(protocol, TrialProtocol):
+        folder = Path(protocol).parent if folder is None else folder
+        protocol = TrialProtocol.from_toml(protocol)
+    if horizons is not None:
+        protocol = protocol.with_analysis(horizon_days=list(horizons))
+    names = [protocol.outcome(name).name for name in outcomes or (each.name for each in protocol.outcomes)]
+    with warnings.catch_warnings(record=True) as caught, _Progress(progress) as step:
+        warnings.simplefilter("always", TrialWarning)
+        step("loading records")
+        records = load_records(protocol, tables, folder=folder or ".", on_broken_rule=on_broken_rule)
+        step("merging spells")
+        spells = merge_spells(records)
+        step("building the sample")
+        sample = build_sample(records)
+        step("comparing characteristics")
+        balance = estimate_balance(sample, spells)
+        step("counting moments")
+        moments = count_moments(build_panel(sample, spells))
+        step("estimating")
+        daily, cumulative = _estimates(moments, names)
+    said = tuple(dict.fromkeys(str(each.message) for each in caught))
+    for message in said:
+        warnings.warn(message, TrialWarning, stacklevel=2)
+    return TrialAnalysis(
+        protocol=protocol,
+        sample=sample,
+        moments=moments,
+        balance=balance,
+        daily=daily,
+        cumulative=cumulative,
+        audit=records.audit,
+        quarantined=records.quarantined,
+        inputs=records.inputs,
+        options={"on_broken_rule": on_broken_rule, "outcomes": names, "horizons": list(horizons or [])},
+        warnings=said,
+    )
+
+
+def _which(effects: Effects) -> tuple[str, str, bool]:
+    which = effects.comparison
+    return which.outcome, which.contrast.name, which.stratified
+
+
+def _estimates(moments: Moments, outcomes: Sequence[str]) -> tuple[tuple[Effects, ...], tuple[Effects, ...]]:
+    """Daily and cumulative effects of everything asked for.
+
+    A stratum with an empty arm stops the analysis of everyone; within a subgroup it only leaves
+    out that subgroup's stratified rows, and is said.
+    """
+    protocol = moments.protocol
+    daily, cumulative = [], []
+    for stratified, outcome, contrast, subgroup in itertools.product(
+        (False, True) if protocol.analysis.strata else (False,),
+        outcomes,
+        protocol.contrasts,
+        protocol.subgroup_names,
+    ):
+        try:
+            one = estimate_daily(moments, outcome, contrast, subgroup, stratified=stratified)
+            other = estimate_cumulative(moments, outcome, contrast, subgroup, stratified=stratified)
+        except DesignError as error:
+            if subgroup == "all":
+                raise
+            warnings.warn(f"left out of the stratified estimates: {error}", TrialWarning, stacklevel=1)
+            continue
+        daily.append(one)
+        cumulative.append(other)
+    return tuple(daily), tuple(cumulative)
+
+
+class _Progress:
+    """Says on stderr which stage runs; does nothing where nobody asked."""
+
+    STAGES = 6
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self.started = 0
+
+    def __enter__(self) -> _Progress:
+        if self.shown:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.STAGES, unit="stage", leave=False)
+        return self
+
+    def __call__(self, stage: str) -> None:
+        if self.shown:
+            self.bar.update(min(self.started, 1))
+            self.bar.set_description(stage)
+            self.started += 1
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self.bar.close()

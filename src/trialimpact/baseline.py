@@ -1,0 +1,134 @@
+"""Two folders of results compared, number by number: what moved, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.archive import load_moments
+from trialimpact.errors import OutputError, worded
+from trialimpact.intervals import Booleans
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "estimates.csv": (
+        "outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days",
+        "interval", "small_sample", "method",
+    ),
+    "flow.csv": ("stage", "kind", "assigned_arm", "received_arm", "office", "reason"),
+    "allocation.csv": ("stage", "assigned_arm", "received_arm"),
+    "balance.csv": ("contrast", "characteristic", "level", "kind", "test"),
+    "audit.csv": ("table", "rule", "severity"),
+    "quarantined.csv": ("table", "row", "rule"),
+}  # fmt: skip
+"""What names a row of each file; every other column is compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One number (or text, row, or file) that is not what the baseline says."""
+
+    file: str
+    row: str
+    column: str
+    baseline: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.row}: {self.column} was {self.baseline}, is {self.now}"
+
+
+def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-9, atol: float = 1e-12) -> list[Moved]:
+    """Every number in `folder` that is not what `baseline` says, within the tolerances.
+
+    Parameters
+    ----------
+    folder, baseline : path
+        Folders that `write_analysis` wrote. Files that the baseline does not have are not compared.
+    rtol, atol : float
+        A number has moved if it differs by more than atol + rtol · |baseline|.
+
+    Raises
+    ------
+    OutputError
+        A folder is not there, or the baseline has none of the files.
+    """
+    folder, baseline = Path(folder), Path(baseline)
+    for each in (folder, baseline):
+        if not each.is_dir():
+            raise OutputError(worded(f"{each}: no such folder.", remedy="write it with `trialimpact analyse`"))
+    names = [name for name in KEYS if (baseline / name).is_file()]
+    if not names:
+        raise OutputError(
+            worded(
+                f"{baseline}: none of {', '.join(KEYS)}.",
+                remedy="write a baseline with `trialimpact analyse`",
+            )
+        )
+    moved: list[Moved] = []
+    for name in names:
+        if (folder / name).is_file():
+            moved += _compare(name, _read(folder / name), _read(baseline / name), (rtol, atol))
+        else:
+            moved.append(Moved(file=name, row="file", column="file", baseline="there", now="missing"))
+    return moved + _compare_moments(folder, baseline)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"level": str})
+
+
+def _compare(name: str, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:
+    keys = list(KEYS[name])
+    absent = [column for column in then.columns if column not in now.columns]
+    if absent:
+        return [Moved(file=name, row="all rows", column=each, baseline="there", now="missing") for each in absent]
+    then = then.assign(_repeat=then.groupby(keys, dropna=False).cumcount())
+    now = now.assign(_repeat=now.groupby(keys, dropna=False).cumcount())
+    both = then.merge(now, on=[*keys, "_repeat"], how="outer", suffixes=("_then", "_now"), indicator=True)
+    moved = []
+    for side, before, after in (("left_only", "there", "missing"), ("right_only", "absent", "there")):
+        rows = both[both["_merge"] == side]
+        moved += [
+            Moved(file=name, row=_named(row, keys), column="row", baseline=before, now=after)
+            for row in rows[keys].to_dict("records")
+        ]
+    matched = both[both["_merge"] == "both"]
+    for column in (column for column in then.columns if column not in keys and column != "_repeat"):
+        pair = matched[f"{column}_then"], matched[f"{column}_now"]
+        differs = _differs(*pair, tolerance)
+        moved += [
+            Moved(file=name, row=_named(row, keys), column=column, baseline=str(before), now=str(after))
+            for row, before, after in zip(
+                matched.loc[differs, keys].to_dict("records"), pair[0][differs], pair[1][differs], strict=True
+            )
+        ]
+    return moved
+
+
+def _differs(then: pd.Series[Any], now: pd.Series[Any], tolerance: tuple[float, float]) -> Booleans:
+    if pd.api.types.is_numeric_dtype(then.dtype) and pd.api.types.is_numeric_dtype(now.dtype):
+        rtol, atol = tolerance
+        return np.asarray(~np.isclose(now.to_numpy(float), then.to_numpy(float), rtol=rtol, atol=atol, equal_nan=True))
+    return (then.fillna("").astype(str) != now.fillna("").astype(str)).to_numpy(dtype=bool)
+
+
+def _named(row: dict[Hashable, Any], keys: list[str]) -> str:
+    """The key of a row in words, without what is blank."""
+    said = [(key, row[key]) for key in keys if not pd.isna(row[key])]
+    return ", ".join(f"{key} {int(value) if isinstance(value, float) else value}" for key, value in said)
+
+
+def _compare_moments(folder: Path, baseline: Path) -> list[Moved]:
+    name = "moments.npz"
+    if not (baseline / name).is_file():
+        return []
+    if not (folder / name).is_file():
+        return [Moved(file=name, row="file", column="file", baseline="there", now="missing")]
+    if load_moments(folder / name) == load_moments(baseline / name):
+        return []
+    return [Moved(file=name, row="moments", column="counts or design", baseline="as counted", now="other")]

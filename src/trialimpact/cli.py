@@ -1,0 +1,145 @@
+"""`trialimpact`: arguments in, the library called, progress and exit codes out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done; `check`: nothing moved
+  1  the records break rules, the trial cannot be analysed as asked, or numbers moved
+  2  the command line, the protocol, or the folder to write to is wrong
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help=f"Impact analysis of randomised trials from administrative spell data.\n\n{EXIT_CODES}",
+)
+protocol_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a protocol file.")
+app.add_typer(protocol_app, name="protocol")
+
+
+class BrokenRuleChoice(StrEnum):
+    """What to do with rows that break a rule."""
+
+    error = "error"
+    quarantine = "quarantine"
+
+
+ProtocolFile = Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The trial, as TOML.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def analyse(
+    protocol: ProtocolFile,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; replaced if an analysis is in it.")],
+    outcome: Annotated[list[str] | None, typer.Option(help="Only this outcome (may be repeated).")] = None,
+    horizon: Annotated[list[int] | None, typer.Option(help="Horizon in days, for the protocol's.")] = None,
+    on_broken_rule: Annotated[
+        BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
+    ] = BrokenRuleChoice.error,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Run a protocol on its records and write estimates, flow, balance, audit, moments, figures.
+
+    File names in the protocol start from its own folder. What is written is raw, not for release.
+
+    Example: trialimpact analyse trial/protocol.toml --out results
+    """
+    from trialimpact.analysis import analyse_trial
+    from trialimpact.output import write_analysis
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrialWarning)
+        analysis = analyse_trial(
+            protocol,
+            on_broken_rule=on_broken_rule.value,
+            outcomes=outcome or None,
+            horizons=horizon or None,
+            progress=not quiet,
+        )
+    for message in analysis.warnings:
+        typer.echo(f"warning: {message}", err=True)
+    if not quiet:
+        typer.echo("drawing and writing", err=True)
+    write_analysis(analysis, out)
+    for line in analysis.headlines():
+        typer.echo(line)
+    typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
+
+
+@app.command(epilog=EXIT_CODES)
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results of `analyse`.")],
+    against: Annotated[Path, typer.Option("--against", metavar="BASELINE_DIR", help="What they should be.")],
+    rtol: Annotated[float, typer.Option(min=0, help="Relative difference that does not count.")] = 1e-9,
+) -> None:
+    """Compare results with a baseline and name every number that moved (exit 1 if any did).
+
+    Example: trialimpact check results --against baseline --rtol 1e-6
+    """
+    from trialimpact.baseline import check_against
+
+    moved = check_against(folder, against, rtol=rtol)
+    for each in moved:
+        typer.echo(str(each))
+    typer.echo(f"{len(moved):,} numbers moved" if moved else "nothing moved")
+    if moved:
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    claimants: Annotated[int, typer.Option(min=20, max=1_000_000, help="People with a marker.")] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
+) -> None:
+    """Write the records of an invented trial, its protocol and the truth.
+
+    Example: trialimpact simulate --out trial; trialimpact analyse trial/protocol.toml --out results
+    """
+    from trialimpact.output import write_whole
+    from trialimpact.synthetic import simulate_trial
+
+    trial = simulate_trial(claimants, seed=seed)
+    write_whole(out, trial.write, mark="truth.csv")
+    typer.echo(f"{trial!r} written to {out}; nobody in it exists")
+
+
+@protocol_app.command("check", epilog=EXIT_CODES)
+def protocol_check(protocol: ProtocolFile) -> None:
+    """Check a protocol and explain it back in plain words."""
+    from trialimpact.protocol import TrialProtocol, explain_protocol
+
+    typer.echo(explain_protocol(TrialProtocol.from_toml(protocol)))
+
+
+@protocol_app.command("schema")
+def protocol_schema() -> None:
+    """Print the JSON Schema of protocols: every key and what it takes."""
+    from trialimpact.protocol import TrialProtocol
+
+    typer.echo(json.dumps(TrialProtocol.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """Run the command line; errors of ours become a message and an exit code."""
+    try:
+        app()
+    except (RecordError, DesignError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except (ProtocolError, OutputError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,47 @@
+"""What a result says, in a sentence that its own interval bears out."""
+
+from __future__ import annotations
+
+import math
+
+from trialimpact.estimators import Effect, Effects
+from trialimpact.protocol import TrialProtocol
+from trialimpact.report.rounding import printed
+
+
+def headline(effects: Effects, horizon_days: int | None = None) -> str:
+    """One sentence on a cumulative effect.
+
+    The direction is stated only when the interval excludes zero.
+    """
+    horizon = effects.protocol.analysis.max_horizon if horizon_days is None else horizon_days
+    effect, which = effects.effect(horizon), effects.comparison
+    protocol = effects.protocol
+    outcome = protocol.outcome(which.outcome).words
+    who = f" ({protocol.subgroup_words(which.subgroup)})" if which.subgroup != "all" else ""
+    arms = f"{' + '.join(which.contrast.treatment)} against {' + '.join(which.contrast.control)}{who}"
+    if math.isnan(effect.estimate):
+        return f"{arms}: days {outcome} over {horizon} days cannot be estimated: nobody is followed on some day."
+    rule = protocol.presentation.rounding
+    interval = f"{protocol.analysis.conf_level:.0%} interval {interval_in_words(effect, protocol)}"
+    if excludes_zero(effect):
+        size = printed(abs(effect.estimate), rule)
+        more = "more" if effect.estimate > 0 else "fewer"
+        return f"{arms}: {size} {more} days {outcome} over {horizon} days ({interval})."
+    return (
+        f"{arms}: no clear difference in days {outcome} over {horizon} days "
+        f"(difference {printed(effect.estimate, rule)}; {interval})."
+    )
+
+
+def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:
+    """The interval as "low to high"; not stated where it is not known."""
+    if math.isnan(effect.conf_low):
+        return "not known"
+    rule = protocol.presentation.rounding
+    return f"{printed(effect.conf_low, rule)} to {printed(effect.conf_high, rule)}"
+
+
+def excludes_zero(effect: Effect) -> bool:
+    """Whether the interval lies wholly on one side of zero."""
+    return effect.conf_low > 0 or effect.conf_high < 0
