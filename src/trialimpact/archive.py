@@ -51,7 +51,7 @@ def load_moments(path: str | Path) -> Moments:
         The file is not there, is cut short, or is not a file of moments.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             header = json.loads(stored["header"].tobytes())
             if header["format"] != FORMAT:
                 raise ValueError(header["format"])

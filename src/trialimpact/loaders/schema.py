@@ -183,7 +183,7 @@ def _numbers_if_all(values: pd.Series[Any]) -> pd.Series[Any]:
 
 def _of_another_type(values: pd.Series[Any]) -> Booleans:
     """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
-    if not pd.api.types.is_object_dtype(values.dtype):
+    if not pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
         return np.zeros(len(values), dtype=bool)
     family = values.map(_family)
     known = family.dropna()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from trialimpact.protocol.conditions import AnyDays, Condition, parts_of
@@ -13,14 +14,23 @@ if TYPE_CHECKING:
 
 
 def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:
-    """Add one contrast for each declared arm against the control arm, where none is given."""
+    """Where no contrasts are given, add each declared arm against control, or every pair of arms."""
     allocation = data.get("allocation")
     if data.get("contrasts") or not isinstance(allocation, dict):
         return data
-    arms = [*(allocation.get("digits") or {}), *(allocation.get("arms") or ())]
     control = allocation.get("control")
-    others = [arm for arm in dict.fromkeys(arms) if arm != control]
-    contrasts = [{"name": name_from(arm), "treatment": [arm], "control": [control]} for arm in others]
+    arms = [control, *(allocation.get("digits") or {}), *(allocation.get("arms") or ())]
+    pairs = list(combinations(dict.fromkeys(arms), 2))
+    if data.get("default_contrasts") == "pairwise":
+        # Later arms minus the control arm; among the others, the earlier minus the later.
+        sides = [(two, one) if one == control else (one, two) for one, two in pairs]
+        names = [f"{name_from(one)}_v_{name_from(two)}" for one, two in sides]
+    else:
+        sides = [(two, one) for one, two in pairs if one == control]
+        names = [name_from(one) for one, _ in sides]
+    contrasts = [
+        {"name": name, "treatment": [one], "control": [two]} for name, (one, two) in zip(names, sides, strict=True)
+    ]
     return {**data, "contrasts": contrasts}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol import consistency
+from trialimpact.protocol.consistency import problems_of, with_default_contrasts
 from trialimpact.protocol.conditions import Condition, Part
 from trialimpact.protocol.sources import Sources, SpellSource
 
@@ -175,7 +175,10 @@ class TrialProtocol(Part):
     name: str
     description: str = ""
     allocation: Allocation
-    contrasts: tuple[Contrast, ...] = Field(default=(), description="default: each arm against control")
+    contrasts: tuple[Contrast, ...] = Field(default=(), description="default: see default_contrasts")
+    default_contrasts: Literal["against_control", "pairwise"] = Field(
+        default="against_control", description="where no contrasts are given: each arm against control, or every pair"
+    )
     recruitment: Recruitment = Recruitment()
     identifiers: Identifiers = Identifiers()
     index: Index
@@ -196,11 +199,11 @@ class TrialProtocol(Part):
     @model_validator(mode="before")
     @classmethod
     def _default_contrasts(cls, data: Any) -> Any:
-        return consistency.with_default_contrasts(data) if isinstance(data, dict) else data
+        return with_default_contrasts(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
-        problems = consistency.problems_of(self)
+        problems = problems_of(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -1,0 +1,63 @@
+# A fresh machine needs two commands: `make demo` and `make test`. Each sets itself up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format lint types doctest notebooks docs test-slow test-system test-pandas3 bench clean
+
+help: ## say what each target does
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.base ## simulate a small trial with known truth, analyse it, show both
+	$(BIN)/python examples/demo.py demo
+
+test: $(VENV)/.dev ## the tests
+	$(BIN)/pytest -n 2
+
+check: lint types test doctest notebooks docs ## everything that CI runs
+
+format: $(VENV)/.dev ## rewrite the code in the house format
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+doctest: $(VENV)/.dev ## every example in a docstring
+	$(BIN)/pytest --doctest-modules src -o addopts="-q --import-mode=importlib" -o doctest_optionflags="ELLIPSIS NORMALIZE_WHITESPACE"
+
+notebooks: $(VENV)/.dev ## run every notebook, which is stored without output
+	$(BIN)/python tools/run_notebooks.py
+
+docs: $(VENV)/.dev ## build the documentation; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+test-slow: $(VENV)/.dev ## simulations of coverage, minutes long
+	$(BIN)/pytest -n 2 -m slow
+
+test-pandas3: ## the tests on pandas 3, without lifelines (which does not support it)
+	test -x $(VENV)-pandas3/bin/python || $(PYTHON) -m venv $(VENV)-pandas3
+	grep -viE '^(pandas|lifelines|formulaic|autograd|autograd-gamma|interface_meta|pandas-stubs)==' constraints.txt > $(VENV)-pandas3/constraints.txt
+	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check -c $(VENV)-pandas3/constraints.txt 'pandas>=3' numpy scipy statsmodels matplotlib pydantic pyarrow typer tqdm jinja2 pytest pytest-xdist hypothesis polars pyreadstat jsonschema
+	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(VENV)-pandas3/bin/pytest -n 2
+
+test-system: test-pandas3 ## what takes a second environment or more than PyPI
+
+bench: $(VENV)/.dev ## measure against exploding to claimant-days, in one run
+	$(BIN)/python benchmarks/explode.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-pandas3 demo docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportions_ztest
+from trials import SmallTrial
+
+from trialimpact import DesignError, build_sample, estimate_balance, load_records, merge_spells
+
+N = 400
+
+
+def people() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    arm = np.where(np.arange(N) % 2 == 0, "T", "C")
+    return pd.DataFrame(
+        {
+            "claimant_id": [f"p{i}" for i in range(N)],
+            "arm": arm,
+            "index": 0,
+            "region": rng.choice(["N", "S", "W"], N),
+            "band": rng.choice([1, 2, 3], N),
+            "score": rng.normal(np.where(arm == "T", 0.3, 0), 1.0),
+        }
+    )
+
+
+def balance(frame: pd.DataFrame, characteristics: list[dict[str, object]]) -> pd.DataFrame:
+    spells = pd.DataFrame({"claimant_id": ["p0"], "kind": ["a"], "start": [0], "end": [5]})
+    trial = SmallTrial(frame, spells, more={"characteristics": characteristics})
+    records = load_records(trial.protocol, trial.tables)
+    found = estimate_balance(build_sample(records), merge_spells(records)).to_frame()
+    return found[found["contrast"] == "t"]
+
+
+BOTH = [{"name": "Region", "column": "region"}, {"name": "Score", "column": "score", "kind": "numeric"}]
+
+
+def test_each_level_equals_the_two_proportion_z_of_statsmodels() -> None:
+    frame = people()
+    rows = balance(frame, BOTH).set_index(["characteristic", "level"])
+    for level in "NSW":
+        treated, control = (frame.loc[frame["arm"] == arm, "region"] == level for arm in "TC")
+        z, p = proportions_ztest([treated.sum(), control.sum()], [treated.size, control.size])
+        row = rows.loc[("Region", level)]
+        assert (row["statistic"], row["p_value"]) == pytest.approx((z, p))
+        pooled = np.sqrt((treated.mean() * (1 - treated.mean()) + control.mean() * (1 - control.mean())) / 2)
+        assert row["standardised_difference"] == pytest.approx((treated.mean() - control.mean()) / pooled)
+
+
+def test_means_equal_welch() -> None:
+    frame = people()
+    row = balance(frame, BOTH).set_index("characteristic").loc["Score"]
+    treated, control = (frame.loc[frame["arm"] == arm, "score"] for arm in "TC")
+    welch = stats.ttest_ind(treated, control, equal_var=False)
+    assert row["statistic"] == pytest.approx(welch.statistic)
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(welch.statistic)))
+    pooled = np.sqrt((treated.var() + control.var()) / 2)
+    assert row["standardised_difference"] == pytest.approx((treated.mean() - control.mean()) / pooled)
+
+
+def test_a_categorical_of_numbers_is_compared_level_by_level_and_not_as_a_number() -> None:
+    rows = balance(people(), [{"name": "Band", "column": "band"}])
+    assert rows["level"].tolist() == ["1", "2", "3", ""]
+    assert set(rows["kind"]) == {"categorical", "joint"}
+
+
+def test_the_joint_test_counts_dependent_levels_once() -> None:
+    frame = people()
+    joint = balance(frame, BOTH).set_index("characteristic").loc["(all characteristics)"]
+    assert joint["df"] == 3
+    matrix = np.column_stack([frame["region"] == "N", frame["region"] == "S", frame["score"]]).astype(float)
+    treated, control = (matrix[frame["arm"] == arm] for arm in "TC")
+    covariance = np.cov(treated.T) / len(treated) + np.cov(control.T) / len(control)
+    apart = treated.mean(axis=0) - control.mean(axis=0)
+    wald = apart @ np.linalg.solve(covariance, apart)
+    assert joint["statistic"] == pytest.approx(wald)
+    assert joint["p_value"] == pytest.approx(stats.chi2.sf(wald, 3))
+
+
+def test_the_joint_test_has_its_size_under_the_null() -> None:
+    rng = np.random.default_rng(5)
+    frame, rejected = people(), []
+    for _ in range(60):
+        frame["score"] = rng.normal(size=N)
+        frame["region"] = rng.choice(["N", "S", "W"], N)
+        joint = balance(frame, BOTH).set_index("characteristic").loc["(all characteristics)"]
+        rejected.append(joint["p_value"] < 0.05)
+    assert sum(rejected) <= 9  # binomial(60, 0.05): more than 9 has probability 0.001
+
+
+def test_missing_values_are_counted_and_left_out() -> None:
+    frame = people()
+    frame.loc[frame.index[:10], "region"] = None
+    rows = balance(frame, BOTH).set_index(["characteristic", "level"])
+    row = rows.loc[("Region", "N")]
+    assert (row["missing_treatment"], row["missing_control"]) == (5, 5)
+    assert (row["n_treatment"], row["n_control"]) == (195, 195)
+
+
+def test_wrong_columns_are_errors() -> None:
+    with pytest.raises(DesignError, match="'Height' asks for the column 'height'"):
+        balance(people(), [{"name": "Height", "column": "height"}])
+    with pytest.raises(DesignError, match="'Region' is numeric and its column holds text"):
+        balance(people(), [{"name": "Region", "column": "region", "kind": "numeric"}])

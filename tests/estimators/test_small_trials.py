@@ -1,0 +1,93 @@
+"""Contrasts, pairwise and pooled; strata with an empty arm; what is asked for by name."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from trials import SmallTrial
+
+from trialimpact import (
+    Contrast,
+    DesignError,
+    ProtocolError,
+    estimate_covariance,
+    estimate_cumulative,
+    estimate_daily,
+    estimate_subgroups,
+)
+
+PEOPLE = pd.DataFrame({"claimant_id": list("abcdef"), "arm": list("TTCCUU"), "index": 0, "site": list("xyxyxx")})
+SPELLS = pd.DataFrame({"claimant_id": list("abcdef"), "kind": "a", "start": 0, "end": [2, 4, 6, 8, 3, 7]})
+
+
+def trial(**how: object) -> SmallTrial:
+    return SmallTrial(PEOPLE, SPELLS, arms=("T", "C", "U"), **how)
+
+
+def test_each_arm_against_control_and_pairwise() -> None:
+    moments = trial().moments()
+    assert estimate_cumulative(moments, "a", "t").effect(12).estimate == pytest.approx(3 - 7)
+    assert estimate_cumulative(moments, "a", "u").effect(12).estimate == pytest.approx(5 - 7)
+    pair = Contrast(name="t_v_u", treatment=("T",), control=("U",))
+    assert estimate_cumulative(moments, "a", pair).effect(12).estimate == pytest.approx(3 - 5)
+    pooled = Contrast(name="any", treatment=("T", "U"), control=("C",))
+    assert estimate_cumulative(moments, "a", pooled).effect(12).estimate == pytest.approx(4 - 7)
+
+
+def test_pairwise_contrasts_by_default_if_the_protocol_asks() -> None:
+    protocol = trial(more={"default_contrasts": "pairwise"}).protocol
+    assert [each.name for each in protocol.contrasts] == ["t_v_c", "u_v_c", "t_v_u"]
+    assert protocol.contrasts[2].control == ("U",)
+
+
+def test_names_that_are_not_there_or_not_given() -> None:
+    moments = trial().moments()
+    with pytest.raises(ProtocolError, match="the protocol has 3 outcomes"):
+        estimate_daily(moments)
+    with pytest.raises(ProtocolError, match="the protocol has 2 contrasts"):
+        estimate_daily(moments, "a")
+    with pytest.raises(ProtocolError, match="no subgroup 'women'"):
+        estimate_daily(moments, "a", "t", "women")
+    with pytest.raises(ProtocolError, match="no outcome 'b'"):
+        estimate_daily(moments, "b", "t")
+
+
+def test_a_day_or_horizon_outside() -> None:
+    effects = estimate_cumulative(trial().moments(), "a", "t")
+    with pytest.raises(DesignError, match="run from 1 to 12, not 13"):
+        effects.effect(13)
+    with pytest.raises(DesignError, match="n_days must be 1 to 12, not 0"):
+        estimate_covariance(trial().moments(), "a", "t", n_days=0)
+    with pytest.raises(DesignError, match=r"\(3,\) weights for 12 days"):
+        estimate_covariance(trial().moments(), "a", "t").of([1, 1, 1])
+
+
+def test_a_stratum_with_an_empty_arm_is_an_error_with_a_remedy() -> None:
+    moments = trial(analysis={"strata": "site"}).moments()
+    assert estimate_cumulative(moments, "a", "t", stratified=True).effect(12).estimate == pytest.approx(-4)
+    with pytest.raises(DesignError, match=r"1 of 2 strata have nobody.*\n  remedy: join small strata"):
+        estimate_cumulative(moments, "a", "u", stratified=True)
+
+
+def test_one_claimant_in_an_arm_has_no_corrected_standard_error() -> None:
+    import numpy as np
+
+    people = PEOPLE.iloc[[0, 2, 3, 4, 5]]
+    found = SmallTrial(people, SPELLS, arms=("T", "C", "U"), analysis={"small_sample": "hc2"}).moments()
+    effects = estimate_cumulative(found, "a", "t")
+    assert np.isnan(effects.std_error[1:]).all()
+    assert not np.isnan(effects.estimate).any()
+
+
+def test_subgroups_by_name_and_in_the_tidy_columns() -> None:
+    groups = [{"name": "site_x", "where": {"column": "site", "equals": "x"}}]
+    moments = trial(more={"subgroups": groups}).moments()
+    found = estimate_subgroups(moments, "a", "t", horizon_days=5)
+    assert found.effect("site_x").estimate == pytest.approx(2 - 5)
+    assert found.to_frame()[["subgroup", "horizon_days"]].to_numpy().tolist() == [["all", 5], ["site_x", 5]]
+
+
+def test_a_critical_value_overrides_the_level() -> None:
+    moments = trial(analysis={"critical_value": 2.0}).moments()
+    effect = estimate_cumulative(moments, "a", "t").effect(12)
+    assert effect.conf_high - effect.estimate == pytest.approx(2 * effect.std_error)

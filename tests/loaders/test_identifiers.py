@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trialimpact.loaders.identifiers import number_people, opaque_keys, parse_ninos
+
+FIRST = "ABCEGHJKLMNOPRSTWXYZ"
+SECOND = "ABCEGHJKLMNPRSTWXYZ"
+NEVER = {"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"}
+
+
+@st.composite
+def ninos(draw: st.DrawFn) -> str:
+    prefix = draw(
+        st.tuples(st.sampled_from(FIRST), st.sampled_from(SECOND)).map("".join).filter(lambda p: p not in NEVER)
+    )
+    return prefix + draw(st.from_regex(r"[0-9]{6}", fullmatch=True)) + draw(st.sampled_from(["", *"ABCD"]))
+
+
+@given(ninos(), st.randoms(), st.booleans())
+def test_valid_ninos_give_their_sixth_digit_however_they_are_spaced(nino: str, random, lower: bool) -> None:
+    spaced = "".join(letter + " " * random.randint(0, 1) for letter in nino)
+    keys = parse_ninos(pd.Series([spaced.lower() if lower else spaced]))
+    assert not keys.invalid[0]
+    assert keys.digit[0] == int(nino[7])
+    assert keys.key[0] == nino[:8]
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_blank_invalid_or_has_a_digit(text: str) -> None:
+    keys = parse_ninos(pd.Series([text]))
+    assert keys.blank[0] or keys.invalid[0] or 0 <= keys.digit[0] <= 9
+    tidy = text.replace(" ", "").upper()
+    if not keys.blank[0] and not keys.invalid[0]:
+        assert re.fullmatch(r"[A-Z]{2}[0-9]{6}[A-D]?", tidy)
+
+
+@pytest.mark.parametrize(
+    "nino",
+    [
+        "QQ123456A", "GB123456A", "ZZ123456A", "DA123456A", "AO123456A", "AB12345A", "AB1234567", "AB123456E",
+        "A1123456A", "AB123456AA", "AB١٢٣٤٥٦A", "AB123456\n",
+    ],
+)  # fmt: skip
+def test_invalid(nino: str) -> None:
+    assert parse_ninos(pd.Series([nino])).invalid[0]
+
+
+def test_the_synthetic_prefix_only_when_the_protocol_says_so() -> None:
+    values = pd.Series(["QQ123456A", "AB123456C"])
+    assert parse_ninos(values).invalid.tolist() == [True, False]
+    assert parse_ninos(values, synthetic=True).invalid.tolist() == [False, False]
+
+
+def test_a_suffix_does_not_tell_people_apart() -> None:
+    keys = parse_ninos(pd.Series(["AB123456A", "AB123456", "ab 123456 b", "AB123457A"]))
+    (codes,), n_people = number_people([keys])
+    assert codes.tolist() == [0, 0, 0, 1]
+    assert n_people == 2
+
+
+def test_people_are_numbered_in_file_order_across_tables() -> None:
+    one = opaque_keys(pd.Series(["z", "a", None, " "], dtype=object))
+    other = opaque_keys(pd.Series(["a", "m"]))
+    (first, second), n_people = number_people([one, other])
+    assert first.tolist() == [0, 1, -1, -1]
+    assert second.tolist() == [1, 2]
+    assert n_people == 3
+
+
+def test_whole_numbers_and_their_text_are_one_key() -> None:
+    tables = [pd.Series([7, 8]), pd.Series(["8", "7"]), pd.Series([7.0, None]), pd.Series([7], dtype="Int64")]
+    codes, _ = number_people([opaque_keys(each) for each in tables])
+    assert [each.tolist() for each in codes] == [[0, 1], [1, 0], [0, -1], [0]]
+    assert opaque_keys(pd.Series([1.5])).invalid[0]
+
+
+def test_leading_zeros_are_kept() -> None:
+    codes, n_people = number_people([opaque_keys(pd.Series(["007", "7"]))])
+    assert n_people == 2

@@ -1,0 +1,317 @@
+"""Rules: each breaks on its own bad row, is named, and its remedy works."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import trialimpact as ti
+from trialimpact import RecordError, TrialProtocol, build_sample, load_records
+from trialimpact.loaders.rules import RULES
+
+TINY = Path(__file__).parents[2] / "data" / "synthetic" / "tiny"
+SECRET = "QQ999999A"
+
+
+@pytest.fixture
+def protocol() -> TrialProtocol:
+    return TrialProtocol.from_toml(TINY / "protocol.toml")
+
+
+def table(name: str) -> pd.DataFrame:
+    file = {"benefit": "benefit_spells.csv", "employment": "employment_spells.csv"}.get(name, f"{name}.csv")
+    return pd.read_csv(TINY / file, dtype=str, keep_default_na=False)
+
+
+def with_row(name: str, **values: object) -> pd.DataFrame:
+    """The tiny table and one more row, the last one changed."""
+    frame = table(name)
+    row = {**frame.iloc[-1].to_dict(), "claimant_id": SECRET, **values}
+    return pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
+
+
+CASES = [
+    ("claimant_id_is_given", "markers", {"claimant_id": ""}),
+    ("claimant_id_is_valid", "benefit", {"claimant_id": "ZZ999999A"}),
+    ("claimant_is_unique", "claimants", {"claimant_id": "QQ100113A"}),
+    ("date_is_readable", "claimants", {"birth_date": "12.12.1990"}),
+    ("date_is_readable", "benefit", {"end_date": "2020-02-31"}),
+    ("date_is_plausible", "claimants", {"birth_date": "1890-01-01"}),
+    ("date_is_plausible", "employment", {"end_date": "2999-01-01"}),
+    ("marker_is_known", "markers", {"marker": "IAPP"}),
+    ("marker_date_is_given", "markers", {"marker_date": ""}),
+    ("status_is_known", "markers", {"status": "dunno"}),
+    ("start_is_given", "benefit", {"start_date": ""}),
+    ("end_not_before_start", "benefit", {"start_date": "2020-01-09", "end_date": "2020-01-07"}),
+    ("start_before_extract", "employment", {"start_date": "2020-01-15", "end_date": ""}),
+    ("code_is_known", "benefit", {"benefit": "PIP"}),
+    ("code_is_known", "benefit", {"benefit": ""}),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "values"), CASES)
+def test_an_error_rule_stops_the_load_and_names_table_rule_row_and_remedy(
+    protocol: TrialProtocol, rule: str, name: str, values: dict[str, object]
+) -> None:
+    tables = {name: with_row(name, **values)}
+    n = len(tables[name])
+    rows = f"{n - 1}, {n}" if rule == "claimant_is_unique" else f"{n}"
+    with pytest.raises(RecordError) as caught:
+        load_records(protocol, tables, folder=TINY)
+    message = str(caught.value)
+    assert f"{name}: {rows.count(',') + 1} of {n} row" in message
+    assert f"'{rule}'" in message
+    assert f"rows: {rows} (columns: " in message
+    assert "remedy: " in message
+    assert "999999" not in message
+    assert not [value for value in values.values() if value and str(value) in message.replace("PIP", "-")]
+
+
+@pytest.mark.parametrize(("rule", "name", "values"), CASES)
+def test_quarantine_sets_the_row_aside_and_changes_nothing_else(
+    protocol: TrialProtocol, rule: str, name: str, values: dict[str, object]
+) -> None:
+    if rule == "claimant_is_unique":
+        pytest.skip("both rows of a duplicated claimant are set aside: tested below")
+    clean = load_records(protocol, folder=TINY)
+    records = load_records(protocol, {name: with_row(name, **values)}, folder=TINY, on_broken_rule="quarantine")
+    row = len(table(name)) + 1
+    assert (records.quarantined == pd.DataFrame([{"table": name, "row": row, "rule": rule}])).all().all()
+    frame = records.audit.to_frame().set_index(["table", "rule"])
+    assert frame.loc[(name, rule), "n_broken"] == 1
+    assert frame.loc[(name, rule), "action"] == "set aside"
+    assert build_sample(records).flow.counts.equals(build_sample(clean).flow.counts)
+
+
+def test_a_duplicated_claimant_loses_both_rows_since_neither_can_be_believed(protocol: TrialProtocol) -> None:
+    claimants = with_row("claimants", claimant_id="QQ100113A", gender="Female")
+    records = load_records(protocol, {"claimants": claimants}, folder=TINY, on_broken_rule="quarantine")
+    assert records.quarantined["row"].tolist() == [12, 13]
+    assert records.n_claimants == 12
+    assert records.claimants["gender"].isna().sum() == 2
+
+
+def test_every_broken_rule_of_every_table_is_reported_at_once(protocol: TrialProtocol) -> None:
+    tables = {
+        "markers": with_row("markers", marker="X", status="ok"),
+        "benefit": with_row("benefit", benefit="PIP", start_date="nonsense"),
+    }
+    with pytest.raises(RecordError) as caught:
+        load_records(protocol, tables, folder=TINY)
+    for rule in ("marker_is_known", "status_is_known", "code_is_known", "date_is_readable"):
+        assert f"'{rule}'" in str(caught.value)
+
+
+WARNINGS = [
+    ("row_is_not_repeated", "benefit", {"claimant_id": "QQ100063D", "benefit": "UC", "start_date": "2020-01-11", "end_date": "2020-01-16"}),
+    ("spells_do_not_overlap", "benefit", {"claimant_id": "QQ100005A", "benefit": "JSA", "start_date": "2020-01-05", "end_date": "2020-01-06"}),
+    ("spell_touches_coverage", "benefit", {"claimant_id": "QQ100005A", "benefit": "JSA", "start_date": "2018-01-05", "end_date": "2018-01-06"}),
+    ("end_by_extract", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "2020-01-05", "end_date": "2020-01-17"}),
+    ("spell_has_ended", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "2020-01-05", "end_date": "9999-12-31"}),
+    ("open_spell_is_not_long", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "1999-01-05", "end_date": ""}),
+    ("spell_is_of_a_participant", "benefit", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "name", "values"), WARNINGS)
+def test_warnings_and_notes_are_counted_and_the_rows_kept(
+    protocol: TrialProtocol, rule: str, name: str, values: dict[str, str]
+) -> None:
+    def count(records: ti.loaders.TrialRecords) -> int:
+        frame = records.audit.to_frame().set_index(["table", "rule"])
+        return int(frame.loc[(name, rule), "n_broken"])
+
+    before = load_records(protocol, folder=TINY)
+    after = load_records(protocol, {name: with_row(name, **values)}, folder=TINY)
+    assert count(after) == count(before) + 1
+    assert after.quarantined.empty
+
+
+def test_zero_length_spells_and_tax_year_defaults() -> None:
+    protocol = ti.shipped_protocol("example")
+    from trialimpact.synthetic import simulate_trial
+
+    trial = simulate_trial(40, seed=1)
+    who = trial.tables["claimants"]["claimant_id"].iloc[0]
+    jobs = pd.DataFrame(
+        {"claimant_id": who, "start_date": ["2014-04-06", "2014-05-01"], "end_date": ["2014-04-30", "2015-04-05"]}
+    )
+    records = load_records(protocol, {**trial.tables, "employment": jobs})
+    frame = records.audit.to_frame().set_index(["table", "rule"])
+    assert frame.loc[("employment", "dates_are_not_tax_year_defaults"), "n_broken"] == 2
+
+
+def test_every_rule_has_a_case_here() -> None:
+    elsewhere = {
+        "column_has_one_type", "digit_is_a_digit", "assigned_arm_is_known", "assigned_arm_is_analysed",
+        "spell_has_a_day", "dates_are_not_tax_year_defaults",
+    }  # fmt: skip
+    tested = {rule for rule, *_ in (*CASES, *WARNINGS)} | elsewhere
+    assert {rule.name for rule in RULES} == tested
+
+
+OPAQUE = {
+    "name": "opaque",
+    "allocation": {"rule": "digit", "control": "B", "digits": {"A": [5, 6, 7, 8, 9], "B": [0, 1, 2, 3, 4]}},
+    "index": {"rule": "given"},
+    "sources": {
+        "claimants": {},
+        "benefit": {"end_date": "first_day_after", "covered_from": "2019-01-01", "extract_date": "2021-01-01"},
+    },
+    "outcomes": [{"name": "on", "on": ["benefit"]}],
+    "analysis": {"horizon_days": 10},
+}
+
+
+def opaque_tables() -> dict[str, pd.DataFrame]:
+    people = pd.DataFrame({"claimant_id": ["a", "b"], "digit": [3, 7], "index_date": ["2020-01-01", "2020-01-02"]})
+    spells = pd.DataFrame({"claimant_id": ["a", "b"], "start_date": "2020-01-01", "end_date": ["2020-01-01", ""]})
+    return {"claimants": people, "benefit": spells}
+
+
+def test_a_digit_column_allocates_opaque_identifiers() -> None:
+    records = load_records(TrialProtocol.model_validate(OPAQUE), opaque_tables())
+    assert records.claimants["digit"].tolist() == [3, 7]
+    frame = records.audit.to_frame().set_index(["table", "rule"])
+    assert frame.loc[("benefit", "spell_has_a_day"), "n_broken"] == 1
+
+
+@pytest.mark.parametrize("digit", [10, -1, "x", 2.5])
+def test_a_digit_is_a_digit(digit: object) -> None:
+    tables = opaque_tables()
+    tables["claimants"]["digit"] = [3, digit] if isinstance(digit, int) else pd.Series(["3", str(digit)])
+    with pytest.raises(RecordError, match="'digit_is_a_digit'"):
+        load_records(TrialProtocol.model_validate(OPAQUE), tables)
+
+
+def test_an_unknown_assigned_arm_is_an_error_only_where_arms_are_declared() -> None:
+    data = {**OPAQUE, "allocation": {"rule": "assigned", "control": "B", "arms": ["A", "B"]}}
+    tables = opaque_tables()
+    tables["claimants"]["assigned_arm"] = ["A", "C"]
+    with pytest.raises(RecordError, match="'assigned_arm_is_known'"):
+        load_records(TrialProtocol.model_validate(data), tables)
+    data["allocation"] = {"rule": "assigned", "control": "B"}
+    data["contrasts"] = [{"name": "a", "treatment": ["A"], "control": ["B"]}]
+    records = load_records(TrialProtocol.model_validate(data), tables)
+    frame = records.audit.to_frame().set_index(["table", "rule"])
+    assert frame.loc[("claimants", "assigned_arm_is_analysed"), "n_broken"] == 1
+
+
+def test_mixed_types_in_a_column() -> None:
+    tables = opaque_tables()
+    tables["claimants"]["colour"] = pd.Series(["red", 3], dtype=object)
+    with pytest.raises(RecordError, match=r"claimants: 1 of 2 row breaks 'column_has_one_type'"):
+        load_records(TrialProtocol.model_validate(OPAQUE), tables)
+
+
+@pytest.mark.parametrize("column", ["digit", "index_date", "claimant_id"])
+def test_a_missing_column_is_named_and_the_others_are_not_shown(column: str) -> None:
+    tables = opaque_tables()
+    tables["claimants"] = tables["claimants"].rename(columns={column: SECRET})
+    with pytest.raises(RecordError, match=f"there is no column '{column}'") as caught:
+        load_records(TrialProtocol.model_validate(OPAQUE), tables)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_column_that_stands_twice(protocol: TrialProtocol, tmp_path: Path) -> None:
+    path = tmp_path / "markers.csv"
+    path.write_text("claimant_id,marker_date,marker,office,marker\nQQ123456A,2020-01-03,IAP,Easton,IAP\n")
+    with pytest.raises(RecordError, match="2 columns are called 'marker'"):
+        load_records(protocol, {"markers": path}, folder=TINY)
+
+
+def formats(folder: Path, frame: pd.DataFrame) -> dict[str, object]:
+    import polars as pl
+    import pyarrow as pa
+    import pyreadstat
+
+    text = frame.replace("", None)
+    frame.to_csv(folder / "a.csv", index=False)
+    (folder / "a.csv.gz").write_bytes(gzip.compress((folder / "a.csv").read_bytes()))
+    (folder / "bom.csv").write_bytes(b"\xef\xbb\xbf" + (folder / "a.csv").read_bytes())
+    text.to_parquet(folder / "a.parquet")
+    text.to_feather(folder / "a.feather")
+    text.to_feather(folder / "a.arrow")
+    frame.to_stata(folder / "a.dta", write_index=False)
+    pyreadstat.write_sav(frame, str(folder / "a.sav"))
+    short = frame.rename(columns={"claimant_id": "who", "start_date": "start", "end_date": "end"})
+    pyreadstat.write_xport(short, str(folder / "a.xpt"))
+    dates = text.assign(start_date=pd.to_datetime(text["start_date"]), end_date=pd.to_datetime(text["end_date"]))
+    dates.to_parquet(folder / "dates.parquet")
+    names = ("a.csv", "a.csv.gz", "bom.csv", "a.parquet", "a.feather", "a.arrow", "a.dta", "a.sav", "dates.parquet")
+    return {
+        **{name: folder / name for name in names},
+        "pandas": frame,
+        "dates": dates,
+        "polars": pl.from_pandas(dates),
+        "polars dates": pl.from_pandas(text).with_columns(pl.col("start_date").str.to_date()),
+        "arrow": pa.Table.from_pandas(dates),
+        "categorical": text.astype("category"),
+        "string": text.astype("string"),
+    }
+
+
+def test_every_format_gives_the_same_spells(protocol: TrialProtocol, tmp_path: Path) -> None:
+    expected = load_records(protocol, folder=TINY).spells["employment"].spells
+    for name, given in formats(tmp_path, table("employment")).items():
+        found = load_records(protocol, {"employment": given}, folder=TINY).spells["employment"].spells
+        for field in ("owner", "start", "end"):
+            assert np.array_equal(getattr(found, field), getattr(expected, field)), name
+
+
+def test_sas_transport_files_with_short_names(protocol: TrialProtocol, tmp_path: Path) -> None:
+    formats(tmp_path, table("employment"))
+    data = protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["sources"]["employment"]["columns"] = {"claimant_id": "who", "start_date": "start", "end_date": "end"}
+    short = TrialProtocol.model_validate(data)
+    found = load_records(short, {"employment": tmp_path / "a.xpt"}, folder=TINY).spells["employment"].spells
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("gone.csv", None, "file_exists"),
+        ("a.docx", b"", "file_ending_is_known"),
+        ("a.csv", b"", "file_is_whole"),
+        ("a.csv", b"a,b\n1,2,3\n", "file_is_whole"),
+        ("a.csv", "a,b\n".encode("utf-16"), "file_is_whole"),
+        ("a.csv.gz", gzip.compress(b"claimant_id,start_date,end_date\n" * 999)[:40], "file_is_whole"),
+        ("a.parquet", b"PAR1 and no more", "file_is_whole"),
+        ("a.dta", b"not stata", "file_is_whole"),
+        ("a.sav", b"not spss", "file_is_whole"),
+    ],
+)
+def test_files_that_cannot_be_read(
+    protocol: TrialProtocol, tmp_path: Path, name: str, content: bytes | None, rule: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RecordError, match=f"employment: .*'{rule}'"):
+        load_records(protocol, {"employment": tmp_path / name}, folder=TINY)
+
+
+def test_a_table_of_no_known_kind(protocol: TrialProtocol) -> None:
+    with pytest.raises(RecordError, match="a dict is not a table"):
+        load_records(protocol, {"employment": {}}, folder=TINY)
+
+
+def test_an_unknown_source_and_a_source_without_file(protocol: TrialProtocol) -> None:
+    with pytest.raises(ti.ProtocolError, match="no source 'jobs'"):
+        load_records(protocol, {"jobs": table("employment")}, folder=TINY)
+    with pytest.raises(ti.ProtocolError, match="source 'benefit' has no file and no frame"):
+        load_records(TrialProtocol.model_validate(OPAQUE), {"claimants": opaque_tables()["claimants"]})
+
+
+def test_identifiers_are_nowhere_in_the_records(protocol: TrialProtocol) -> None:
+    import pickle
+
+    records = load_records(protocol, folder=TINY)
+    stored = pickle.dumps(records) + repr(records).encode() + records._repr_html_().encode()
+    for row in table("claimants")["claimant_id"]:
+        assert row[:8].encode() not in stored
+        assert row[2:8].encode() not in stored

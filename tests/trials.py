@@ -1,0 +1,90 @@
+"""Small trials for tests: frames in, a panel or moments out, with as little to say as possible."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from trialimpact import build_panel, build_sample, count_moments, load_records, merge_spells
+from trialimpact.moments import Moments
+from trialimpact.panel import Panel
+from trialimpact.protocol import TrialProtocol
+
+DAY_0 = dt.date(2020, 1, 1)
+
+
+def date(day: int) -> dt.date:
+    """Day 0 of these trials' calendar is 1 January 2020."""
+    return DAY_0 + dt.timedelta(days=int(day))
+
+
+@dataclass
+class SmallTrial:
+    """People and half-open spells in calendar days from 1 January 2020.
+
+    people: claimant_id, arm, index, any characteristics. spells: claimant_id, kind (a or b), start, end.
+    """
+
+    people: pd.DataFrame
+    spells: pd.DataFrame
+    covered: dict[str, tuple[int, int]] = field(default_factory=lambda: {"a": (-50, 60), "b": (-50, 60)})
+    arms: tuple[str, ...] = ("T", "C")
+    horizon: int = 12
+    pre_days: int = 4
+    analysis: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> TrialProtocol:
+        return TrialProtocol.model_validate(
+            {
+                "name": "small",
+                "allocation": {"rule": "assigned", "control": "C", "arms": list(self.arms)},
+                "index": {"rule": "given"},
+                "sources": {
+                    "claimants": {},
+                    **{
+                        kind: {
+                            "end_date": "first_day_after",
+                            "covered_from": date(low),
+                            "extract_date": date(high),
+                        }
+                        for kind, (low, high) in self.covered.items()
+                    },
+                },
+                "outcomes": [
+                    {"name": "a", "on": ["a"]},
+                    {"name": "a_not_b", "on": ["a"], "off": ["b"]},
+                    {"name": "a_or_b", "on": ["a", "b"], "bridge_gap_days": 2},
+                ],
+                "analysis": {"horizon_days": self.horizon, "pre_days": self.pre_days, "small_sample": "cr0"}
+                | self.analysis,
+                **self.more,
+            }
+        )
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        people = self.people.rename(columns={"arm": "assigned_arm"})
+        people = people.assign(index_date=[date(day).isoformat() for day in people["index"]]).drop(columns="index")
+        tables = {"claimants": people}
+        for kind in self.covered:
+            mine = self.spells[self.spells["kind"] == kind]
+            tables[kind] = pd.DataFrame(
+                {
+                    "claimant_id": mine["claimant_id"],
+                    "start_date": [date(day).isoformat() for day in mine["start"]],
+                    "end_date": [date(day).isoformat() for day in mine["end"]],
+                }
+            )
+        return tables
+
+    def panel(self) -> Panel:
+        records = load_records(self.protocol, self.tables)
+        return build_panel(build_sample(records), merge_spells(records))
+
+    def moments(self) -> Moments:
+        return count_moments(self.panel())
