@@ -135,7 +135,7 @@ def analyse_trial(
     Examples
     --------
     >>> from trialimpact.synthetic import simulate_trial
-    >>> trial = simulate_trial(n_claimants=300, seed=1)
+    >>> trial = simulate_trial(n_claimants=2_000, seed=1)
     >>> analyse_trial(trial.protocol, trial.tables)
     TrialAnalysis(Example digit trial: ... claimants)...
     """

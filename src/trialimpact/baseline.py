@@ -50,7 +50,7 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
     folder, baseline : path
         Folders that `write_analysis` wrote. Files that the baseline does not have are not compared.
     rtol, atol : float
-        A number has moved if it differs by more than atol + rtol · |baseline|.
+        A number has moved if it differs by more than ``atol + rtol * abs(baseline)``.
 
     Raises
     ------

@@ -43,9 +43,16 @@ ProtocolFile = Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The
 @app.command(epilog=EXIT_CODES)
 def analyse(
     protocol: ProtocolFile,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; replaced if an analysis is in it.")],
-    outcome: Annotated[list[str] | None, typer.Option(help="Only this outcome (may be repeated).")] = None,
-    horizon: Annotated[list[int] | None, typer.Option(help="Horizon in days, for the protocol's.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder to write; replaced if an analysis is in it.")
+    ],
+    outcome: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this outcome (may be repeated).")
+    ] = None,
+    horizon: Annotated[
+        list[int] | None,
+        typer.Option(metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."),
+    ] = None,
     on_broken_rule: Annotated[
         BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
     ] = BrokenRuleChoice.error,
@@ -101,7 +108,7 @@ def check(
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
     claimants: Annotated[int, typer.Option(min=20, max=1_000_000, help="People with a marker.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
 ) -> None:

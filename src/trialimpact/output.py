@@ -42,6 +42,16 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     ------
     OutputError
         The folder holds something else, or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from trialimpact import analyse_trial
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=2_000, seed=1)
+    >>> out = Path(tempfile.mkdtemp()) / "results"
+    >>> sorted(path.name for path in write_analysis(analyse_trial(trial.protocol, trial.tables), out).glob("*.csv"))
+    ['allocation.csv', 'audit.csv', 'balance.csv', 'estimates.csv', 'flow.csv', 'quarantined.csv']
     """
     return write_whole(Path(out), lambda folder: _write_files(analysis, folder))
 

@@ -118,6 +118,19 @@ def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Pan
     ------
     DesignError
         The protocol's strata, clusters or subgroups name a column that is not there.
+
+    Notes
+    -----
+    Cost: O(spells). Source: docs, methods page, M1.
+
+    Examples
+    --------
+    >>> from trialimpact import build_sample, load_records, merge_spells
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=200, seed=1)
+    >>> records = load_records(trial.protocol, trial.tables)
+    >>> build_panel(build_sample(records), merge_spells(records))
+    Panel(... claimants; days -730 to 273; ...)
     """
     analysis = sample.protocol.analysis
     strata, stratum = _labels(sample, analysis.strata)

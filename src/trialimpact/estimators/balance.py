@@ -97,6 +97,15 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     Notes
     -----
     Source: methods page, M15. Cost: O(claimants × levels).
+
+    Examples
+    --------
+    >>> from trialimpact import build_sample, load_records, merge_spells
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=400, seed=1)
+    >>> records = load_records(trial.protocol, trial.tables)
+    >>> estimate_balance(build_sample(records), merge_spells(records))
+    Balance(6 rows tested, ... with p < 0.05)
     """
     columns = [column for each in sample.protocol.characteristics for column in _columns(each, sample, spells)]
     rows: list[dict[str, Any]] = []

@@ -83,6 +83,12 @@ def estimate_covariance(
     With ``small_sample = "cr1"`` this is the covariance that a saturated regression of the outcome
     on days and days × treatment gives, clustered on claimants. Source: methods page, M4.
     Cost: O(n_days²).
+
+    Examples
+    --------
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> estimate_covariance(simulate_trial(n_claimants=400, seed=1).moments(), "on_benefit", n_days=91)
+    DayCovariance(on_benefit, iap, all; 91 days)
     """
     comparison = compare(moments, outcome, contrast, subgroup, stratified=stratified)
     longest = moments.protocol.analysis.max_horizon

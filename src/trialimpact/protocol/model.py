@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol.consistency import problems_of, with_default_contrasts
 from trialimpact.protocol.conditions import Condition, Part
+from trialimpact.protocol.consistency import problems_of, with_default_contrasts
 from trialimpact.protocol.sources import Sources, SpellSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]

@@ -1,0 +1,63 @@
+"""The code that pages show runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trialimpact.protocol import parse_protocol
+from trialimpact.protocol.conditions import Condition
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+def test_python(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    found = blocks(page, "python")
+    assert found
+    exec("\n".join(found), {})  # noqa: S102
+
+
+def test_the_protocol_in_the_readme() -> None:
+    (text,) = blocks("README.md", "toml")
+    assert [contrast.name for contrast in parse_protocol(text, "README.md").contrasts] == ["weekly", "daily"]
+
+
+def test_conditions_in_the_protocol_page() -> None:
+    import tomllib
+
+    from pydantic import TypeAdapter
+
+    (text,) = blocks("docs/protocol.md", "toml")
+    inner = '{ column = "x", equals = 1 }'
+    lines = [line.replace("{...}", inner) for line in text.splitlines()]
+    assert len(lines) == 7
+    for line in lines:
+        TypeAdapter(Condition).validate_python(tomllib.loads(line)["where"])
+
+
+def test_every_key_of_a_protocol_is_explained() -> None:
+    import json
+
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    schema = json.loads((ROOT / "docs" / "protocol.schema.json").read_text())
+    for definition in (schema, *schema["$defs"].values()):
+        for key in definition.get("properties", {}):
+            assert f"`{key}`" in page or key in page, key
+
+
+def test_every_target_of_the_makefile_that_pages_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for page in ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/performance.md"):
+        named = set(re.findall(r"(?:`| {4})make ([a-z0-9-]+)", (ROOT / page).read_text()))
+        assert named <= targets, page
