@@ -37,7 +37,7 @@ def test_a_frame_says_its_size_before_it_is_made_and_the_caller_may_raise_the_li
 
 
 def test_a_column_of_strata_that_is_not_there() -> None:
-    with pytest.raises(DesignError, match="names 'region', which the claimants do not have"):
+    with pytest.raises(DesignError, match="names the column 'region', which the claimants do not have"):
         one_person(analysis={"strata": "region"}).panel()
 
 

@@ -72,14 +72,7 @@ def _month_and_day(dates: NDArray[np.datetime64]) -> Integers:
 
 
 def _column(condition: ColumnIs, sample: TrialSample) -> Membership:
-    if condition.column not in sample.people:
-        raise DesignError(
-            worded(
-                f"a condition asks for the column {condition.column!r}, which the claimants do not have.",
-                remedy="name a column of [sources.claimants], or office, or digit",
-            )
-        )
-    values = sample.people[condition.column]
+    values = sample.characteristic(condition.column, "a condition")
     is_text = not (pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype))
     wanted = condition.wanted
     if any(isinstance(value, str) != is_text for value in wanted):

@@ -169,18 +169,8 @@ def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, .
     """Distinct labels of one or several columns together, sorted, and each claimant's code."""
     if not columns:
         return ("",), np.zeros(len(sample), dtype=np.int64)
-    for column in columns:
-        if column not in sample.people:
-            raise DesignError(
-                worded(
-                    f"analysis.strata or clusters names {column!r}, which the claimants do not have.",
-                    remedy="name a column of [sources.claimants], or office, or digit",
-                )
-            )
-    parts = [
-        sample.people[column].astype(object).where(sample.people[column].notna(), UNSTATED).astype(str)
-        for column in columns
-    ]
+    values = [sample.characteristic(column, "analysis.strata or analysis.clusters") for column in columns]
+    parts = [each.astype(object).where(each.notna(), UNSTATED).astype(str) for each in values]
     joined = pd.Series([" × ".join(labels) for labels in zip(*parts, strict=True)], dtype=object)
     codes, labels = pd.factorize(joined, sort=True)
     return tuple(str(label) for label in labels), codes.astype(np.int64)

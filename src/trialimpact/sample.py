@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,17 @@ class TrialSample:
     people: pd.DataFrame
     flow: ParticipantFlow
     received: ReceivedArms
+
+    def characteristic(self, column: str, wanted_by: str) -> pd.Series[Any]:
+        """A column of `people`; a `DesignError` that says who wanted it where there is none."""
+        if column not in self.people:
+            raise DesignError(
+                worded(
+                    f"{wanted_by} names the column {column!r}, which the claimants do not have.",
+                    remedy="name a column of [sources.claimants], or office, or digit",
+                )
+            )
+        return self.people[column]
 
     def __len__(self) -> int:
         return int(self.claimant.size)

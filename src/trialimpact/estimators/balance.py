@@ -129,14 +129,7 @@ def _columns(
         yield _Column(name, level.label, "categorical", inside)
     if characteristic.column is None:
         return
-    if characteristic.column not in sample.people:
-        raise DesignError(
-            worded(
-                f"characteristic {name!r} asks for the column {characteristic.column!r}, which is not there.",
-                remedy="name a column of [sources.claimants], or office, or digit",
-            )
-        )
-    values = sample.people[characteristic.column]
+    values = sample.characteristic(characteristic.column, f"characteristic {name!r}")
     if characteristic.kind == "numeric":
         if not pd.api.types.is_numeric_dtype(values.dtype):
             remedy = 'set kind = "categorical", or correct the extract'

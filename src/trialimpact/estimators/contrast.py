@@ -68,6 +68,11 @@ class Comparison:
         """First day of the window."""
         return -self.moments.protocol.analysis.pre_days
 
+    @property
+    def days(self) -> Integers:
+        """The days of the window, shape (n_days,)."""
+        return np.arange(self.first_day, self.moments.protocol.analysis.end_day)
+
     def n_followed(self) -> tuple[Integers, Integers]:
         """Claimants followed on each day of the window, treatment and control."""
         return self._total(lambda counts: counts.followed)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from trialimpact.errors import TrialWarning
-from trialimpact.estimators.confidence import two_sided_p, wald_limits
-from trialimpact.estimators.contrast import compare, difference
-from trialimpact.estimators.effects import Effects, caveats
+from trialimpact.estimators.contrast import compare
+from trialimpact.estimators.effects import Effects, finish_effects
 from trialimpact.estimators.variance import cumulative_variance, daily_variance
 from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast
@@ -65,32 +61,18 @@ def estimate_cumulative(
     """
     comparison = compare(moments, outcome, contrast, subgroup, stratified=stratified)
     analysis = moments.protocol.analysis
-    n_days, start = analysis.max_horizon, -comparison.first_day
-    window = slice(start, start + n_days)
+    n_days = analysis.max_horizon
+    window = slice(-comparison.first_day, n_days - comparison.first_day)
     treatment, control = (each[window].cumsum() for each in comparison.shares())
-    estimate = difference(treatment, control)
     if analysis.cumulative_interval == "accumulated":
         std_error = np.sqrt(daily_variance(comparison))[window].cumsum()
     else:
         std_error = np.sqrt(cumulative_variance(comparison, n_days))
-    low, high = wald_limits(moments.protocol, estimate, std_error)
-    notes = caveats(comparison, np.arange(n_days))
-    for note in notes:
-        warnings.warn(note, TrialWarning, stacklevel=2)
-    n_treatment, n_control = comparison.ever_followed(n_days)
-    return Effects(
-        kind="cumulative",
-        comparison=comparison,
-        at=np.arange(1, n_days + 1),
-        n_treatment=n_treatment,
-        n_control=n_control,
-        mean_treatment=treatment,
-        mean_control=control,
-        estimate=estimate,
+    return finish_effects(
+        comparison,
+        "cumulative",
+        means=(treatment, control),
+        n=comparison.ever_followed(n_days),
         std_error=std_error,
-        conf_low=low,
-        conf_high=high,
-        p_value=two_sided_p(estimate, std_error),
         interval=analysis.cumulative_interval,
-        notes=notes,
     )

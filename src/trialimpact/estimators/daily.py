@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from trialimpact.errors import TrialWarning
-from trialimpact.estimators.confidence import newcombe_limits, two_sided_p, wald_limits
-from trialimpact.estimators.contrast import Comparison, compare, difference
-from trialimpact.estimators.effects import Effects, caveats
+from trialimpact.estimators.confidence import newcombe_limits
+from trialimpact.estimators.contrast import Comparison, Floats, compare
+from trialimpact.estimators.effects import Effects, finish_effects
 from trialimpact.estimators.variance import daily_variance
 from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast
@@ -61,38 +58,19 @@ def estimate_daily(
     0.0
     """
     comparison = compare(moments, outcome, contrast, subgroup, stratified=stratified)
-    treatment, control = comparison.shares()
-    estimate = difference(treatment, control)
-    std_error = np.sqrt(daily_variance(comparison))
-    analysis = moments.protocol.analysis
-    if analysis.interval == "newcombe":
-        low, high = _newcombe(comparison)
-    else:
-        low, high = wald_limits(moments.protocol, estimate, std_error)
-    days = np.arange(-analysis.pre_days, analysis.end_day)
-    notes = caveats(comparison, days)
-    for note in notes:
-        warnings.warn(note, TrialWarning, stacklevel=2)
-    n_treatment, n_control = comparison.n_followed()
-    return Effects(
-        kind="daily",
-        comparison=comparison,
-        at=days,
-        n_treatment=n_treatment,
-        n_control=n_control,
-        mean_treatment=treatment,
-        mean_control=control,
-        estimate=estimate,
-        std_error=std_error,
-        conf_low=low,
-        conf_high=high,
-        p_value=two_sided_p(estimate, std_error),
-        interval=analysis.interval,
-        notes=notes,
+    interval = moments.protocol.analysis.interval
+    return finish_effects(
+        comparison,
+        "daily",
+        means=comparison.shares(),
+        n=comparison.n_followed(),
+        std_error=np.sqrt(daily_variance(comparison)),
+        interval=interval,
+        limits=_newcombe(comparison) if interval == "newcombe" else None,
     )
 
 
-def _newcombe(comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:
+def _newcombe(comparison: Comparison) -> tuple[Floats, Floats]:
     (part,) = comparison.parts
     on = part.treatment.on.sum(axis=0), part.control.on.sum(axis=0)
     return newcombe_limits(comparison.moments.protocol, on, comparison.n_followed())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
-from trialimpact.estimators.contrast import Comparison, Floats
+from trialimpact.errors import DesignError, TrialWarning, worded
+from trialimpact.estimators.confidence import two_sided_p, wald_limits
+from trialimpact.estimators.contrast import Comparison, Floats, difference
 from trialimpact.intervals import Integers
 from trialimpact.protocol import TrialProtocol
 
@@ -162,7 +164,42 @@ class Effects:
         return f"<p>{self!r}</p>{shown.dropna(axis=1, how='all').head(20).to_html(index=False)}"
 
 
-def caveats(comparison: Comparison, days: Integers) -> tuple[str, ...]:
+def finish_effects(
+    comparison: Comparison,
+    kind: Literal["daily", "cumulative"],
+    *,
+    means: tuple[Floats, Floats],
+    n: tuple[Integers, Integers],
+    std_error: Floats,
+    interval: str,
+    limits: tuple[Floats, Floats] | None = None,
+) -> Effects:
+    """Difference, Wald limits unless others are given, p-values, and warnings about what is not known."""
+    days = comparison.days if kind == "daily" else np.arange(std_error.size)
+    estimate = difference(*means)
+    low, high = wald_limits(comparison.moments.protocol, estimate, std_error) if limits is None else limits
+    notes = _caveats(comparison, days)
+    for note in notes:
+        warnings.warn(note, TrialWarning, stacklevel=3)
+    return Effects(
+        kind=kind,
+        comparison=comparison,
+        at=days if kind == "daily" else days + 1,
+        n_treatment=n[0],
+        n_control=n[1],
+        mean_treatment=means[0],
+        mean_control=means[1],
+        estimate=estimate,
+        std_error=std_error,
+        conf_low=low,
+        conf_high=high,
+        p_value=two_sided_p(estimate, std_error),
+        interval=interval,
+        notes=notes,
+    )
+
+
+def _caveats(comparison: Comparison, days: Integers) -> tuple[str, ...]:
     """What a reader of these rows must know: days on which nobody is followed, few clusters."""
     which = f"{comparison.outcome}, {comparison.contrast.name}, {comparison.subgroup}"
     columns = days - comparison.first_day

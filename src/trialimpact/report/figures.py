@@ -113,7 +113,7 @@ def plot_cumulative(effects: Effects) -> Picture:
                 ha="right" if horizon == effects.at[-1] else "center",
                 fontsize=9,
             )
-        axes.set_ylabel(f"Difference in days {words['outcome']}")
+        axes.set_ylabel("Difference in days")
         axes.set_xlabel("Days followed (horizon)")
         _title(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects))
     horizon = effects.protocol.analysis.max_horizon
