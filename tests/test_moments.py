@@ -77,6 +77,7 @@ def subset(panel: Panel, keep: np.ndarray) -> Panel:
 
     return replace(
         panel,
+        index_day=panel.index_day[rows],
         arm=panel.arm[rows],
         stratum=panel.stratum[rows],
         cluster=panel.cluster[rows],

@@ -8,7 +8,7 @@ from oracles import dense
 from strategies import small_trials
 from trials import SmallTrial
 
-from trialimpact import DesignError
+from trialimpact import DesignError, ProtocolError
 
 
 @given(small_trials())
@@ -49,3 +49,13 @@ def test_strata_of_two_columns_and_missing_labels() -> None:
 
 def test_the_repr_counts_and_shows_nobody() -> None:
     assert repr(one_person().panel()).startswith("Panel(2 claimants; days -4 to 11; 1 a spells")
+
+
+def test_follow_up_of_each_source() -> None:
+    panel = one_person(covered={"a": (-2, 60), "b": (-50, 7)}).panel()
+    assert [each.tolist() for each in panel.follow_up("a")] == [[-2, -2], [12, 12]]
+    assert [each.tolist() for each in panel.follow_up("b")] == [[-4, -4], [7, 7]]
+    both = panel.outcomes["a_not_b"]
+    assert (both.followed_from[0], both.followed_to[0]) == (-2, 7)
+    with pytest.raises(ProtocolError, match="no spell source 'c'"):
+        panel.follow_up("c")

@@ -14,6 +14,7 @@ import pandas as pd
 from trialimpact.errors import DesignError, unknown_name, worded
 from trialimpact.groups import IN, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
+from trialimpact.loaders import day_of
 from trialimpact.protocol import TrialProtocol
 from trialimpact.sample import UNSTATED, TrialSample
 from trialimpact.spells import OutcomeSpells
@@ -45,6 +46,8 @@ class Panel:
 
     Attributes
     ----------
+    index_day : array, shape (n,)
+        Day 0 of each claimant, in days since 1970-01-01.
     arm, stratum, cluster : array, shape (n,)
         Codes into `protocol.arms`, `strata`, `clusters`.
     strata, clusters : tuple of str
@@ -55,6 +58,7 @@ class Panel:
     """
 
     protocol: TrialProtocol
+    index_day: Integers
     arm: Integers
     stratum: Integers
     cluster: Integers
@@ -70,6 +74,14 @@ class Panel:
         analysis = self.protocol.analysis
         spells = ", ".join(f"{len(each.spells):,} {name} spells" for name, each in self.outcomes.items())
         return f"Panel({len(self):,} claimants; days {-analysis.pre_days} to {analysis.end_day - 1}; {spells})"
+
+    def follow_up(self, source: str) -> tuple[Integers, Integers]:
+        """Days [from, to) of the window that one source covers for each claimant, each shape (n,)."""
+        spells = self.protocol.sources.spells
+        if source not in spells:
+            raise unknown_name("spell source", source, spells)
+        covered = day_of(spells[source].covered_from), day_of(spells[source].extract_date)
+        return _covered_days(self.protocol, self.index_day, *covered)
 
     def to_frame(self, outcome: str, days: range | None = None, *, max_rows: int = MAX_ROWS) -> pd.DataFrame:
         """Claimant-days, for those who want to look: columns row, arm, day, followed, on.
@@ -139,6 +151,7 @@ def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Pan
     members += [find_members(group.where, sample, spells) == IN for group in sample.protocol.subgroups]
     return Panel(
         protocol=sample.protocol,
+        index_day=sample.index_day,
         arm=sample.assigned_arm,
         stratum=stratum,
         cluster=cluster,
@@ -150,10 +163,8 @@ def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Pan
 
 
 def _relative(sample: TrialSample, found: OutcomeSpells) -> OutcomePanel:
-    analysis = sample.protocol.analysis
-    first, end = -analysis.pre_days, analysis.end_day
-    followed_from = np.clip(found.covered_from - sample.index_day, first, end)
-    followed_to = np.clip(found.extract_day - sample.index_day, first, end)
+    covered = found.covered_from, found.extract_day
+    followed_from, followed_to = _covered_days(sample.protocol, sample.index_day, *covered)
     row_of = np.full(int(max(found.spells.owner.max(initial=-1), sample.claimant.max(initial=-1))) + 1, -1)
     row_of[sample.claimant] = np.arange(len(sample))
     analysed = found.spells.where(row_of[found.spells.owner] >= 0)
@@ -161,8 +172,17 @@ def _relative(sample: TrialSample, found: OutcomeSpells) -> OutcomePanel:
     return OutcomePanel(
         spells=clip(rows, followed_from, followed_to),
         followed_from=followed_from,
-        followed_to=np.maximum(followed_from, followed_to),
+        followed_to=followed_to,
     )
+
+
+def _covered_days(
+    protocol: TrialProtocol, index_day: Integers, covered_from: int, extract_day: int
+) -> tuple[Integers, Integers]:
+    """Calendar coverage in days from each index day, cut to the window; equal where there is none (M1)."""
+    first, end = -protocol.analysis.pre_days, protocol.analysis.end_day
+    followed_from = np.clip(covered_from - index_day, first, end)
+    return followed_from, np.maximum(followed_from, np.clip(extract_day - index_day, first, end))
 
 
 def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, ...], Integers]:
