@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,16 @@ def test_a_file_cut_short_and_another_kind_of_file(tmp_path: Path) -> None:
         load_moments(path)
     with pytest.raises(OutputError):
         load_moments(tmp_path / "none.npz")
+
+
+def test_any_damage_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    save_moments(simulate_trial(60, seed=1).moments(), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for place in rng.integers(0, len(whole), 60):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        with contextlib.suppress(OutputError):
+            load_moments(path)

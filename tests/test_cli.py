@@ -28,7 +28,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("analyse", TINY / "protocol.toml", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "no clear difference in days on benefit over 10 days" in done.stdout
-    assert "warning: on_benefit, iap, repeat_claimant: nobody is followed" in done.stderr
+    assert "warning: nobody is followed in an arm on some days" in done.stderr
+    assert "on_benefit, iap, repeat_claimant (from day -5)" in done.stderr
     assert "estimating" in done.stderr
     return out
 
@@ -122,7 +123,7 @@ def test_a_broken_record_is_exit_1_and_writes_nothing(tmp_path: Path) -> None:
         (("analyse", "nowhere.toml", "--out", "x"), 2, "the protocol cannot be read"),
         (("analyse", TINY / "protocol.toml"), 2, "Missing option '--out'"),
         (("analyse", TINY / "protocol.toml", "--out", "x", "--outcome", "days"), 2, "no outcome 'days'"),
-        (("analyse", TINY / "protocol.toml", "--out", TINY), 2, "not empty, and not written by trialimpact"),
+        (("analyse", TINY / "protocol.toml", "--out", TINY), 2, "not empty, and not only what trialimpact wrote"),
         (("analyse", TINY / "claimants.csv", "--out", "x"), 2, "not TOML"),
         (("check", "nowhere", "--against", TINY), 2, "nowhere: no such folder"),
         (("nothing",), 2, "No such command"),
@@ -170,3 +171,55 @@ def test_no_identifier_appears_in_anything_written_or_said(results: Path) -> Non
     everything = b"".join(path.read_bytes() for path in results.rglob("*") if path.is_file())
     for each in identifiers:
         assert each[2:8].encode() not in everything
+
+
+def test_a_defect_tells_its_place_and_never_its_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trialimpact import cli
+
+    def stumble() -> None:
+        raise ValueError("AB123456C")
+
+    monkeypatch.setattr(cli, "app", stumble)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 3
+    said = capsys.readouterr().err
+    assert "unexpected ValueError" in said
+    assert "AB123456C" not in said
+
+
+def test_a_terminal_that_cannot_show_a_minus_is_no_error(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "trialimpact",
+        "analyse",
+        str(TINY / "protocol.toml"),
+        "--out",
+        str(tmp_path / "r"),
+        "--quiet",
+    ]
+    import os
+
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert done.returncode == 0
+
+
+def test_an_asked_for_outcome_stands_once(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    twice = ("--outcome", "employed", "--outcome", "employed", "--horizon", 5, "--horizon", 5)
+    assert run("analyse", TINY / "protocol.toml", "--out", out, "--quiet", *twice).returncode == 0
+    frame = pd.read_csv(out / "estimates.csv")
+    assert not frame.duplicated(["outcome", "subgroup", "day", "horizon_days"]).any()
+
+
+def test_check_of_a_damaged_file_is_exit_2(results: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(results, tmp_path / "r")
+    (tmp_path / "r" / "flow.csv").write_bytes(b"")
+    done = run("check", tmp_path / "r", "--against", results)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)

@@ -26,7 +26,8 @@ SPELLS = pd.DataFrame({"claimant_id": list("abc"), "kind": "a", "start": [-9, -3
 
 
 def members(where: dict[str, object], people: pd.DataFrame = PEOPLE) -> list[int]:
-    trial = SmallTrial(people, SPELLS, {"a": (-12, 60), "b": (-50, 60)})
+    named = {"subgroups": [{"name": "g", "where": where}]}
+    trial = SmallTrial(people, SPELLS, {"a": (-12, 60), "b": (-50, 60)}, more=named)
     records = load_records(trial.protocol, trial.tables)
     condition = TypeAdapter(Condition).validate_python(where)
     return find_members(condition, build_sample(records), merge_spells(records)).tolist()
@@ -80,7 +81,10 @@ def test_age_in_whole_years(born: tuple[int, int, int], on: tuple[int, int, int]
 
 def test_an_unknown_birth_date_has_no_age() -> None:
     assert age_in_years(np.array([NO_DAY]), np.array([0]))[0] == -1
-    assert members({"age_at_index": {"between": [0, 200]}}) == [-1] * 6
+    born = PEOPLE.assign(birth_date=["2000-01-01", "", "", "", "", "1990-01-01"])
+    assert members({"age_at_index": {"between": [0, 200]}}, born) == [1, -1, -1, -1, -1, 1]
+    with pytest.raises(DesignError, match="no claimant has a birth_date"):
+        members({"age_at_index": {"between": [0, 200]}})
 
 
 def test_a_column_that_is_not_there() -> None:

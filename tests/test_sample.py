@@ -189,3 +189,73 @@ def test_flow_counts_add_up_over_every_breakdown() -> None:
     ):
         assert after <= before
     assert np.all(totals >= 0)
+
+
+def test_a_move_between_matching_benefits_is_a_new_claim() -> None:
+    claims = [("ESA", "2019-12-01", "2020-01-02"), ("JSA", "2020-01-02", "")]
+    for codes in (["JSA", "ESA"], []):
+        assert index_date([("2020-01-10",)], claims, codes=codes) == dt.date(2020, 1, 2)
+
+
+def test_a_claim_running_when_coverage_begins_is_left_truncated_however_long_ago_it_began() -> None:
+    sample = sample_of([("p", "2020-01-05", "T", "valid")], [("p", "JSA", "2019-05-20", "")])
+    assert sample.flow.n("matched", "removed", reason="left_truncated") == 1
+
+
+def given_trial(people: pd.DataFrame, markers: pd.DataFrame | None = None, **changes: Any) -> TrialSample:
+    data: dict[str, Any] = {
+        "name": "given",
+        "allocation": {"rule": "assigned", "control": "C", "arms": ["C", "T"]},
+        "index": {"rule": "given"},
+        "sources": {
+            "claimants": {},
+            **({} if markers is None else {"markers": {}}),
+            "b": {"end_date": "first_day_after", "covered_from": "2019-06-01", "extract_date": "2020-12-31"},
+        },
+        "outcomes": [{"name": "on", "on": ["b"]}],
+        "analysis": {"horizon_days": 10},
+    } | changes
+    spells = pd.DataFrame({"claimant_id": ["p"], "start_date": ["2020-01-01"], "end_date": [""]})
+    tables = {"claimants": people, "b": spells} | ({} if markers is None else {"markers": markers})
+    return build_sample(load_records(TrialProtocol.model_validate(data), tables, on_broken_rule="quarantine"))
+
+
+PEOPLE = pd.DataFrame(
+    {"claimant_id": list("pqrs"), "assigned_arm": list("TCTC"), "index_date": "2020-01-01", "office": list("eewn")}
+)
+
+
+def test_people_without_a_marker_stay_where_the_index_date_is_given() -> None:
+    markers = pd.DataFrame({"claimant_id": ["q"], "marker_date": "2020-01-03", "marker": "C", "status": "exempt"})
+    sample = given_trial(PEOPLE, markers)
+    assert (sample.flow.n("individuals"), sample.flow.n("analysed")) == (4, 3)
+    assert sample.flow.n("not_exempt", "removed") == 1
+
+
+def test_people_without_a_marker_are_counted_out_where_a_marker_makes_the_index_day() -> None:
+    sample = sample_of([("p", "2020-01-12", "T", "valid")], [("p", "JSA", "2020-01-10", "")])
+    assert sample.flow.n("individuals", "removed") == 0
+    from trialimpact.synthetic import simulate_trial
+
+    trial = simulate_trial(200, seed=1)
+    markers = trial.tables["markers"]
+    fewer = markers[markers["claimant_id"] != markers["claimant_id"].iloc[0]]
+    flow = build_sample(load_records(trial.protocol, {**trial.tables, "markers": fewer})).flow
+    assert (flow.n("individuals"), flow.n("individuals", "removed")) == (199, 1)
+
+
+def test_the_claimants_own_office_serves_where_no_marker_names_one() -> None:
+    markers = pd.DataFrame({"claimant_id": ["q"], "marker_date": "2020-01-03", "marker": "C", "office": "x"})
+    assert given_trial(PEOPLE, markers).people["office"].tolist() == ["e", "x", "w", "n"]
+    narrowed = given_trial(PEOPLE, recruitment={"offices": ["e", "w"]})
+    assert narrowed.flow.n("at_trial_office", "removed") == 1
+    assert narrowed.flow.n("individuals") == 4
+
+
+def test_rows_set_aside_open_the_flow() -> None:
+    people = pd.concat([PEOPLE, PEOPLE.iloc[[3]]], ignore_index=True)
+    sample = given_trial(pd.concat([people, PEOPLE.iloc[[1]].assign(claimant_id="t")], ignore_index=True))
+    flow = sample.flow
+    assert flow.n("records") == 6
+    assert flow.n("records", "set_aside", reason="claimants: claimant_is_unique") == 2
+    assert flow.n("individuals") == 4

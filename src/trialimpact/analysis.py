@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from trialimpact.estimators import (
     estimate_cumulative,
     estimate_daily,
 )
+from trialimpact.estimators.effects import Note
 from trialimpact.loaders import Audit, InputFile, OnBrokenRule, load_records
 from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments, count_moments
@@ -28,6 +29,8 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.report.words import headline
 from trialimpact.sample import TrialSample, build_sample
 from trialimpact.spells import merge_spells
+
+Item = TypeVar("Item", str, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -101,8 +104,8 @@ def analyse_trial(
     *,
     folder: str | Path | None = None,
     on_broken_rule: OnBrokenRule = "error",
-    outcomes: Sequence[str] | None = None,
-    horizons: Sequence[int] | None = None,
+    outcomes: str | Sequence[str] | None = None,
+    horizons: int | Sequence[int] | None = None,
     progress: bool = False,
 ) -> TrialAnalysis:
     """Run a protocol on its records, from files or frames to estimates.
@@ -116,9 +119,9 @@ def analyse_trial(
         Where relative file names start. Default: the protocol's folder, or the current one.
     on_broken_rule : {"error", "quarantine"}
         As `load_records`.
-    outcomes : sequence of str, optional
+    outcomes : str or sequence of str, optional
         Estimate only these outcomes.
-    horizons : sequence of int, optional
+    horizons : int or sequence of int, optional
         Headline horizons in place of the protocol's.
     progress : bool
         Show progress on stderr.
@@ -139,14 +142,14 @@ def analyse_trial(
     >>> analyse_trial(trial.protocol, trial.tables)
     TrialAnalysis(Example digit trial: ... claimants)...
     """
-    if not isinstance(protocol, TrialProtocol):
+    if isinstance(protocol, str | Path):
         folder = Path(protocol).parent if folder is None else folder
         protocol = TrialProtocol.from_toml(protocol)
     if horizons is not None:
-        protocol = protocol.with_analysis(horizon_days=list(horizons))
-    names = [protocol.outcome(name).name for name in outcomes or (each.name for each in protocol.outcomes)]
-    with warnings.catch_warnings(record=True) as caught, _Progress(progress) as step:
-        warnings.simplefilter("always", TrialWarning)
+        protocol = protocol.with_analysis(horizon_days=_as_list(horizons))
+    asked = _as_list(outcomes) or [each.name for each in protocol.outcomes]
+    names = [protocol.outcome(name).name for name in asked]
+    with _Progress(progress) as step:
         step("loading records")
         records = load_records(protocol, tables, folder=folder or ".", on_broken_rule=on_broken_rule)
         step("merging spells")
@@ -158,8 +161,8 @@ def analyse_trial(
         step("counting moments")
         moments = count_moments(build_panel(sample, spells))
         step("estimating")
-        daily, cumulative = _estimates(moments, names)
-    said = tuple(dict.fromkeys(str(each.message) for each in caught))
+        daily, cumulative, left_out = _estimates(moments, names)
+    said = (*_each_said_once([note for each in (*daily, *cumulative) for note in each.notes]), *left_out)
     for message in said:
         warnings.warn(message, TrialWarning, stacklevel=2)
     return TrialAnalysis(
@@ -172,9 +175,17 @@ def analyse_trial(
         audit=records.audit,
         quarantined=records.quarantined,
         inputs=records.inputs,
-        options={"on_broken_rule": on_broken_rule, "outcomes": names, "horizons": list(horizons or [])},
+        options={"on_broken_rule": on_broken_rule, "outcomes": names, "horizons": _as_list(horizons)},
         warnings=said,
     )
+
+
+def _as_list(given: Item | Sequence[Item] | None) -> list[Item]:
+    """One thing, several or none, as a list in which each stands once."""
+    if given is None:
+        return []
+    several = [given] if isinstance(given, str | int) else given
+    return list(dict.fromkeys(several))
 
 
 def _which(effects: Effects) -> tuple[str, str, bool]:
@@ -182,31 +193,44 @@ def _which(effects: Effects) -> tuple[str, str, bool]:
     return which.outcome, which.contrast.name, which.stratified
 
 
-def _estimates(moments: Moments, outcomes: Sequence[str]) -> tuple[tuple[Effects, ...], tuple[Effects, ...]]:
-    """Daily and cumulative effects of everything asked for.
+def _estimates(
+    moments: Moments, outcomes: Sequence[str]
+) -> tuple[tuple[Effects, ...], tuple[Effects, ...], tuple[str, ...]]:
+    """Daily and cumulative effects of everything asked for, and what had to be left out.
 
     A stratum with an empty arm stops the analysis of everyone; within a subgroup it only leaves
-    out that subgroup's stratified rows, and is said.
+    out that subgroup's stratified rows. What each result notes is said by the caller, once.
     """
     protocol = moments.protocol
-    daily, cumulative = [], []
-    for stratified, outcome, contrast, subgroup in itertools.product(
-        (False, True) if protocol.analysis.strata else (False,),
-        outcomes,
-        protocol.contrasts,
-        protocol.subgroup_names,
-    ):
-        try:
-            one = estimate_daily(moments, outcome, contrast, subgroup, stratified=stratified)
-            other = estimate_cumulative(moments, outcome, contrast, subgroup, stratified=stratified)
-        except DesignError as error:
-            if subgroup == "all":
-                raise
-            warnings.warn(f"left out of the stratified estimates: {error}", TrialWarning, stacklevel=1)
-            continue
-        daily.append(one)
-        cumulative.append(other)
-    return tuple(daily), tuple(cumulative)
+    daily, cumulative, left_out = [], [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrialWarning)
+        for stratified, outcome, contrast, subgroup in itertools.product(
+            (False, True) if protocol.analysis.strata else (False,),
+            outcomes,
+            protocol.contrasts,
+            protocol.subgroup_names,
+        ):
+            try:
+                one = estimate_daily(moments, outcome, contrast, subgroup, stratified=stratified)
+                other = estimate_cumulative(moments, outcome, contrast, subgroup, stratified=stratified)
+            except DesignError as error:
+                if subgroup == "all":
+                    raise
+                left_out.append(f"left out of the stratified estimates: {str(error).splitlines()[0]}")
+                continue
+            daily.append(one)
+            cumulative.append(other)
+    return tuple(daily), tuple(cumulative), tuple(dict.fromkeys(left_out))
+
+
+def _each_said_once(notes: Sequence[Note]) -> Iterator[str]:
+    """One sentence for everything that several results note, naming the first few of them."""
+    for says in dict.fromkeys(note.says for note in notes):
+        where = list(dict.fromkeys(note.where for note in notes if note.says == says))
+        shown = "; ".join(where[:3])
+        more = f"; and {len(where) - 3} more" if len(where) > 3 else ""
+        yield f"{says}: {shown}{more}"
 
 
 class _Progress:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
 
 FORMAT = "trialimpact moments 1"
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged file may raise."""
 
 
 def save_moments(moments: Moments, path: str | Path) -> None:
@@ -63,7 +69,7 @@ def load_moments(path: str | Path) -> Moments:
                 gram=Tally(tuple(header["gram_shape"]), stored["gram_cell"], stored["gram_count"]),
                 claimants=stored["claimants"],
             )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise OutputError(
             worded(
                 f"{path}: not a whole file of moments ({type(error).__name__}).",

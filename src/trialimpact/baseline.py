@@ -79,7 +79,14 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"level": str})
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"level": str})
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            worded(
+                f"{path}: cannot be read ({type(error).__name__}).", remedy="write it again with `trialimpact analyse`"
+            )
+        ) from None
 
 
 def _compare(name: str, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:

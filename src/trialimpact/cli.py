@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import traceback
 import warnings
 from enum import StrEnum
 from pathlib import Path
@@ -18,15 +20,19 @@ Exit codes:
   0  done; `check`: nothing moved
   1  the records break rules, the trial cannot be analysed as asked, or numbers moved
   2  the command line, the protocol, or the folder to write to is wrong
+  3  a defect of trialimpact: please report the place that it names
 """
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help=f"Impact analysis of randomised trials from administrative spell data.\n\n{EXIT_CODES}",
 )
-protocol_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a protocol file.")
+protocol_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Look at a protocol file."
+)
 app.add_typer(protocol_app, name="protocol")
 
 
@@ -65,8 +71,9 @@ def analyse(
     Example: trialimpact analyse trial/protocol.toml --out results
     """
     from trialimpact.analysis import analyse_trial
-    from trialimpact.output import write_analysis
+    from trialimpact.output import check_destination, write_analysis
 
+    check_destination(out)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
         analysis = analyse_trial(
@@ -120,7 +127,7 @@ def simulate(
     from trialimpact.synthetic import simulate_trial
 
     trial = simulate_trial(claimants, seed=seed)
-    write_whole(out, trial.write, mark="truth.csv")
+    write_whole(out, trial.write, mark="synthetic")
     typer.echo(f"{trial!r} written to {out}; nobody in it exists")
 
 
@@ -141,7 +148,10 @@ def protocol_schema() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of ours become a message and an exit code."""
+    """Run the command line; every error becomes a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except (RecordError, DesignError) as error:
@@ -150,3 +160,9 @@ def main() -> None:
     except (ProtocolError, OutputError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except Exception as error:
+        # The message of a stray error may quote a record, so only its kind and place are told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}, in {place.name}"
+        typer.echo(f"error: unexpected {type(error).__name__} ({where})", err=True)
+        sys.exit(3)

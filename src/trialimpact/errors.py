@@ -85,10 +85,11 @@ class BrokenRule:
         return worded(what, where, remedy=self.remedy)
 
 
-def record_error(broken: Sequence[BrokenRule]) -> RecordError:
+def record_error(broken: Sequence[BrokenRule], *, quarantine_helps: bool = True) -> RecordError:
     """The one error that lists every broken rule."""
-    advice = (
-        "Every broken rule is listed above. Correct the extract, or pass "
-        'on_broken_rule="quarantine" to set broken rows aside and count them in the flow.'
+    advice = "Every broken rule is listed above. Correct the extract" + (
+        ', or pass on_broken_rule="quarantine" to set broken rows aside and count them in the flow.'
+        if quarantine_helps
+        else " or the protocol."
     )
     return RecordError("\n".join([*(str(rule) for rule in broken), advice]))

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from trialimpact.errors import unknown_name
 from trialimpact.intervals import Booleans, Integers
 
-Kind = Literal["remaining", "removed", "with_marker"]
+Kind = Literal["remaining", "removed", "with_marker", "set_aside"]
 ALL = "all"
 
 _BREAKDOWNS = (("assigned_arm",), ("received_arm",), ("office",), ("office", "assigned_arm"))
@@ -25,9 +26,10 @@ class ParticipantFlow:
     Attributes
     ----------
     counts : DataFrame
-        `stage`, `kind` ("remaining" after the stage, "removed" by it, "with_marker": had such a
-        marker before it), `assigned_arm` (as allocated), `received_arm` (as put), `office`,
-        `reason` ("all" where not broken down), `n`. Zeros are shown.
+        `stage`; `kind` ("remaining" after the stage, "removed" by it, "with_marker": had such a
+        marker before it, "set_aside": rows of records that broke a rule); `assigned_arm` (as
+        allocated), `received_arm` (as put), `office`, `reason` ("all" where not broken down); `n`.
+        Zeros are shown.
     stages : mapping of stage to its label, in order
     """
 
@@ -50,6 +52,8 @@ class ParticipantFlow:
         }
         wanted |= by
         found = self.counts
+        if stage not in self.stages:
+            raise unknown_name("stage", stage, self.stages, where="the flow")
         for column, value in wanted.items():
             found = found[found[column] == value]
         return int(found["n"].sum())
@@ -78,6 +82,10 @@ class FlowCounter:
         """The opening stage, which counts records and not people."""
         self.stages[name] = label
         self._row(name, "remaining", n)
+
+    def set_aside(self, stage: str, rule: str, n: int) -> None:
+        """Count rows that loading set aside, by table and rule."""
+        self._row(stage, "set_aside", n, reason=rule)
 
     def stage(self, name: str, label: str, remaining: Booleans, removed: Booleans | None = None) -> None:
         """Add a stage: who remains after it, and who was removed by it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from trialimpact.errors import DesignError, worded
 from trialimpact.intervals import Booleans, Integers, clip, length_by_owner
 from trialimpact.loaders import NO_DAY
+from trialimpact.loaders.dates import month_and_day
+from trialimpact.loaders.values import as_numbers, as_text
 from trialimpact.protocol import Condition
-from trialimpact.protocol.conditions import AgeIs, AnyDays, AnyOf, ColumnIs, Not, Scalar, Test
+from trialimpact.protocol.conditions import AgeIs, AnyDays, AnyOf, ColumnIs, Not, Test
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
 
@@ -37,7 +39,11 @@ def find_members(condition: Condition, sample: TrialSample, spells: Mapping[str,
     if isinstance(condition, ColumnIs):
         return _column(condition, sample)
     if isinstance(condition, AgeIs):
-        age = age_in_years(sample.people["birth_day"].to_numpy(), sample.index_day)
+        if (sample.birth_day == NO_DAY).all():
+            raise DesignError(
+                worded("a condition asks for an age, and no claimant has a birth_date.", remedy="map birth_date")
+            )
+        age = age_in_years(sample.birth_day, sample.index_day)
         return _coded(_passes(pd.Series(age), condition.age_at_index), known=age >= 0)
     if isinstance(condition, AnyDays):
         return _any_days(condition, sample, spells)
@@ -61,35 +67,29 @@ def age_in_years(birth_day: Integers, on_day: Integers) -> Integers:
     birth = np.where(known, birth_day, on_day).astype("datetime64[D]")
     on = on_day.astype("datetime64[D]")
     years = on.astype("datetime64[Y]").astype(np.int64) - birth.astype("datetime64[Y]").astype(np.int64)
-    before_birthday = _month_and_day(on) < _month_and_day(birth)
+    before_birthday = month_and_day(on_day) < month_and_day(np.where(known, birth_day, on_day))
     return np.where(known, years - before_birthday, -1)
-
-
-def _month_and_day(dates: NDArray[np.datetime64]) -> Integers:
-    months = dates.astype("datetime64[M]")
-    month_of_year = months.astype(np.int64) % 12
-    return np.asarray(month_of_year * 31 + (dates - months).astype(np.int64))
 
 
 def _column(condition: ColumnIs, sample: TrialSample) -> Membership:
     values = sample.characteristic(condition.column, "a condition")
-    is_text = not (pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype))
-    wanted = condition.wanted
-    if any(isinstance(value, str) != is_text for value in wanted):
-        holds, compared = ("text", "a number") if is_text else ("numbers", "text")
+    compared: pd.Series[Any] | None
+    if any(isinstance(value, str) for value in condition.wanted):
+        is_number = pd.api.types.is_numeric_dtype(values.dtype)
+        holds, asks, compared = "numbers", "text", None if is_number and values.notna().any() else as_text(values)
+    else:
+        holds, asks, compared = "text", "a number", as_numbers(values)
+    if compared is None or len({isinstance(value, str) for value in condition.wanted}) > 1:
         raise DesignError(
             worded(
-                f"the column {condition.column!r} holds {holds}, and a condition compares it with {compared}.",
+                f"the column {condition.column!r} holds {holds}, and a condition compares it with {asks}.",
                 remedy='write text in quotes ("1") and numbers without (1) in the protocol',
             )
         )
-    missing = values.isna().to_numpy(dtype=bool)
-    if condition.column == "digit":
-        missing |= (values < 0).to_numpy(dtype=bool)
-    return _coded(_passes(values, condition), known=~missing)
+    return _coded(_passes(compared, condition), known=compared.notna().to_numpy(dtype=bool))
 
 
-def _passes(values: pd.Series[Scalar], test: Test) -> Booleans:
+def _passes(values: pd.Series[Any], test: Test) -> Booleans:
     if test.between is not None:
         return np.asarray(values.between(*test.between).to_numpy(dtype=bool, na_value=False))
     return np.asarray(values.isin(list(test.wanted)).to_numpy(dtype=bool))

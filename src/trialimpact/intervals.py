@@ -1,4 +1,4 @@
-"""Interval arithmetic on whole days: merge, bridge, combine, clip.
+"""Interval arithmetic on whole days: merge, bridge, clip, subtract.
 
 Every interval is half-open, [start, end), and belongs to an owner (a row number). Nothing here
 knows what a day means: calendar days and days from the index day are the same to it.
@@ -79,28 +79,21 @@ def clip(intervals: Intervals, low: Integers, high: Integers) -> Intervals:
 
 
 def subtract(on: Intervals, off: Intervals) -> Intervals:
-    """The days of `on` that are not days of `off`, per owner; disjoint and sorted."""
-    return _sweep(on, off, other_wanted=False)
+    """The days of `on` that are not days of `off`, per owner; disjoint and sorted.
 
-
-def intersect(one: Intervals, other: Intervals) -> Intervals:
-    """The days in both, per owner; disjoint and sorted."""
-    return _sweep(one, other, other_wanted=True)
-
-
-def _sweep(one: Intervals, other: Intervals, *, other_wanted: bool) -> Intervals:
-    """Days in `one` and (not) in `other`: walk all edges of an owner in order of day."""
-    parts = [merge(one), merge(other)]
+    All edges of an owner are walked in order of day, counting how deep each side is.
+    """
+    parts = [merge(on), merge(off)]
     owner = np.concatenate([np.r_[part.owner, part.owner] for part in parts])
     day = np.concatenate([np.r_[part.start, part.end] for part in parts])
     steps = [np.repeat([1, -1], len(part)).astype(np.int64) for part in parts]
-    depth_one = np.r_[steps[0], np.zeros_like(steps[1])]
-    depth_other = np.r_[np.zeros_like(steps[0]), steps[1]]
+    depth_on = np.r_[steps[0], np.zeros_like(steps[1])]
+    depth_off = np.r_[np.zeros_like(steps[0]), steps[1]]
     order = np.lexsort((day, owner))
     owner, day = owner[order], day[order]
-    in_one = np.cumsum(depth_one[order]) > 0
-    in_other = np.cumsum(depth_other[order]) > 0
-    state = in_one & (in_other == other_wanted)
+    is_on = np.cumsum(depth_on[order]) > 0
+    is_off = np.cumsum(depth_off[order]) > 0
+    state = is_on & ~is_off
     # Of several edges on one day only the last one tells the state that day begins with.
     is_last = np.r_[(owner[1:] != owner[:-1]) | (day[1:] != day[:-1]), np.ones(min(1, owner.size), bool)]
     owner, day, state = owner[is_last], day[is_last], state[is_last]

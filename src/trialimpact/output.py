@@ -15,6 +15,7 @@ from typing import Any
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.errors import OutputError, worded
+from trialimpact.loaders.files import file_sha256
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups
 from trialimpact.report.tables import (
     tabulate_balance,
@@ -31,8 +32,8 @@ MANIFEST = "manifest.json"
 def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     """Write an analysis into a folder: numbers, pictures, moments and a manifest.
 
-    The folder appears whole or not at all. One that an earlier analysis wrote is replaced; any
-    other folder that is not empty is left alone.
+    The folder appears whole or not at all. One that holds only what an earlier analysis wrote is
+    replaced; any other folder that is not empty is left alone.
 
     Files: `estimates.csv`, `flow.csv`, `allocation.csv`, `balance.csv`, `audit.csv`,
     `quarantined.csv`, `moments.npz`, `figures/`, `summary.md`, `manifest.json`. They are raw
@@ -53,35 +54,75 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     >>> sorted(path.name for path in write_analysis(analyse_trial(trial.protocol, trial.tables), out).glob("*.csv"))
     ['allocation.csv', 'audit.csv', 'balance.csv', 'estimates.csv', 'flow.csv', 'quarantined.csv']
     """
-    return write_whole(Path(out), lambda folder: _write_files(analysis, folder))
+    return write_whole(Path(out), lambda folder: _write_files(analysis, folder), mark=RAW_MARK)
 
 
-def write_whole(out: Path, write: Callable[[Path], None], *, mark: str = MANIFEST) -> Path:
+def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
+    """The folder that `out` names, links followed, if it may be written.
+
+    It may if it does not exist, is empty, or holds only what an earlier run with this mark wrote:
+    a manifest of ours, and no file that the manifest does not list.
+
+    Raises
+    ------
+    OutputError
+    """
+    if not str(out):
+        raise OutputError(worded("the folder to write has no name.", remedy="name a folder"))
+    try:
+        folder = Path(out).resolve()
+        ours = not folder.exists() or (folder.is_dir() and _holds_only_ours(folder, mark))
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise OutputError(worded(f"the folder to write: {reason}.", remedy="name another folder")) from None
+    if not ours:
+        says = f"{out}: not empty, and not only what trialimpact wrote"
+        raise OutputError(worded(f"{says}.", remedy="name a new folder, or move what is yours out of it"))
+    return folder
+
+
+def _holds_only_ours(folder: Path, mark: str) -> bool:
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    if not there:
+        return not any(folder.iterdir())
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool(manifest["mark"] == mark and there <= {*manifest["files"], MANIFEST})
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str) -> Path:
     """Let `write` fill a folder beside `out`, then put it in place of `out` in one step.
 
-    An existing `out` is replaced only if it is empty or holds the file `mark`, which `write` makes.
+    `write` returns what the manifest says beside the mark and the hash of every file.
     """
-    if out.exists() and not (out.is_dir() and ((out / mark).is_file() or not any(out.iterdir()))):
-        raise OutputError(
-            worded(f"{out}: not empty, and not written by trialimpact.", remedy="name a new folder, or empty it")
-        )
+    folder = check_destination(out, mark)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
     except OSError as error:
         remedy = "name a folder that can be written"
         raise OutputError(worded(f"{out}: cannot be written: {error.strerror}.", remedy=remedy)) from None
     try:
-        write(building)
+        content = {"mark": mark, **write(building), "files": _hashes(building)}
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        (building / MANIFEST).write_text(text + "\n", encoding="utf-8")
         building.chmod(0o755)
-        _swap(building, out)
+        _swap(building, folder)
     except OSError as error:
         raise OutputError(
-            worded(f"{out}: cannot be written: {error.strerror}.", remedy="free space, then run again")
+            worded(f"{out}: cannot be written: {error.strerror}.", remedy="free space, or name another folder")
         ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def _swap(building: Path, out: Path) -> None:
@@ -100,7 +141,7 @@ def _swap(building: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_files(analysis: TrialAnalysis, folder: Path) -> None:
+def _write_files(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
     frames = {
         "estimates.csv": analysis.to_frame(),
         "flow.csv": analysis.sample.flow.to_frame(),
@@ -118,8 +159,7 @@ def _write_files(analysis: TrialAnalysis, folder: Path) -> None:
         "These are raw numbers: no disclosure control has been applied to anything in this folder.\n",
         encoding="utf-8",
     )
-    manifest = json.dumps(_manifest(analysis, folder), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+    return _manifest(analysis)
 
 
 def _write_figures(analysis: TrialAnalysis, folder: Path) -> None:
@@ -157,11 +197,10 @@ def _summary(analysis: TrialAnalysis) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _manifest(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
+def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
     design = analysis.protocol.model_dump_json(by_alias=True)
     libraries = ("trialimpact", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pydantic")
     return {
-        "mark": RAW_MARK,
         "protocol": {"name": analysis.protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()},
         "inputs": [
             {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
@@ -175,9 +214,4 @@ def _manifest(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
         },
         "headlines": list(analysis.headlines()),
         "warnings": list(analysis.warnings),
-        "files": {
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
     }

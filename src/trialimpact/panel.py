@@ -15,6 +15,8 @@ from trialimpact.errors import DesignError, unknown_name, worded
 from trialimpact.groups import IN, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
 from trialimpact.loaders import day_of
+from trialimpact.loaders.identifiers import holds_a_nino
+from trialimpact.loaders.values import as_text
 from trialimpact.protocol import TrialProtocol
 from trialimpact.sample import UNSTATED, TrialSample
 from trialimpact.spells import OutcomeSpells
@@ -92,7 +94,12 @@ class Panel:
             The frame would have more than `max_rows` rows.
         """
         analysis = self.protocol.analysis
-        days = range(-analysis.pre_days, analysis.end_day) if days is None else days
+        window = range(-analysis.pre_days, analysis.end_day)
+        days = window if days is None else days
+        if len(days) and (days[0] not in window or days[-1] not in window):
+            raise DesignError(
+                worded(f"the panel holds the days {window[0]} to {window[-1]}.", remedy="ask within these days")
+            )
         n_rows = len(self) * len(days)
         if n_rows > max_rows:
             raise DesignError(
@@ -147,6 +154,17 @@ def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Pan
     analysis = sample.protocol.analysis
     strata, stratum = _labels(sample, analysis.strata)
     clusters, cluster = _labels(sample, (analysis.clusters,) if analysis.clusters else ())
+    if analysis.clusters and len(clusters) == len(sample):
+        raise DesignError(
+            worded(
+                f"every claimant is a cluster of {analysis.clusters!r}.",
+                remedy="leave clusters out: claimants are the unit of the standard errors anyway",
+            )
+        )
+    if UNSTATED in clusters:
+        raise DesignError(
+            worded(f"some claimants have no {analysis.clusters!r}.", remedy="complete the column, or name another")
+        )
     members = [np.ones(len(sample), dtype=bool)]
     members += [find_members(group.where, sample, spells) == IN for group in sample.protocol.subgroups]
     return Panel(
@@ -189,8 +207,9 @@ def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, .
     """Distinct labels of one or several columns together, sorted, and each claimant's code."""
     if not columns:
         return ("",), np.zeros(len(sample), dtype=np.int64)
-    values = [sample.characteristic(column, "analysis.strata or analysis.clusters") for column in columns]
-    parts = [each.astype(object).where(each.notna(), UNSTATED).astype(str) for each in values]
-    joined = pd.Series([" × ".join(labels) for labels in zip(*parts, strict=True)], dtype=object)
-    codes, labels = pd.factorize(joined, sort=True)
+    parts = [as_text(sample.characteristic(column, "strata or clusters")) for column in columns]
+    joined = pd.Series([" × ".join(labels) for labels in zip(*(part.fillna(UNSTATED) for part in parts), strict=True)])
+    if holds_a_nino(joined).any():
+        raise DesignError(worded("a label of strata or clusters holds a NINO.", remedy="use a key without identifiers"))
+    codes, labels = pd.factorize(joined.astype(object), sort=True)
     return tuple(str(label) for label in labels), codes.astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,10 @@ class TrialSample:
         Day 0 of each claimant, in days since 1970-01-01.
     assigned_arm, received_arm : array, shape (n,)
         Places in `protocol.arms`; `UNKNOWN` for an arm that no marker tells.
+    birth_day : array, shape (n,)
+        Days since 1970-01-01, `NO_DAY` where blank.
     people : DataFrame, n rows
-        Characteristics, with `digit`, `birth_day` and `office`.
+        Characteristics, with `digit` and `office`.
     flow : ParticipantFlow
     received : ReceivedArms
     """
@@ -48,6 +51,7 @@ class TrialSample:
     index_day: Integers
     assigned_arm: Integers
     received_arm: Integers
+    birth_day: Integers
     people: pd.DataFrame
     flow: ParticipantFlow
     received: ReceivedArms
@@ -72,20 +76,21 @@ class TrialSample:
         return f"TrialSample({len(self):,} claimants; {by_arm})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.flow._repr_html_()}"
+        return f"<p>{escape(repr(self))}</p>{self.flow._repr_html_()}"
 
 
 def build_sample(records: TrialRecords) -> TrialSample:
     """Apply the protocol's filters and set index days; count the flow on the way.
 
-    With markers: individuals, in the recruitment window, not only in error, in scope, not
-    exempt, matched to a claim, with an arm. Without: individuals, with an index date, in the
-    window, with an arm.
+    Where the index day is that of a marker's claim: individuals with a marker, in the recruitment
+    window, not only in error, in scope, not exempt, matched to a claim, with an arm. Where it is
+    given: individuals, at an office of the trial, the same statuses for those who have markers,
+    with an index date in the window, with an arm. Rows that loading set aside open the flow.
 
     Raises
     ------
     DesignError
-        Nobody is left, or an arm of a contrast is empty.
+        An arm of a contrast is empty.
 
     Examples
     --------
@@ -95,81 +100,99 @@ def build_sample(records: TrialRecords) -> TrialSample:
     >>> build_sample(load_records(trial.protocol, trial.tables)).flow
     ParticipantFlow(...)
     """
-    protocol = records.protocol
+    protocol, people = records.protocol, records.claimants
     assigned = assign_arms(records)
-    markers = records.markers
-    considered = None if markers is None else _considered(protocol, markers)
+    considered = _considered(records)
     chosen = _index_markers(records, considered)
     received = arm_codes(protocol, chosen["marker"])
-    office = _offices(records, chosen)
+    office = chosen["office"].where(chosen["office"].notna(), people["office"]).fillna(UNSTATED)
     counter = FlowCounter(people=_for_counting(protocol, assigned, received, office))
-    remaining = np.ones(records.n_claimants, dtype=bool)
-    if markers is not None and considered is not None:
-        remaining = _filter_by_status(counter, protocol, markers, considered)
-    else:
-        counter.stage("individuals", "Individuals", remaining)
-        if protocol.recruitment.offices:
-            remaining = _narrow(
-                counter,
-                "at_trial_office",
-                "At an office of the trial",
-                remaining,
-                np.isin(office, protocol.recruitment.offices),
-            )
-    eligible = remaining.copy()
+    _open_flow(counter, records)
+    remaining = _who_takes_part(counter, records, considered, office)
+    stages = {"not_exempt": remaining} if records.markers is not None else {}
     index_day, remaining = _set_index_days(counter, records, chosen, remaining)
     remaining = _narrow(counter, "arm_known", "In an arm that is analysed", remaining, assigned != UNKNOWN)
     counter.stage("analysed", "Analysed", remaining)
     _require_claimants(protocol, assigned[remaining], counter)
     claimant = np.flatnonzero(remaining)
-    people = records.claimants.drop(columns=["assigned_arm", "index_day"]).assign(office=office)
-    stages = {"not_exempt" if markers is not None else "individuals": eligible, "analysed": remaining}
+    digit = people["digit"].astype("Int64").mask(people["digit"] < 0)
     return TrialSample(
         protocol=protocol,
         claimant=claimant,
         index_day=index_day[claimant],
         assigned_arm=assigned[claimant],
         received_arm=received[claimant],
-        people=people.iloc[claimant].reset_index(drop=True),
+        birth_day=people["birth_day"].to_numpy()[claimant],
+        people=records.characteristics.assign(digit=digit, office=office).iloc[claimant].reset_index(drop=True),
         flow=counter.finish(),
-        received=count_received(protocol, assigned, received, stages),
+        received=count_received(protocol, assigned, received, {**stages, "analysed": remaining}),
     )
 
 
-def _considered(protocol: TrialProtocol, markers: pd.DataFrame) -> Booleans:
+def _open_flow(counter: FlowCounter, records: TrialRecords) -> None:
+    """The records as they came, and the rows of every table that loading set aside, by rule."""
+    table, label = ("claimants", "Claimant records") if records.markers is None else ("markers", "Marker records")
+    counter.records("records", label, next(each.n_rows for each in records.inputs if each.table == table))
+    broken = records.quarantined["table"] + ": " + records.quarantined["rule"]
+    for rule, n in broken.value_counts(sort=False).items():
+        counter.set_aside("records", str(rule), int(n))
+
+
+def _who_takes_part(
+    counter: FlowCounter, records: TrialRecords, considered: Booleans, office: pd.Series[str]
+) -> Booleans:
+    """Individuals, less those who were not recruited, whose status excludes them, or of other offices."""
+    protocol, everyone = records.protocol, np.ones(records.n_claimants, dtype=bool)
+    if protocol.index.rule == "given":
+        counter.stage("individuals", "Individuals", everyone)
+        remaining = everyone
+        if protocol.recruitment.offices:
+            there = office.isin(protocol.recruitment.offices).to_numpy(dtype=bool)
+            remaining = _narrow(counter, "at_trial_office", "At an office of the trial", everyone, there)
+    else:
+        has_marker = _people_with(records, np.ones_like(considered))
+        counter.stage("individuals", "Individuals with a marker", has_marker, ~has_marker)
+        in_window = _people_with(records, considered)
+        label = "Recruited in the window, at an office of the trial"
+        remaining = _narrow(counter, "in_window", label, has_marker, in_window)
+    return remaining if records.markers is None else _filter_by_status(counter, records, considered, remaining)
+
+
+def _people_with(records: TrialRecords, which: Booleans) -> Booleans:
+    """People who hold one of these markers."""
+    assert records.markers is not None  # noqa: S101
+    claimant = records.markers["claimant"].to_numpy()
+    return np.asarray(np.bincount(claimant[which], minlength=records.n_claimants) > 0)
+
+
+def _considered(records: TrialRecords) -> Booleans:
     """Markers set in the recruitment window at an office of the trial."""
-    window = protocol.recruitment
-    day = markers["marker_day"].to_numpy()
-    inside = np.ones(len(markers), dtype=bool)
+    if records.markers is None:
+        return np.empty(0, dtype=bool)
+    window = records.protocol.recruitment
+    day = records.markers["marker_day"].to_numpy()
+    inside = np.ones(day.size, dtype=bool)
     if window.first_date is not None:
         inside &= day >= day_of(window.first_date)
     if window.last_date is not None:
         inside &= day <= day_of(window.last_date)
     if window.offices:
-        inside &= markers["office"].isin(window.offices).to_numpy(dtype=bool)
+        inside &= records.markers["office"].isin(window.offices).to_numpy(dtype=bool)
     return inside
 
 
-def _index_markers(records: TrialRecords, considered: Booleans | None) -> pd.DataFrame:
+def _index_markers(records: TrialRecords, considered: Booleans) -> pd.DataFrame:
     """One marker a person: the first valid one by date then file order, else the first of any status.
 
     Rows are people; blank for people without a marker.
     """
     columns = ["marker_day", "marker", "office"]
-    if records.markers is None or considered is None:
+    if records.markers is None:
         return pd.DataFrame(index=range(records.n_claimants), columns=columns, dtype=object)
     ranked = records.markers.assign(rank=np.where(considered, records.markers["status"].ne("valid"), 2))
     ranked = ranked.sort_values(["rank", "marker_day"], kind="stable")
     first = ranked.drop_duplicates("claimant").set_index("claimant")
     return first.reindex(range(records.n_claimants))[columns]
-
-
-def _offices(records: TrialRecords, chosen: pd.DataFrame) -> pd.Series[str]:
-    """Each person's office: of the index marker, else the claimants table's column."""
-    office = chosen["office"]
-    if records.markers is None and "office" in records.claimants:
-        office = records.claimants["office"]
-    return office.astype(object).where(office.notna(), UNSTATED).reset_index(drop=True)
 
 
 def _for_counting(
@@ -188,18 +211,12 @@ def _for_counting(
 
 
 def _filter_by_status(
-    counter: FlowCounter, protocol: TrialProtocol, markers: pd.DataFrame, considered: Booleans
+    counter: FlowCounter, records: TrialRecords, considered: Booleans, remaining: Booleans
 ) -> Booleans:
-    """Records -> individuals -> in the window -> less errors, out of scope, exempt."""
-    n_people = len(counter.people)
+    """Less people in error only, out of scope, exempt. People without a marker have no status."""
+    protocol, markers, n_people = records.protocol, records.markers, records.n_claimants
+    assert markers is not None  # noqa: S101
     claimant = markers["claimant"].to_numpy()
-    has_marker = np.bincount(claimant, minlength=n_people) > 0
-    counter.records("records", "Marker records", len(markers))
-    counter.stage("individuals", "Individuals", has_marker)
-    in_window = np.bincount(claimant[considered], minlength=n_people) > 0
-    remaining = _narrow(
-        counter, "in_window", "Recruited in the window, at an office of the trial", has_marker, in_window
-    )
     source = protocol.sources.markers
     assert source is not None  # noqa: S101
     status = markers["status"].to_numpy(dtype=object)
@@ -209,7 +226,7 @@ def _filter_by_status(
     for each, stage, label in _STATUS_STAGES:
         before = remaining
         has_status = considered & (status == each)
-        holders = np.bincount(claimant[has_status], minlength=n_people) > 0
+        holders = _people_with(records, has_status)
         remaining = _narrow(counter, stage, label, before, rank != source.status_order.index(each))
         counter.count(stage, "with_marker", before & holders)
         mine = has_status & before[claimant]
@@ -231,7 +248,7 @@ def _set_index_days(
     index_day = records.index_days()
     dated = _narrow(counter, "index_date_known", "With an index date", remaining, index_day != NO_DAY)
     window = records.protocol.recruitment
-    if records.markers is not None or (window.first_date is None and window.last_date is None):
+    if window.first_date is None and window.last_date is None:
         return index_day, dated
     first = NO_DAY if window.first_date is None else day_of(window.first_date)
     last = np.iinfo(np.int64).max if window.last_date is None else day_of(window.last_date)
@@ -242,22 +259,27 @@ def _set_index_days(
 def match_claims(records: TrialRecords, chosen: pd.DataFrame) -> tuple[Integers, Booleans]:
     """First day of the claim that each person's marker falls in, and whose claim is left-truncated.
 
-    Claims are the uncut spells of the matching benefit, overlapping and adjacent ones joined. One
-    matches if start - early_days <= marker < end and marker - start <= window_days; the latest
-    start wins. A claim that began before the source's coverage is left-truncated: not matched.
+    Claims are the uncut spells of one matching benefit, overlapping and adjacent ones joined; a
+    move from another benefit is a new claim. One matches if start - early_days <= marker < end and
+    marker - start <= window_days; the latest start wins. A claim that was already running when
+    the source's coverage began is left-truncated: its start is not known, so it is not matched.
     """
-    index = records.protocol.index
+    index, n_people = records.protocol.index, records.n_claimants
     assert index.source is not None  # noqa: S101
-    claims = merge(records.spells[index.source].of_codes(index.codes))
+    source = records.protocol.sources.spells[index.source]
+    covered_from = day_of(source.covered_from)
     marker_day = chosen["marker_day"].fillna(NO_DAY).to_numpy(dtype=np.int64)
-    marker = marker_day[claims.owner]
-    fits = (claims.start - index.early_days <= marker) & (marker < claims.end)
-    fits &= (marker - claims.start <= index.window_days) & (marker != NO_DAY)
-    start = np.full(records.n_claimants, NO_DAY, dtype=np.int64)
-    np.maximum.at(start, claims.owner[fits], claims.start[fits])
-    covered_from = day_of(records.protocol.sources.spells[index.source].covered_from)
-    truncated = (start != NO_DAY) & (start < covered_from)
-    return np.where(truncated, NO_DAY, start), truncated
+    start = np.full(n_people, NO_DAY, dtype=np.int64)
+    truncated = np.zeros(n_people, dtype=bool)
+    for code in index.codes or source.counted_codes or ("",):
+        claims = merge(records.spells[index.source].of_codes((code,) if code else ()))
+        marker = marker_day[claims.owner]
+        holds = (claims.start - index.early_days <= marker) & (marker < claims.end) & (marker != NO_DAY)
+        known = claims.start >= covered_from
+        fits = holds & known & (marker - claims.start <= index.window_days)
+        np.maximum.at(start, claims.owner[fits], claims.start[fits])
+        truncated[claims.owner[holds & ~known]] = True
+    return start, truncated & (start == NO_DAY)
 
 
 def _narrow(counter: FlowCounter, stage: str, label: str, before: Booleans, passes: Booleans) -> Booleans:

@@ -16,6 +16,8 @@ from trialimpact import (
     estimate_subgroups,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
 PEOPLE = pd.DataFrame({"claimant_id": list("abcdef"), "arm": list("TTCCUU"), "index": 0, "site": list("xyxyxx")})
 SPELLS = pd.DataFrame({"claimant_id": list("abcdef"), "kind": "a", "start": 0, "end": [2, 4, 6, 8, 3, 7]})
 
@@ -91,3 +93,58 @@ def test_a_critical_value_overrides_the_level() -> None:
     moments = trial(analysis={"critical_value": 2.0}).moments()
     effect = estimate_cumulative(moments, "a", "t").effect(12)
     assert effect.conf_high - effect.estimate == pytest.approx(2 * effect.std_error)
+
+
+@pytest.mark.parametrize(("treatment", "control"), [(("T", "T"), ("C",)), (("T", "C"), ("C",)), (("T",), ("C", "C"))])
+def test_each_arm_stands_once_in_a_contrast(treatment: tuple[str, ...], control: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="each arm stands once, on one side"):
+        Contrast(name="x", treatment=treatment, control=control)
+
+
+def test_stratified_needs_strata() -> None:
+    with pytest.raises(DesignError, match="declares no strata"):
+        estimate_daily(trial().moments(), "a", "t", stratified=True)
+
+
+def test_the_jackknife_is_named_and_not_corrected_again() -> None:
+    people = pd.concat([PEOPLE.assign(claimant_id=PEOPLE["claimant_id"] + str(i), team=str(i)) for i in range(4)])
+    spells = pd.concat(
+        [SPELLS.assign(claimant_id=SPELLS["claimant_id"] + str(i), end=SPELLS["end"] + i) for i in range(4)]
+    )
+    found = []
+    for rule in ("cr0", "cr1"):
+        analysis = {"clusters": "team", "cluster_variance": "jackknife", "small_sample": rule}
+        moments = SmallTrial(people, spells, arms=("T", "C", "U"), analysis=analysis).moments()
+        effects = estimate_cumulative(moments, "a", "t")
+        assert set(effects.to_frame()["small_sample"]) == {"jackknife"}
+        found.append(effects.effect(12).std_error)
+    assert found[0] == found[1]
+
+
+def test_one_cluster_on_a_side_has_no_standard_error() -> None:
+    import numpy as np
+
+    people = PEOPLE.assign(region=["n", "n", "s", "s", "w", "w"])
+    moments = SmallTrial(people, SPELLS, arms=("T", "C", "U"), analysis={"clusters": "region"}).moments()
+    assert np.isnan(estimate_cumulative(moments, "a", "t").effect(12).std_error)
+
+
+def test_labels_of_strata_do_not_depend_on_blanks_elsewhere() -> None:
+    people = PEOPLE.assign(site=["1", "2", "1", "2", "01", ""])
+    assert SmallTrial(people, SPELLS, arms=("T", "C", "U"), analysis={"strata": "site"}).panel().strata == (
+        "(not stated)", "01", "1", "2",
+    )  # fmt: skip
+    numbers = PEOPLE.assign(site=[1, 2, 1, 2, 1, None])
+    assert SmallTrial(numbers, SPELLS, arms=("T", "C", "U"), analysis={"strata": "site"}).panel().strata == (
+        "(not stated)", "1", "2",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("team", "says"),
+    [(list("abcdef"), "every claimant is a cluster"), ([*list("aabbc"), ""], "some claimants have no 'team'"),
+     (["AB123456C", *"aabbb"], "holds a NINO")],
+)  # fmt: skip
+def test_clusters_that_are_none(team: list[str], says: str) -> None:
+    with pytest.raises(DesignError, match=says):
+        SmallTrial(PEOPLE.assign(team=team), SPELLS, arms=("T", "C", "U"), analysis={"clusters": "team"}).panel()

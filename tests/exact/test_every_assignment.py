@@ -11,6 +11,8 @@ from trials import SmallTrial
 
 from trialimpact import estimate_cumulative, estimate_daily
 
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
 N, TREATED, HORIZON = 8, 4, 6
 INDEX = np.arange(N) % 2
 LENGTH = {"C": np.array([6, 1, 3, 5, 2, 4, 6, 3]), "T": np.array([2, 1, 2, 5, 1, 6, 3, 1])}

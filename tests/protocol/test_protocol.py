@@ -76,7 +76,7 @@ def test_it_is_frozen() -> None:
         ('["UC"]', '["UC", "JSA"]', "codes both counted and ignored: JSA"),
         ("last_day_included", "inclusive", "sources.benefit.end_date"),
         ('name = "on_benefit"', 'name = "On benefit"', "outcomes.0.name"),
-        ("[index]", '[[contrasts]]\nname="x"\ntreatment=["one"]\ncontrol=["one"]\n[index]', "has ['one'] on both sides"),
+        ("[index]", '[[contrasts]]\nname="x"\ntreatment=["one"]\ncontrol=["one"]\n[index]', "names ['one'] twice: each arm stands once, on one side"),
         ("[index]", '[[contrasts]]\nname="x"\ntreatment=["new"]\ncontrol=["control"]\n[index]', "arms that allocation does not"),
         ('rule = "given"', 'rule = "claim_of_marker"', 'needs [sources.markers]'),
         ("[analysis]", "[analysis]\nclusters='x'\ninterval='newcombe'", 'use "wald"'),
@@ -187,3 +187,35 @@ def test_the_schema_in_the_docs_is_the_schema() -> None:
 def test_a_protocol_survives_json() -> None:
     protocol = shipped_protocol("example")
     assert TrialProtocol.model_validate_json(protocol.model_dump_json(by_alias=True)) == protocol
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('counted_codes = ["JSA", "ESA"]', "", "ignored_codes without counted_codes"),
+        ('columns = { code = "benefit" }', 'columns = { kode = "benefit" }', "nothing uses 'kode'; did you mean 'code'?"),
+        ('columns = { code = "benefit" }', 'columns = { start_date = "d", end_date = "d" }', "two names stand for one column"),
+        ('"one", "two"]', '"one", "all"]', "arm ['all'] has a name that tables use"),
+        ("[index]", '[recruitment]\noffices = ["A", "A"]\n[index]', "an office is named twice"),
+        ("[sources.benefit]", '[sources.followed]', "a source cannot be called 'followed'"),
+        ("[sources.benefit]", '[sources."../x"]', "a source cannot be called '../x'"),
+        ('end_date = "last', 'date_format = "%H:%M"\nend_date = "last', "date_format needs day, month and year"),
+        ("horizon_days = 91", "horizon_days = 50000", "less than or equal to 36525"),
+        ("horizon_days = 91", "horizon_days = 91\nconf_level = 0.99999999", "conf_level"),
+        ("horizon_days = 91", 'horizon_days = 91\nclusters = ""', "analysis.clusters"),
+        ("horizon_days = 91", 'horizon_days = 91\nstrata = "claimant_id"', "claimant_id is not a characteristic"),
+        ('arms = ["control", "one", "two"]', "arms = [1, 2]", "allocation.arms"),
+        ('arms = ["control", "one", "two"]', "arms = 5", "allocation.arms"),
+        ('arms = ["control", "one", "two"]', "digits = [1, 2]", "allocation.digits"),
+    ],
+)  # fmt: skip
+def test_what_would_be_silently_wrong_is_refused(old: str, new: str, says: str) -> None:
+    assert says in broken(old, new)
+
+
+@pytest.mark.parametrize(
+    "where",
+    ['{ age_at_index = { equals = "35" } }', '{ column = "x", one_of = [] }', '{ column = "x", between = [nan, 1] }'],
+)
+def test_conditions_that_could_never_hold(where: str) -> None:
+    assert "subgroups.0.where" in broken("[analysis]", f'[[subgroups]]\nname = "g"\nwhere = {where}\n[analysis]')

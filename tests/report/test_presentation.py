@@ -121,3 +121,39 @@ def test_a_picture_of_a_group_with_nobody_in_it(tmp_path: Path) -> None:
     for picture in (ti.plot_daily(daily), ti.plot_cumulative(cumulative)):
         picture.save(tmp_path / "empty.png")
     assert "cannot be estimated" in headline(cumulative)
+
+
+def test_a_headline_claims_nothing_where_nothing_is_known(moments: ti.Moments) -> None:
+    effects = ti.estimate_cumulative(moments, "on_benefit")
+    alone = dataclasses.replace(effects, n_treatment=np.ones_like(effects.n_treatment))
+    unknown = dataclasses.replace(effects, std_error=np.full(effects.at.size, np.nan))
+    for each in (alone, unknown):
+        assert headline(each).endswith("of unknown precision.")
+
+
+def test_daily_effects_are_not_printed_as_days(moments: ti.Moments) -> None:
+    daily, cumulative = (estimate(moments, "on_benefit") for estimate in (ti.estimate_daily, ti.estimate_cumulative))
+    for wrong in (headline, ti.tabulate_horizons, ti.plot_cumulative):
+        with pytest.raises(ti.DesignError, match="these effects are daily, not cumulative"):
+            wrong(daily)
+    with pytest.raises(ti.DesignError, match="these effects are cumulative, not daily"):
+        ti.plot_daily(cumulative)
+
+
+@pytest.mark.parametrize(
+    ("level", "words"), [(0.95, "95% interval"), (0.975, "97.5% interval"), (0.999, "99.9% interval")]
+)
+def test_a_level_is_printed_as_it_is(level: float, words: str) -> None:
+    protocol = ti.shipped_protocol("example").with_analysis(conf_level=level)
+    assert protocol.analysis.interval_words == words
+    assert protocol.with_analysis(critical_value=1.96).analysis.interval_words == f"{words}, z = 1.96"
+
+
+def test_labels_are_drawn_as_they_stand(tmp_path: Path) -> None:
+    trial = simulate_trial(2_000, seed=1)
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["outcomes"][0]["label"] = "on $\\frac$ <b>"
+    protocol = ti.TrialProtocol.from_dict(data)
+    analysis = ti.analyse_trial(protocol, trial.tables)
+    ti.plot_daily(analysis.daily[0]).save(tmp_path / "a.png")
+    assert "<b>" not in analysis._repr_html_().replace("<b>Example", "")

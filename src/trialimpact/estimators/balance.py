@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,13 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p
 from trialimpact.estimators.contrast import Floats, difference
 from trialimpact.groups import IN, MISSING, find_members
+from trialimpact.loaders.values import as_numbers, as_text
 from trialimpact.protocol import Characteristic, Contrast
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
+
+MAX_LEVELS = 200
+"""A categorical characteristic with more levels is refused: it would list people."""
 
 COLUMNS = [
     "contrast",
@@ -131,15 +136,33 @@ def _columns(
         return
     values = sample.characteristic(characteristic.column, f"characteristic {name!r}")
     if characteristic.kind == "numeric":
-        if not pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = as_numbers(values)
+        if numbers is None:
             remedy = 'set kind = "categorical", or correct the extract'
             raise DesignError(worded(f"characteristic {name!r} is numeric and its column holds text.", remedy=remedy))
-        yield _Column(name, "", "numeric", values.to_numpy(dtype=float, na_value=np.nan))
+        yield _Column(name, "", "numeric", numbers.to_numpy(dtype=float))
         return
-    missing = values.isna().to_numpy(dtype=bool)
-    for label in sorted(values.dropna().unique(), key=str):
-        is_level = (values == label).to_numpy(dtype=bool, na_value=False)
-        yield _Column(name, str(label), "categorical", np.where(missing, np.nan, is_level.astype(float)))
+    labels = as_text(values)
+    levels = sorted(labels.dropna().unique(), key=_in_order)
+    if len(levels) > MAX_LEVELS:
+        raise DesignError(
+            worded(
+                f"characteristic {name!r} has {len(levels):,} levels: more than {MAX_LEVELS}, as an identifier has.",
+                remedy='set kind = "numeric", or give levels by conditions',
+            )
+        )
+    missing = labels.isna().to_numpy(dtype=bool)
+    for label in levels:
+        inside = (labels == label).to_numpy(dtype=float)
+        yield _Column(name, str(label), "categorical", np.where(missing, np.nan, inside))
+
+
+def _in_order(label: str) -> tuple[float, str]:
+    """Numbers in order of size, then text in order of letters."""
+    try:
+        return float(label), label
+    except ValueError:
+        return math.inf, label
 
 
 def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
@@ -156,8 +179,9 @@ def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict
             pooled = (n * mean).sum() / n.sum()
             test, std_error = "two-proportion z", np.sqrt(pooled * (1 - pooled) * (1 / n).sum())
             variance = mean * (1 - mean)
-        statistic = np.divide(apart, std_error)
-        standardised = np.divide(apart, np.sqrt(variance.mean()))
+        statistic = apart / std_error if std_error > 0 else np.nan
+        spread = np.sqrt(variance.mean())
+        standardised = apart / spread if spread > 0 else np.nan
     return {
         "characteristic": column.characteristic,
         "level": column.level,

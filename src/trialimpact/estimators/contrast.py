@@ -64,6 +64,12 @@ class Comparison:
         return "stratified" if self.stratified else "difference"
 
     @property
+    def jackknifed(self) -> bool:
+        """Whether standard errors leave one cluster out at a time."""
+        analysis = self.moments.protocol.analysis
+        return self.moments.clustered and analysis.cluster_variance == "jackknife"
+
+    @property
     def first_day(self) -> int:
         """First day of the window."""
         return -self.moments.protocol.analysis.pre_days
@@ -125,9 +131,11 @@ def compare(
     ProtocolError
         The protocol has no such outcome, contrast or subgroup, or several and none is named.
     DesignError
-        `stratified`, and a stratum has nobody on one side.
+        `stratified`, and the protocol declares no strata, or one has nobody on one side.
     """
     protocol = moments.protocol
+    if stratified and not protocol.analysis.strata:
+        raise DesignError(worded("the protocol declares no strata.", remedy="set analysis.strata"))
     name = _only("outcome", outcome, tuple(each.name for each in protocol.outcomes))
     if not isinstance(contrast, Contrast):
         contrast = protocol.contrast(_only("contrast", contrast, tuple(each.name for each in protocol.contrasts)))

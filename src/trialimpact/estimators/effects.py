@@ -18,6 +18,10 @@ from trialimpact.protocol import TrialProtocol
 FEW_CLUSTERS = 30
 """Below this many clusters, results carry a warning."""
 
+EMPTY_DAYS = "nobody is followed in an arm on some days; these, and every horizon past one of them, are NaN"
+ONE_PERSON = "one person is followed in an arm on some days; standard errors there say nothing"
+FEW = 'few clusters for clustered standard errors; cluster_variance = "jackknife" is safer'
+
 TIDY_COLUMNS = [
     "outcome",
     "contrast",
@@ -40,6 +44,18 @@ TIDY_COLUMNS = [
     "small_sample",
     "method",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something a reader must know about a result, and which result it is about."""
+
+    says: str
+    where: str
+
+    def __str__(self) -> str:
+        """The note as a warning."""
+        return f"{self.where}: {self.says}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +89,8 @@ class Effects:
     mean_treatment, mean_control, estimate, std_error, conf_low, conf_high, p_value : array, shape (n,)
     interval : str
         "wald", "newcombe" or "accumulated".
-    notes : tuple of str
-        Why some rows are NaN, if any are.
+    notes : tuple of Note
+        Why some rows are NaN or not to be relied on, if any are.
     """
 
     kind: Literal["daily", "cumulative"]
@@ -90,12 +106,17 @@ class Effects:
     conf_high: Floats
     p_value: Floats
     interval: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def protocol(self) -> TrialProtocol:
         """The protocol of the trial."""
         return self.comparison.moments.protocol
+
+    def require(self, kind: Literal["daily", "cumulative"]) -> None:
+        """Raise a `DesignError` unless these are effects of this kind."""
+        if self.kind != kind:
+            raise DesignError(worded(f"these effects are {self.kind}, not {kind}.", remedy=f"use estimate_{kind}"))
 
     def effect(self, at: int) -> Effect:
         """The effect on one day, or to one horizon in days.
@@ -129,7 +150,7 @@ class Effects:
             "horizon_days": at if self.kind == "cumulative" else blank,
             "conf_level": analysis.conf_level,
             "interval": self.interval,
-            "small_sample": analysis.small_sample,
+            "small_sample": "jackknife" if self.comparison.jackknifed else analysis.small_sample,
             "method": self.comparison.method,
         }
         numbers = {name: getattr(self, name) for name in TIDY_COLUMNS if name not in columns}
@@ -180,7 +201,7 @@ def finish_effects(
     low, high = wald_limits(comparison.moments.protocol, estimate, std_error) if limits is None else limits
     notes = _caveats(comparison, days)
     for note in notes:
-        warnings.warn(note, TrialWarning, stacklevel=3)
+        warnings.warn(str(note), TrialWarning, stacklevel=3)
     return Effects(
         kind=kind,
         comparison=comparison,
@@ -199,22 +220,19 @@ def finish_effects(
     )
 
 
-def _caveats(comparison: Comparison, days: Integers) -> tuple[str, ...]:
-    """What a reader of these rows must know: days on which nobody is followed, few clusters."""
-    which = f"{comparison.outcome}, {comparison.contrast.name}, {comparison.subgroup}"
+def _caveats(comparison: Comparison, days: Integers) -> tuple[Note, ...]:
+    """What a reader of these rows must know: days without anybody, one person or few clusters."""
+    where = f"{comparison.outcome}, {comparison.contrast.name}, {comparison.subgroup}"
     columns = days - comparison.first_day
-    smallest = np.min([side.followed.sum(axis=0)[columns] for part in comparison.parts for side in part.sides], axis=0)
-    empty = days[smallest == 0]
+    sides = [side for part in comparison.parts for side in part.sides]
+    smallest = np.min([side.followed.sum(axis=0)[columns] for side in sides], axis=0)
     notes = []
-    if empty.size:
-        notes.append(
-            f"{which}: nobody is followed in an arm on {empty.size:,} of {days.size:,} days (first: day "
-            f"{empty[0]}); these days, and every horizon past one of them, are NaN"
-        )
-    clusters = len(comparison.moments.clusters)
-    if comparison.moments.clustered and clusters < FEW_CLUSTERS:
-        notes.append(
-            f"{which}: {clusters} clusters are few for clustered standard errors; "
-            'cluster_variance = "jackknife" is safer'
-        )
+    if (smallest == 0).any():
+        notes.append(Note(says=EMPTY_DAYS, where=f"{where} (from day {days[smallest == 0][0]})"))
+    if (smallest == 1).any():
+        notes.append(Note(says=ONE_PERSON, where=where))
+    if comparison.moments.clustered:
+        n_clusters = int(np.logical_or.reduce([side.followed.any(axis=-1) for side in sides]).sum())
+        if n_clusters < FEW_CLUSTERS:
+            notes.append(Note(says=FEW, where=f"{where} ({n_clusters} clusters)"))
     return tuple(notes)

@@ -25,10 +25,8 @@ def daily_variance(comparison: Comparison) -> Floats:
     followed = comparison.n_followed_together()
     parameters = np.full(followed.shape, 2 * len(comparison.parts))
     if comparison.moments.clustered:
-        influence = cluster_influence(comparison)
-        units = _clusters_seen(comparison)
-        variance = (influence**2).sum(axis=0) * _cluster_factor(comparison, units)
-        return np.asarray(variance * whole_factor(rule, units, followed, parameters))
+        squares = (cluster_influence(comparison) ** 2).sum(axis=0)
+        return np.asarray(squares * _cluster_scale(comparison, _clusters_seen(comparison), followed, parameters))
     variance = np.zeros(followed.shape)
     for part in comparison.parts:
         for side in part.sides:
@@ -46,8 +44,7 @@ def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
     if comparison.moments.clustered:
         summed = _from_index(comparison, cluster_influence(comparison), n_days).cumsum(axis=-1)
         units = _clusters_ever_followed(comparison, n_days)
-        variance = (summed**2).sum(axis=0) * _cluster_factor(comparison, units)
-        return np.asarray(variance * whole_factor(rule, units, followed, parameters))
+        return np.asarray((summed**2).sum(axis=0) * _cluster_scale(comparison, units, followed, parameters))
     units = comparison.ever_followed_together(n_days)
     variance = np.zeros(n_days)
     for part in comparison.parts:
@@ -66,9 +63,9 @@ def day_covariance(comparison: Comparison, n_days: int) -> Floats:
     parameters = 2 * len(comparison.parts) * n_days
     if comparison.moments.clustered:
         influence = _from_index(comparison, cluster_influence(comparison), n_days)
-        units = _clusters_ever_followed(comparison, n_days)[-1]
-        covariance = influence.T @ influence * _cluster_factor(comparison, units)
-        return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
+        units = _clusters_ever_followed(comparison, n_days)[-1:]
+        scale = _cluster_scale(comparison, units, np.array([followed]), np.array([parameters]))
+        return np.asarray(influence.T @ influence * scale)
     units = comparison.ever_followed_together(n_days)[-1]
     covariance = np.zeros((n_days, n_days))
     for part in comparison.parts:
@@ -82,13 +79,16 @@ def day_covariance(comparison: Comparison, n_days: int) -> Floats:
 def cluster_influence(comparison: Comparison) -> Floats:
     """Influence of each cluster on D(d), shape (n_clusters, n_days of the window).
 
-    Under `cluster_variance = "jackknife"`, the scaled change when the cluster is left out.
+    Under `cluster_variance = "jackknife"`, the scaled change when the cluster is left out. NaN on
+    a day when a side has fewer than two clusters: their influence adds up to 0 whatever they did.
     """
+    influence = _left_out if comparison.jackknifed else _linear
     rows = np.zeros(comparison.parts[0].treatment.followed.shape)
     for part in comparison.parts:
-        influence = _left_out if comparison.moments.protocol.analysis.cluster_variance == "jackknife" else _linear
         rows = rows + part.weight * difference(influence(part.treatment), influence(part.control))
-    if comparison.moments.protocol.analysis.cluster_variance == "jackknife":
+        alone = np.logical_or.reduce([(side.followed > 0).sum(axis=0) < 2 for side in part.sides])
+        rows[:, alone] = np.nan
+    if comparison.jackknifed:
         n_clusters = _clusters_seen(comparison)
         with np.errstate(divide="ignore", invalid="ignore"):
             rows = rows * np.sqrt((n_clusters - 1) / n_clusters)
@@ -109,11 +109,14 @@ def _left_out(counts: Counts) -> Floats:
         return np.asarray(others_on / others_followed - share(counts))
 
 
-def _cluster_factor(comparison: Comparison, n_clusters: Integers) -> Floats:
-    analysis = comparison.moments.protocol.analysis
-    if analysis.cluster_variance == "jackknife":
+def _cluster_scale(
+    comparison: Comparison, n_clusters: Integers, observations: Integers, parameters: Integers
+) -> Floats:
+    """The correction for clusters; the jackknife carries its own."""
+    if comparison.jackknifed:
         return np.ones(np.shape(n_clusters))
-    return cluster_factor(analysis.small_sample, n_clusters)
+    rule = comparison.moments.protocol.analysis.small_sample
+    return cluster_factor(rule, n_clusters) * whole_factor(rule, n_clusters, observations, parameters)
 
 
 def _clusters_seen(comparison: Comparison) -> Integers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def day_of(date: dt.date) -> int:
@@ -28,6 +30,19 @@ def day_of(date: dt.date) -> int:
 def date_of(day: int) -> dt.date:
     """The date that is `day` days after 1970-01-01."""
     return dt.date.fromordinal(day + _EPOCH)
+
+
+def month_and_day(days: Integers) -> Integers:
+    """Month × 100 + day of the month of each day; 0 where blank.
+
+    >>> month_and_day(np.array([0, 95, NO_DAY])).tolist()
+    [101, 406, 0]
+    """
+    known = days != NO_DAY
+    dates = np.where(known, days, 0).astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    numbers = (months.astype(np.int64) % 12 + 1) * 100 + (dates - months).astype(np.int64) + 1
+    return np.where(known, numbers, 0)
 
 
 def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:
@@ -61,7 +76,7 @@ def _parse_one(value: Any, date_format: str) -> int | None:
         return NO_DAY
     try:
         if date_format == "%Y-%m-%d":
-            return day_of(dt.date.fromisoformat(text)) if len(text) == 10 and text[4] == "-" else None
+            return day_of(dt.date.fromisoformat(text)) if _ISO.fullmatch(text) else None
         return day_of(dt.datetime.strptime(text, date_format).date())
     except ValueError:
         return None

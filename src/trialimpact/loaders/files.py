@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
-from trialimpact.errors import BrokenRule
+from trialimpact.errors import BrokenRule, listed
 
 TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
@@ -37,8 +36,11 @@ def read_frame(name: str, table: TableLike) -> pd.DataFrame:
     if isinstance(table, str | Path):
         return _read_file(name, Path(table))
     if hasattr(table, "__arrow_c_stream__"):
-        arrow = importlib.import_module("pyarrow").table(table)
-        return pd.DataFrame(arrow.to_pandas(date_as_object=False))
+        pyarrow = importlib.import_module("pyarrow")
+        try:
+            return pd.DataFrame(pyarrow.table(table).to_pandas(date_as_object=False))
+        except (pyarrow.ArrowException, ValueError, TypeError):
+            pass
     raise _unreadable(
         name,
         "table_is_known",
@@ -62,12 +64,16 @@ def _read_file(name: str, path: Path) -> pd.DataFrame:
             f"{path.name} has an ending that says no known format",
             f"use one of {', '.join(_READERS)}",
         )
-    if not path.is_file():
+    if not _is_file(path):
         raise _unreadable(name, "file_exists", f"there is no file {path}", "correct the path in the protocol")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return _READERS[ending](path)
+    except _RaggedError as error:
+        rows = f"{len(error.rows):,} rows ({listed(error.rows)})"
+        says = f"{rows} have too few or too many fields, or a field over several lines (a stray quote)"
+        raise _unreadable(name, "row_has_every_field", says, _REMEDY) from None
     except ModuleNotFoundError as error:
         raise _unreadable(
             name,
@@ -75,17 +81,35 @@ def _read_file(name: str, path: Path) -> pd.DataFrame:
             f"reading {ending} files needs the package {error.name}",
             f"pip install 'trialimpact[{error.name}]'",
         ) from None
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, Warning, MemoryError) as error:
-        raise _unreadable(name, "file_is_whole", _reason(path, ending, error), _REMEDY) from None
     except Exception as error:
         # Readers of foreign formats raise classes of their own; any of them means the same to us.
         raise _unreadable(name, "file_is_whole", _reason(path, ending, error), _REMEDY) from None
 
 
-_REMEDY = "extract the file again, or give it the ending of what it is"
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+class _RaggedError(Exception):
+    """Rows of a CSV file that have too few or too many fields."""
+
+    def __init__(self, rows: list[int]) -> None:
+        super().__init__("ragged")
+        self.rows = rows
+
+
+_REMEDY = "extract the file again: comma-separated UTF-8 with a header row, or another known format"
 
 
 def _reason(path: Path, ending: str, error: Exception) -> str:
+    said = str(error)
+    if "Empty CSV" in said or not path.stat().st_size:
+        return f"{path.name} is empty"
+    if isinstance(error, UnicodeError) or "UTF8" in said:
+        return f"{path.name} is not UTF-8 text"
     return f"{path.name} cannot be read as {ending} ({type(error).__name__}): cut short, or not what its ending says"
 
 
@@ -94,10 +118,47 @@ def _unreadable(name: str, rule: str, says: str, remedy: str) -> UnreadableTable
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """All columns as text, under the names of the header row as they stand there."""
-    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig", index_col=False)
-    return frame.set_axis(header.iloc[0].tolist(), axis=1)
+    """All columns as text. A row with too few or too many fields is an error, not a row with blanks."""
+    csv = importlib.import_module("pyarrow.csv")
+    ragged: list[int] = []
+
+    def skipping(row: Any) -> str:
+        if row.number is not None:
+            ragged.append(row.number - 1)
+        return "skip"
+
+    parsing = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skipping)
+    with csv.open_csv(path, parse_options=parsing) as opened:
+        names = opened.schema.names
+    ragged.clear()
+    text = importlib.import_module("pyarrow").string()
+    arrow = csv.read_csv(
+        path,
+        read_options=csv.ReadOptions(use_threads=False),
+        parse_options=parsing,
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, text),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+    several_lines = _rows_with_line_breaks(arrow)
+    if ragged or several_lines:
+        raise _RaggedError(sorted({*ragged, *several_lines}))
+    return pd.DataFrame({place: column.to_pandas() for place, column in enumerate(arrow.columns)}).set_axis(
+        arrow.column_names, axis=1
+    )
+
+
+def _rows_with_line_breaks(arrow: Any) -> list[int]:
+    """Rows with a field over several lines: mostly a stray quote that has swallowed other rows."""
+    compute = importlib.import_module("pyarrow.compute")
+    rows: set[int] = set()
+    for column in arrow.columns:
+        broken = compute.match_substring(column, "\n")
+        rows |= {int(row) + 1 for row in compute.indices_nonzero(compute.fill_null(broken, False)).to_pylist()}
+    return sorted(rows)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

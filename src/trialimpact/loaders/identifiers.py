@@ -7,6 +7,7 @@ tell people apart, so two NINOs that differ in it alone are one person.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ _ISSUED = (
     r"[ABCEGHJ-PR-TW-Z][ABCEGHJ-NPR-TW-Z][0-9]{6}[A-D]?"
 )
 _SYNTHETIC = r"QQ[0-9]{6}[A-D]?"
+_ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
+_NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -56,16 +59,29 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
 
 
 def opaque_keys(values: pd.Series[Any]) -> Keys:
-    """Opaque identifiers -> linkage keys: whole numbers and their text are the same key."""
+    """Opaque identifiers -> linkage keys: whole numbers and their text are one key.
+
+    Outer spaces are not part of an identifier; leading zeros are.
+    """
+    if pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
+        values = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype(float)
     blank = _blank(values)
     if pd.api.types.is_float_dtype(values.dtype):
         whole = (values.to_numpy(dtype=float, na_value=np.nan) % 1 == 0) | blank
         values = values.where(whole & ~blank, 0).astype(np.int64)
     else:
         whole = np.ones(len(values), dtype=bool)
-    key = values.astype(object).where(~blank, "").astype(str).to_numpy(dtype=object)
+    text = values.astype(object).where(~blank, "").astype(str).str.strip()
+    no_nul = ~text.str.contains("\x00", regex=False).to_numpy(dtype=bool)
     none = np.full(len(values), -1, dtype=np.int8)
-    return Keys(key=key, blank=blank, invalid=~whole, digit=none)
+    return Keys(key=text.to_numpy(dtype=object), blank=blank, invalid=~(whole & no_nul), digit=none)
+
+
+def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
+    """Labels in which something that looks like a NINO stands; each distinct label is looked at once."""
+    codes, distinct = pd.factorize(labels.astype(object), use_na_sentinel=True)
+    found = np.array([bool(_ANYWHERE.search(str(label).upper().replace(" ", ""))) for label in distinct] + [False])
+    return np.asarray(found[codes])
 
 
 def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:

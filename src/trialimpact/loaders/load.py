@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -61,10 +61,14 @@ def load_records(
     >>> load_records(trial.protocol, trial.tables)
     TrialRecords(...)
     """
+    if on_broken_rule not in get_args(OnBrokenRule):
+        remedy = " or ".join(repr(each) for each in get_args(OnBrokenRule))
+        raise ProtocolError(worded(f"on_broken_rule={on_broken_rule!r} is no choice.", remedy=f"use {remedy}"))
     inputs, parsed, broken = _read_all(protocol, dict(tables or {}), Path(folder))
     if broken:
-        raise record_error(broken)
+        raise record_error(broken, quarantine_helps=False)
     digits = _number_claimants(protocol, parsed)
+    _require_links(parsed)
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
     kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
@@ -72,6 +76,7 @@ def load_records(
     return TrialRecords(
         protocol=protocol,
         claimants=_claimants(parsed, kept, participants, digits),
+        characteristics=_characteristics(parsed, kept, participants),
         markers=_markers(parsed, kept, participants),
         spells={name: _spells(parsed[name], kept[name], participants) for name in protocol.sources.spells},
         audit=Audit(lines=tuple(lines)),
@@ -137,14 +142,41 @@ def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Inte
     for table, code, key in zip(parsed.values(), codes, keys, strict=True):
         table.claimant = code
         digits[code[code != NOBODY]] = key.digit[code != NOBODY]
-    # Only the trial's own tables say who is in it.
-    own = [table.claimant for table in parsed.values() if table.kind != "spells"]
-    in_trial = np.zeros(n_people + 1, dtype=bool)
-    in_trial[np.concatenate(own)] = True
-    in_trial[NOBODY] = False
-    for table in parsed.values():
-        table.claimant = np.where(in_trial[table.claimant], table.claimant, NOBODY)
+    _mark_people_of_the_trial(parsed, n_people)
     return digits
+
+
+def _mark_people_of_the_trial(parsed: dict[str, Table], n_people: int) -> None:
+    """Leave a number only to people in `claimants` or `markers`; note who has a row in `claimants`."""
+
+    def people_in(kinds: tuple[str, ...]) -> Booleans:
+        there = np.zeros(n_people + 1, dtype=bool)
+        for table in parsed.values():
+            if table.kind in kinds:
+                there[table.claimant] = True
+        there[NOBODY] = False
+        return there
+
+    in_trial, described = people_in(("claimants", "markers")), people_in(("claimants",))
+    for table in parsed.values():
+        table.described = described[table.claimant] | ("claimants" not in parsed)
+        table.claimant = np.where(in_trial[table.claimant], table.claimant, NOBODY)
+
+
+def _require_links(parsed: dict[str, Table]) -> None:
+    """A source none of whose spells is of a person in the trial has identifiers of another form."""
+    broken = [
+        BrokenRule(
+            table=name,
+            rule="spells_link_to_people",
+            says=f"none of {table.n_rows:,} spells is of a person in the trial",
+            remedy="write identifiers alike in every table (leading zeros, capitals)",
+        )
+        for name, table in parsed.items()
+        if table.kind == "spells" and table.n_rows and (table.claimant == NOBODY).all()
+    ]
+    if broken:
+        raise record_error(broken, quarantine_helps=False)
 
 
 def _apply_rules(
@@ -224,6 +256,7 @@ def _claimants(
         {
             "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
             "assigned_arm": pd.Series([None] * n_people, dtype=object),
+            "office": pd.Series([None] * n_people, dtype=object),
             "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
             "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
         }
@@ -236,13 +269,23 @@ def _claimants(
     for column, date in (("index_day", "index_date"), ("birth_day", "birth_date")):
         if date in table.days:
             frame.loc[who, column] = table.days[date][rows]
-    if "assigned_arm" in table.labels:
-        frame.loc[who, "assigned_arm"] = table.labels["assigned_arm"].to_numpy(dtype=object)[rows]
+    for label in ("assigned_arm", "office"):
+        frame.loc[who, label] = table.label(label).to_numpy(dtype=object)[rows]
     if "digit" in table.labels and (digits < 0).all():
         given = pd.to_numeric(table.labels["digit"].iloc[rows]).fillna(-1)
         frame.loc[who, "digit"] = given.astype(np.int64).to_numpy()
-    others = table.others.iloc[rows].set_axis(pd.Index(who), axis=0).reindex(range(n_people))
-    return pd.concat([frame, others], axis=1)
+    return frame
+
+
+def _characteristics(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame:
+    """The characteristics of participants, a row a person; missing for people without a row."""
+    people = range(int((participants != NOBODY).sum()))
+    table = parsed.get("claimants")
+    if table is None:
+        return pd.DataFrame(index=people)
+    rows = np.flatnonzero(kept["claimants"])
+    who = pd.Index(participants[table.claimant[rows]])
+    return table.others.iloc[rows].set_axis(who, axis=0).reindex(people)
 
 
 def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame | None:

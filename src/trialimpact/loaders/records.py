@@ -94,8 +94,10 @@ class TrialRecords:
     Attributes
     ----------
     claimants : DataFrame, one row a person
-        `digit` (-1 unknown), `assigned_arm` (None unknown), `index_day`, `birth_day` (days since
-        1970-01-01, `NO_DAY` unknown), and the characteristics.
+        `digit` (-1 unknown), `assigned_arm` and `office` (None unknown), `index_day`, `birth_day`
+        (days since 1970-01-01, `NO_DAY` unknown).
+    characteristics : DataFrame, one row a person
+        The columns that the protocol names, as they stand in the table; no other column is kept.
     markers : DataFrame or None
         `claimant`, `marker_day`, `marker`, `office`, `status`, `reason`, in file order.
     spells : mapping of source name to `SpellTable`
@@ -108,6 +110,7 @@ class TrialRecords:
 
     protocol: TrialProtocol
     claimants: pd.DataFrame
+    characteristics: pd.DataFrame
     markers: pd.DataFrame | None
     spells: Mapping[str, SpellTable]
     audit: Audit

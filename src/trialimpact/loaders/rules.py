@@ -12,10 +12,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.dates import NO_DAY, date_of, day_of
-from trialimpact.loaders.identifiers import NOBODY
+from trialimpact.intervals import Booleans
+from trialimpact.loaders.dates import NO_DAY, date_of, day_of, month_and_day
+from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
 from trialimpact.loaders.schema import DATES, Kind, Table
+from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource, Status
 
@@ -187,6 +188,58 @@ def status_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(status.notna() & ~status.isin(get_args(Status)))
 
 
+@_rule(
+    "warning",
+    "markers",
+    "marker",
+    "the valid markers of a person name one arm (one row a person is counted)",
+    "none needed: the first by date tells the received arm",
+)
+def valid_markers_name_one_arm(table: Table, protocol: TrialProtocol) -> Booleans:
+    valid = table.label("status").fillna("valid").eq("valid") & (table.claimant != NOBODY)
+    frame = pd.DataFrame({"who": table.claimant, "marker": table.label("marker")})[valid]
+    several = frame.groupby("who")["marker"].transform("nunique") > 1
+    first = ~frame["who"].duplicated()
+    named = np.zeros(table.n_rows, dtype=bool)
+    named[frame.index[several & first]] = True
+    return named
+
+
+@_rule(
+    "error",
+    "claimants markers",
+    "office reason",
+    f"an office or reason is not one of the words {', '.join(sorted(RESERVED_LABELS))}",
+    "give it another name: tables use these words for everyone and for what is not known",
+)
+def label_is_not_reserved(table: Table, protocol: TrialProtocol) -> Booleans:
+    masks = [table.label(name).isin(RESERVED_LABELS) for name in ("office", "reason")]
+    return np.asarray(masks[0] | masks[1])
+
+
+@_rule(
+    "warning",
+    "markers",
+    "claimant_id",
+    "people with a marker have a row in claimants",
+    "none needed: their characteristics are missing",
+)
+def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Booleans:
+    return np.asarray(~table.described & (table.claimant != NOBODY))
+
+
+@_rule(
+    "error",
+    "claimants markers",
+    "office reason marker",
+    "labels hold no NINO",
+    "remove identifiers from these columns: labels appear in tables",
+)
+def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
+    masks = [holds_a_nino(table.label(name)) for name in ("office", "reason", "marker", "assigned_arm")]
+    return np.asarray(np.logical_or.reduce(masks))
+
+
 @_rule("error", "spells", "start_date", "a spell has a start", CORRECT)
 def start_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     return _blank_day(table, "start_date")
@@ -270,8 +323,8 @@ def dates_are_not_tax_year_defaults(table: Table, protocol: TrialProtocol) -> Bo
     if not _spells(table).tax_year_defaults:
         return np.zeros(table.n_rows, dtype=bool)
     last_day = table.end_day - 1
-    ends_so = (_month_and_day(last_day) == 405) & ~table.is_open
-    return np.asarray((_month_and_day(table.days["start_date"]) == 406) | ends_so)
+    ends_so = (month_and_day(last_day) == 405) & ~table.is_open
+    return np.asarray((month_and_day(table.days["start_date"]) == 406) | ends_so)
 
 
 @_rule(
@@ -288,7 +341,7 @@ def open_spell_is_not_long(table: Table, protocol: TrialProtocol) -> Booleans:
 
 
 @_rule(
-    "note",
+    "warning",
     "spells",
     "claimant_id",
     "spells are of people in the trial's tables",
@@ -331,12 +384,3 @@ def _both_known(table: Table) -> Booleans:
 
 def _blank_day(table: Table, name: str) -> Booleans:
     return np.asarray((table.days[name] == NO_DAY) & ~table.unreadable[name])
-
-
-def _month_and_day(days: Integers) -> Integers:
-    """Month × 100 + day of each date; 0 where blank."""
-    known = days != NO_DAY
-    dates = np.where(known, days, 0).astype("datetime64[D]")
-    month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
-    day = (dates - dates.astype("datetime64[M]")).astype(np.int64) + 1
-    return np.where(known, month * 100 + day, 0)

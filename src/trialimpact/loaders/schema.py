@@ -12,6 +12,7 @@ import pandas as pd
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of, parse_days
+from trialimpact.loaders.values import as_text, of_another_type
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Source, SpellSource
 
@@ -23,7 +24,7 @@ DATES: dict[Kind, tuple[str, ...]] = {
     "spells": ("start_date", "end_date"),
 }
 LABELS: dict[Kind, tuple[str, ...]] = {
-    "claimants": ("assigned_arm", "digit"),
+    "claimants": ("assigned_arm", "digit", "office"),
     "markers": ("marker", "office", "status", "reason"),
     "spells": ("code",),
 }
@@ -46,6 +47,7 @@ class Table:
     labels: dict[str, pd.Series[Any]] = field(default_factory=dict)
     others: pd.DataFrame = field(default_factory=pd.DataFrame)
     claimant: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    described: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     blank_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     invalid_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
 
@@ -85,7 +87,11 @@ def required_columns(protocol: TrialProtocol, name: str) -> tuple[str, ...]:
             columns.append("assigned_arm")
         elif protocol.identifiers.kind == "opaque":
             columns.append("digit")
-        return (*columns, "index_date") if protocol.index.rule == "given" else tuple(columns)
+        if protocol.index.rule == "given":
+            columns.append("index_date")
+        if protocol.recruitment.offices and protocol.sources.markers is None:
+            columns.append("office")
+        return tuple(columns)
     if name == "markers":
         office = ("office",) if protocol.recruitment.offices else ()
         return ("claimant_id", "marker_date", "marker", *office)
@@ -101,9 +107,9 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     if broken:
         return table, broken
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
-    present = {each for each in known if table.column(each) in frame.columns}
-    used = frame.columns if kind == "claimants" else [table.column(each) for each in present]
-    table.mixed = np.logical_or.reduce([_of_another_type(frame[column]) for column in used])
+    used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
+    present = set(used)
+    table.mixed = np.logical_or.reduce([of_another_type(frame[table.column(each)]) for each in used])
     table.identifiers = frame[table.column("claimant_id")]
     for date in DATES[kind]:
         if date in present:
@@ -111,12 +117,10 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
             table.days[date], table.unreadable[date] = days
     for label in LABELS[kind]:
         if label in present:
-            table.labels[label] = _as_text(frame[table.column(label)])
+            table.labels[label] = as_text(frame[table.column(label)])
     if "end_date" in table.days and isinstance(source, SpellSource):
         table.is_open, table.end_day = _half_open(table.days["end_date"], table.unreadable["end_date"], source)
-    if kind == "claimants":
-        taken = {table.column(each) for each in known}
-        table.others = _characteristics(frame[[column for column in frame.columns if column not in taken]], source)
+    table.others = pd.DataFrame({each: frame[table.column(each)] for each in used if each not in known}, frame.index)
     return table, []
 
 
@@ -135,14 +139,12 @@ def _wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...])
                 says=f"there is no column {theirs!r}" if not count else f"{count} columns are called {theirs!r}",
                 remedy=f'say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
             )
-    n_repeated = int(frame.columns.duplicated().sum())
-    if table.kind == "claimants" and n_repeated:
-        yield BrokenRule(
-            table=table.name,
-            rule="column_names_differ",
-            says=f"{n_repeated} columns have the name of another",
-            remedy="give every column a name of its own",
-        )
+
+
+def _characteristics(protocol: TrialProtocol, kind: Kind) -> tuple[str, ...]:
+    """The characteristics that the protocol uses: no other column of the claimants is kept."""
+    known = {*DATES["claimants"], *LABELS["claimants"], "claimant_id"}
+    return tuple(name for name in protocol.columns_used if name not in known) if kind == "claimants" else ()
 
 
 def _half_open(end: Integers, unreadable: Booleans, source: SpellSource) -> tuple[Booleans, Integers]:
@@ -154,46 +156,3 @@ def _half_open(end: Integers, unreadable: Booleans, source: SpellSource) -> tupl
     is_open = np.isin(end, [NO_DAY, *placeholders]) & ~unreadable
     after = end + (source.end_date == "last_day_included")
     return is_open, np.where(is_open, day_of(source.extract_date), np.where(unreadable, NO_DAY, after))
-
-
-def _as_text(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Labels as text, None where blank; whole numbers are written without a decimal point."""
-    missing = values.isna().to_numpy(dtype=bool)
-    if pd.api.types.is_float_dtype(values.dtype):
-        whole = values.where(~values.isna(), 0)
-        values = whole.astype(np.int64) if bool((whole % 1 == 0).all()) else whole
-    text = values.astype(object).where(~missing, "").astype(str).astype(object)
-    return text.where(~missing & text.ne("").to_numpy(dtype=bool), None).reset_index(drop=True)
-
-
-def _characteristics(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Everything else known of claimants: the protocol's names, numbers where all is numeric."""
-    frame = frame.rename(columns={theirs: ours for ours, theirs in source.columns.items()})
-    return pd.DataFrame({name: _numbers_if_all(frame[name]) for name in frame.columns}, index=frame.index)
-
-
-def _numbers_if_all(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Text that is a number in every row becomes numbers; blank text is missing; the rest stays."""
-    if not (pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(values.dtype)):
-        return values
-    values = values.mask(values.eq("").fillna(False).astype(bool))
-    numbers = pd.to_numeric(values, errors="coerce")
-    return numbers if bool((numbers.notna() | values.isna()).all()) and bool(numbers.notna().any()) else values
-
-
-def _of_another_type(values: pd.Series[Any]) -> Booleans:
-    """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
-    if not pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
-        return np.zeros(len(values), dtype=bool)
-    family = values.map(_family)
-    known = family.dropna()
-    first = known.iloc[0] if len(known) else None
-    return np.asarray(family.notna() & (family != first))
-
-
-def _family(value: Any) -> str | None:
-    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
-        return None
-    if isinstance(value, bool | np.bool_):
-        return "yes/no"
-    return "number" if isinstance(value, int | float | np.number) else type(value).__name__

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
 
 Scalar: TypeAlias = bool | int | float | str
 
@@ -23,8 +23,8 @@ class Test(Part):
     """Exactly one of equals, one_of, between."""
 
     equals: Scalar | None = None
-    one_of: tuple[Scalar, ...] | None = None
-    between: tuple[float, float] | None = Field(default=None, description="both ends included")
+    one_of: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(default=None, description="both ends included")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -68,6 +68,12 @@ class AgeIs(Part):
 
     age_at_index: Test
 
+    @model_validator(mode="after")
+    def _ages_are_numbers(self) -> Self:
+        if any(isinstance(value, str) for value in self.age_at_index.wanted):
+            raise ValueError("an age is a number, not text")
+        return self
+
     def in_words(self) -> str:
         """The condition as a clause."""
         return f"age in whole years on the index date {self.age_at_index.in_words()}"
@@ -75,8 +81,8 @@ class AgeIs(Part):
 
 class _Days(Part):
     outcome: str
-    from_day: int
-    to_day: int = Field(description="the first day no longer looked at: [from_day, to_day)")
+    from_day: int = Field(ge=-36_525, le=36_525)
+    to_day: int = Field(ge=-36_525, le=36_525, description="the first day no longer looked at: [from_day, to_day)")
 
     @model_validator(mode="after")
     def _some_days(self) -> Self:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from trialimpact.protocol.conditions import AnyDays, Condition, parts_of
+from trialimpact.protocol.conditions import AnyDays, ColumnIs, Condition, parts_of
 
 if TYPE_CHECKING:
     from trialimpact.protocol.model import TrialProtocol
@@ -18,8 +19,14 @@ def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:
     allocation = data.get("allocation")
     if data.get("contrasts") or not isinstance(allocation, dict):
         return data
-    control = allocation.get("control")
-    arms = [control, *(allocation.get("digits") or {}), *(allocation.get("arms") or ())]
+    control, digits, listed = (allocation.get(key) for key in ("control", "digits", "arms"))
+    arms = [
+        control,
+        *(digits if isinstance(digits, dict) else ()),
+        *(listed if isinstance(listed, list | tuple) else ()),
+    ]
+    if not all(isinstance(arm, str) for arm in arms):
+        return data
     pairs = list(combinations(dict.fromkeys(arms), 2))
     if data.get("default_contrasts") == "pairwise":
         # Later arms minus the control arm; among the others, the earlier minus the later.
@@ -49,7 +56,8 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
     """Every way in which the protocol contradicts itself, in words; empty when it is sound."""
     found = [
         *_allocation(protocol),
-        *_contrasts(protocol),
+        *_labels(protocol),
+        *_columns(protocol),
         *_index(protocol),
         *_outcomes(protocol),
         *_conditions(protocol),
@@ -86,13 +94,6 @@ def _allocation(protocol: TrialProtocol) -> Iterable[str]:
         yield "recruitment.first_date is after recruitment.last_date"
 
 
-def _contrasts(protocol: TrialProtocol) -> Iterable[str]:
-    for contrast in protocol.contrasts:
-        both = sorted(set(contrast.treatment) & set(contrast.control))
-        if both:
-            yield f"contrast {contrast.name!r} has {both} on both sides"
-
-
 def _index(protocol: TrialProtocol) -> Iterable[str]:
     index, spells = protocol.index, protocol.sources.spells
     if index.rule == "given":
@@ -125,10 +126,55 @@ def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
 
 
 def _conditions(protocol: TrialProtocol) -> Iterable[str]:
+    outcomes = {outcome.name for outcome in protocol.outcomes}
+    for part in _condition_parts(protocol):
+        if isinstance(part, AnyDays) and part.any_days.outcome not in outcomes:
+            yield f"any_days: no outcome {part.any_days.outcome!r} (there are {sorted(outcomes)})"
+
+
+def _condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
     conditions: list[Condition] = [subgroup.where for subgroup in protocol.subgroups]
     conditions += [level.where for each in protocol.characteristics for level in each.levels]
-    outcomes = {outcome.name for outcome in protocol.outcomes}
     for condition in conditions:
-        for part in parts_of(condition):
-            if isinstance(part, AnyDays) and part.any_days.outcome not in outcomes:
-                yield f"any_days: no outcome {part.any_days.outcome!r} (there are {sorted(outcomes)})"
+        yield from parts_of(condition)
+
+
+RESERVED_LABELS = frozenset({"all", "unknown"})
+"""Words that tables use for everyone and for an arm that is not known."""
+
+_OWN_COLUMNS: dict[str, tuple[str, ...]] = {
+    "claimants": ("claimant_id", "assigned_arm", "digit", "index_date", "birth_date", "office"),
+    "markers": ("claimant_id", "marker_date", "marker", "office", "status", "reason"),
+    "spells": ("claimant_id", "start_date", "end_date", "code"),
+}
+
+
+def columns_used(protocol: TrialProtocol) -> tuple[str, ...]:
+    """Columns of the claimants that subgroups, characteristics, strata or clusters name."""
+    named = [part.column for part in _condition_parts(protocol) if isinstance(part, ColumnIs)]
+    named += [each.column for each in protocol.characteristics if each.column is not None]
+    named += [*protocol.analysis.strata, *([protocol.analysis.clusters] if protocol.analysis.clusters else [])]
+    return tuple(dict.fromkeys(named))
+
+
+def _labels(protocol: TrialProtocol) -> Iterable[str]:
+    for noun, labels in (("arm", protocol.arms), ("office", protocol.recruitment.offices)):
+        if reserved := sorted(RESERVED_LABELS & set(labels)):
+            yield f"{noun} {reserved} has a name that tables use for something else"
+        if len(set(labels)) < len(labels):
+            yield f"an {noun} is named twice"
+
+
+def _columns(protocol: TrialProtocol) -> Iterable[str]:
+    used = columns_used(protocol)
+    for name in ("claimant_id", "assigned_arm", "index_date", "birth_date"):
+        if name in used:
+            yield f"{name} is not a characteristic: subgroups, characteristics, strata and clusters cannot name it"
+    sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
+    for name, source in sources.items():
+        known = [*_OWN_COLUMNS.get(name, _OWN_COLUMNS["spells"]), *(used if name == "claimants" else ())]
+        for column in source.columns if source is not None else ():
+            if column not in known:
+                close = get_close_matches(column, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else f" (it uses {', '.join(known)})"
+                yield f"sources.{name}.columns: nothing uses {column!r}{hint}"

@@ -102,10 +102,8 @@ def _analysis(protocol: TrialProtocol) -> Iterator[str]:
     yield f"Daily shares from day {-analysis.pre_days} to day {analysis.end_day - 1}; the index day is day 0."
     horizons = ", ".join(str(days) for days in analysis.horizon_days)
     yield f"Cumulative days over the first {horizons} days (day 0 counted), each day among those followed."
-    level = f"{analysis.conf_level:.0%}"
-    z = f", z = {analysis.critical_value:g}" if analysis.critical_value else ""
     daily, cumulative = _INTERVALS[analysis.interval], _INTERVALS[analysis.cumulative_interval]
-    yield f"{level} intervals{z}: daily {daily}; cumulative {cumulative}."
+    yield f"{analysis.interval_words}: daily {daily}; cumulative {cumulative}."
     yield f"Small-sample correction: {analysis.small_sample}."
     if analysis.strata:
         yield f"Also stratified by {' × '.join(analysis.strata)}, weighted by claimants analysed."

@@ -10,10 +10,13 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
 from trialimpact.protocol.conditions import Condition, Part
-from trialimpact.protocol.consistency import problems_of, with_default_contrasts
+from trialimpact.protocol.consistency import columns_used, problems_of, with_default_contrasts
 from trialimpact.protocol.sources import Sources, SpellSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+MAX_DAYS = 36_525
+"""A hundred years: no window, horizon or gap is longer."""
+
 Digit = Annotated[int, Field(ge=0, le=9)]
 SmallSample = Literal["cr0", "hc2", "cr1"]
 RoundingRule = Literal["whole_from_10", "one_decimal", "two_decimals", "none"]
@@ -34,6 +37,14 @@ class Contrast(Part):
     name: Name
     treatment: tuple[str, ...] = Field(min_length=1)
     control: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Self:
+        arms = [*self.treatment, *self.control]
+        repeated = sorted({arm for arm in arms if arms.count(arm) > 1})
+        if repeated:
+            raise ValueError(f"contrast {self.name!r} names {repeated} twice: each arm stands once, on one side")
+        return self
 
 
 class Recruitment(Part):
@@ -72,7 +83,7 @@ class Outcome(Part):
     label: str = ""
     on: tuple[str, ...] = Field(min_length=1)
     off: tuple[str, ...] = ()
-    bridge_gap_days: int = Field(default=0, ge=0, description="gaps up to this long count as on")
+    bridge_gap_days: int = Field(default=0, ge=0, le=MAX_DAYS, description="gaps up to this long count as on")
 
     @property
     def words(self) -> str:
@@ -125,20 +136,26 @@ def _as_tuple(value: Any) -> Any:
 class Analysis(Part):
     """Windows, horizons, intervals, design of the standard errors."""
 
-    horizon_days: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = Field(
+    horizon_days: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_DAYS)], ...], BeforeValidator(_as_tuple)] = Field(
         min_length=1, description="headline horizons: H means days 0 to H-1"
     )
-    last_day: int | None = Field(default=None, description="last daily row; default: longest horizon - 1")
-    pre_days: int = Field(default=0, ge=0, description="days before the index day in the daily rows")
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    critical_value: float | None = Field(default=None, gt=0, description="overrides the normal quantile")
+    last_day: int | None = Field(default=None, le=MAX_DAYS, description="last daily row; default: longest horizon - 1")
+    pre_days: int = Field(default=0, ge=0, le=MAX_DAYS, description="days before the index day in the daily rows")
+    conf_level: float = Field(default=0.95, ge=0.5, le=0.9999)
+    critical_value: float | None = Field(default=None, gt=0, le=10, description="overrides the normal quantile")
     interval: Literal["wald", "newcombe"] = "wald"
     cumulative_interval: Literal["wald", "accumulated"] = "wald"
     small_sample: SmallSample = "hc2"
     strata: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
-    clusters: str | None = None
+    clusters: Annotated[str, StringConstraints(min_length=1)] | None = None
     cluster_variance: Literal["linear", "jackknife"] = "linear"
     seed: int = Field(default=1, ge=0)
+
+    @property
+    def interval_words(self) -> str:
+        """What its intervals are called in print."""
+        z = f", z = {self.critical_value:g}" if self.critical_value is not None else ""
+        return f"{100 * self.conf_level:g}% interval{z}"
 
     @property
     def max_horizon(self) -> int:
@@ -154,8 +171,8 @@ class Analysis(Part):
     def _window_holds_horizons(self) -> Self:
         if self.end_day < self.max_horizon:
             raise ValueError(f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon")
-        if self.interval == "newcombe" and (self.strata or self.clusters):
-            raise ValueError('interval = "newcombe" is for unstratified, unclustered trials: use "wald"')
+        if self.interval == "newcombe" and (self.strata or self.clusters or self.cumulative_interval == "accumulated"):
+            raise ValueError('interval = "newcombe" is for unstratified, unclustered, not accumulated: use "wald"')
         return self
 
 
@@ -169,7 +186,7 @@ class TrialProtocol(Part):
     """A randomised trial and its analysis, as data.
 
     Build it from TOML with `TrialProtocol.from_toml`, or from a dictionary with
-    `TrialProtocol.model_validate`. It is frozen; `model_copy(update=...)` makes a changed one.
+    `TrialProtocol.from_dict`. It is frozen; `with_analysis` makes a changed one.
     """
 
     name: str
@@ -188,6 +205,13 @@ class TrialProtocol(Part):
     characteristics: tuple[Characteristic, ...] = ()
     analysis: Analysis
     presentation: Presentation = Presentation()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrialProtocol:
+        """A protocol from a dictionary of the same shape; wrong keys are named in a `ProtocolError`."""
+        from trialimpact.protocol.read import checked
+
+        return checked(data, where="the protocol")
 
     @classmethod
     def from_toml(cls, path: str | Path) -> TrialProtocol:
@@ -222,6 +246,11 @@ class TrialProtocol(Part):
         for contrast in self.contrasts:
             named += [*contrast.treatment, *contrast.control]
         return tuple(dict.fromkeys([self.allocation.control, *named]))
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        """Columns of the claimants that subgroups, characteristics, strata or clusters name."""
+        return columns_used(self)
 
     @property
     def arms_are_declared(self) -> bool:

@@ -20,7 +20,7 @@ SHIPPED = "shipped:"
 def read_protocol(path: Path) -> TrialProtocol:
     """Read and check one protocol file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ProtocolError(
@@ -44,7 +44,7 @@ def parse_protocol(text: str, where: str) -> TrialProtocol:
     """Check protocol text; `where` is what errors call it."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy="correct that line")) from None
     return checked(data, where)
 

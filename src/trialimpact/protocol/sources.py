@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -21,6 +22,16 @@ class Source(Part):
     file: str | None = Field(default=None, description="path relative to the protocol's folder")
     columns: dict[str, str] = Field(default_factory=dict)
     date_format: str = Field(default="%Y-%m-%d", description="strptime format of dates held as text")
+
+    @model_validator(mode="after")
+    def _reads_whole_dates(self) -> Self:
+        directives = set(re.findall("%(.)", self.date_format))
+        whole = "j" in directives or ("d" in directives and directives & set("mbB"))
+        if not (whole and directives & set("Yy") and directives <= set("dmbBYyj")):
+            raise ValueError("date_format needs day, month and year, and no time, as in %d/%m/%Y")
+        if len(set(self.columns.values())) < len(self.columns):
+            raise ValueError("columns: two names stand for one column")
+        return self
 
 
 class ClaimantsSource(Source):
@@ -62,6 +73,8 @@ class SpellSource(Source):
     def _consistent(self) -> Self:
         if self.covered_from >= self.extract_date:
             raise ValueError("covered_from must be before extract_date")
+        if self.ignored_codes and not self.counted_codes:
+            raise ValueError("ignored_codes without counted_codes would count every code: list counted_codes")
         both = sorted(set(self.counted_codes) & set(self.ignored_codes))
         if both:
             raise ValueError(f"codes both counted and ignored: {', '.join(both)}")
@@ -86,6 +99,9 @@ class Sources(Part):
     def _somebody(self) -> Self:
         if self.claimants is None and self.markers is None:
             raise ValueError("give [sources.claimants], [sources.markers] or both")
+        for name in self.spells:
+            if not re.fullmatch("[a-z_][a-z0-9_]*", name) or name == "followed":
+                raise ValueError(f"a source cannot be called {name!r}: lower-case words joined by _, not 'followed'")
         if not self.spells:
             raise ValueError("give at least one spell source, such as [sources.benefit]")
         return self

@@ -25,6 +25,7 @@ TREATMENT, CONTROL, EFFECT, QUIET = "#0072B2", "#D55E00", "#1B1B1B", "#767676"
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
+    "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": QUIET,
@@ -71,6 +72,7 @@ class Picture:
 
 def plot_daily(effects: Effects) -> Picture:
     """Daily shares of both arms, and below them their difference with its interval."""
+    effects.require("daily")
     words = _words(effects)
     with _style():
         figure = _figure(6.4)
@@ -94,6 +96,7 @@ def plot_daily(effects: Effects) -> Picture:
 
 def plot_cumulative(effects: Effects) -> Picture:
     """Cumulative difference in days to every horizon, with its interval."""
+    effects.require("cumulative")
     words = _words(effects)
     with _style():
         figure = _figure(4.4)
@@ -144,7 +147,7 @@ def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"Difference in days {words['outcome']} over {subgroups.horizon_days} days")
-        reading = f"{words['arms']}; {protocol.analysis.conf_level:.0%} intervals; dashed: everyone"
+        reading = f"{words['arms']}; {protocol.analysis.interval_words}; dashed: everyone"
         _title(figure, f"Days {words['outcome']}, by subgroup", reading)
     rows = "; ".join(
         f"{label} {printed(effect.estimate, protocol.presentation.rounding)} ({interval_in_words(effect, protocol)})"
@@ -191,8 +194,8 @@ def _title(figure: Figure, title: str, reading: str) -> None:
 
 
 def _reading(effects: Effects) -> str:
-    level = f"{effects.protocol.analysis.conf_level:.0%}"
-    return f"Difference: {_words(effects)['arms']}; shaded: {level} interval at each day ({effects.interval})"
+    level = effects.protocol.analysis.interval_words
+    return f"Difference: {_words(effects)['arms']}; shaded: {level} at each day ({effects.interval})"
 
 
 def _draw_effect(axes: Axes, effects: Effects, scale: int) -> None:

@@ -16,7 +16,7 @@ def printed(value: float, rule: RoundingRule) -> str:
     >>> printed(-11.49, "whole_from_10"), printed(-5.52, "whole_from_10"), printed(9.97, "whole_from_10")
     ('−11', '−5.5', '10')
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return ""
     if rule == "none":
         return _signed(repr(float(value)))

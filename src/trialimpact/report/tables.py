@@ -12,6 +12,7 @@ from trialimpact.report.rounding import printed, printed_p, printed_percent
 
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
     """Cumulative effects at the protocol's horizons: days by arm, difference, interval, p."""
+    effects.require("cumulative")
     protocol = effects.protocol
     rule, rows = protocol.presentation.rounding, []
     for horizon in protocol.analysis.horizon_days:
@@ -91,7 +92,7 @@ def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFram
 
 
 def _level(protocol: TrialProtocol) -> str:
-    return f"{protocol.analysis.conf_level:.0%} interval"
+    return protocol.analysis.interval_words
 
 
 def _interval(low: float, high: float, protocol: TrialProtocol) -> str:

@@ -12,8 +12,10 @@ from trialimpact.report.rounding import printed
 def headline(effects: Effects, horizon_days: int | None = None) -> str:
     """One sentence on a cumulative effect.
 
-    The direction is stated only when the interval excludes zero.
+    The direction is stated only when the interval excludes zero; where the standard error is not
+    known, or is that of one person or cluster, nothing is claimed.
     """
+    effects.require("cumulative")
     horizon = effects.protocol.analysis.max_horizon if horizon_days is None else horizon_days
     effect, which = effects.effect(horizon), effects.comparison
     protocol = effects.protocol
@@ -23,7 +25,10 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
     if math.isnan(effect.estimate):
         return f"{arms}: days {outcome} over {horizon} days cannot be estimated: nobody is followed on some day."
     rule = protocol.presentation.rounding
-    interval = f"{protocol.analysis.conf_level:.0%} interval {interval_in_words(effect, protocol)}"
+    if not can_be_judged(effect):
+        apart = printed(effect.estimate, rule)
+        return f"{arms}: a difference of {apart} days {outcome} over {horizon} days, of unknown precision."
+    interval = f"{protocol.analysis.interval_words} {interval_in_words(effect, protocol)}"
     if excludes_zero(effect):
         size = printed(abs(effect.estimate), rule)
         more = "more" if effect.estimate > 0 else "fewer"
@@ -40,6 +45,11 @@ def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:
         return "not known"
     rule = protocol.presentation.rounding
     return f"{printed(effect.conf_low, rule)} to {printed(effect.conf_high, rule)}"
+
+
+def can_be_judged(effect: Effect) -> bool:
+    """Whether the interval says anything: its standard error is known and both sides have two people."""
+    return not math.isnan(effect.std_error) and min(effect.n_treatment, effect.n_control) > 1
 
 
 def excludes_zero(effect: Effect) -> bool:

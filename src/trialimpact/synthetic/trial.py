@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,8 +84,11 @@ class SyntheticTrial:
         """The moments of the panel."""
         return count_moments(self.panel())
 
-    def write(self, folder: str | Path) -> None:
-        """Write the protocol, the tables as CSV, and the truth into an existing folder."""
+    def write(self, folder: str | Path) -> dict[str, Any]:
+        """Write the protocol, the tables as CSV, and the truth into an existing folder.
+
+        Returns what a manifest should say of them.
+        """
         from importlib import resources
 
         folder = Path(folder)
@@ -98,6 +102,7 @@ class SyntheticTrial:
             assert source is not None and source.file is not None  # noqa: S101
             self.tables[name].to_csv(folder / source.file, index=False)
         self.truth.to_frame().to_csv(folder / "truth.csv", index=False)
+        return {"people": "invented: nobody in these files exists"}
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{len(table):,} {name}" for name, table in self.tables.items())
