@@ -13,9 +13,6 @@ from pydantic import BaseModel, ValidationError
 from trialimpact.errors import ProtocolError, worded
 from trialimpact.protocol.model import TrialProtocol
 
-SHIPPED = "shipped:"
-"""Prefix that names a protocol which comes with the package, as in `shipped:example`."""
-
 
 def read_protocol(path: Path) -> TrialProtocol:
     """Read and check one protocol file."""
