@@ -27,7 +27,8 @@ def main(folder: Path) -> None:
         truth = trial.truth.cumulative(outcome, 273)
         effect = cumulative.effect(273)
         inside = "inside" if effect.conf_low <= truth <= effect.conf_high else "outside"
-        say(f"  {ti.headline(cumulative)}\n  The truth is {truth:.1f} days: {inside} the interval.\n\n")
+        more = "more" if truth > 0 else "fewer"
+        say(f"  {ti.headline(cumulative)}\n  The truth is {abs(truth):.1f} {more} days: {inside} the interval.\n\n")
     say(f"Records, protocol and truth: {folder / 'trial'}\n")
     say(f"Results: start with {folder / 'results' / 'summary.md'} and {folder / 'results' / 'figures'}\n")
 

@@ -28,8 +28,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("analyse", TINY / "protocol.toml", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "no clear difference in days on benefit over 10 days" in done.stdout
-    assert "warning: nobody is followed in an arm on some days" in done.stderr
-    assert "on_benefit, iap, repeat_claimant (from day -5)" in done.stderr
+    assert "warning: nobody in an arm is in this subgroup" in done.stderr
+    assert "on_benefit, iap, repeat_claimant" in done.stderr
     assert "estimating" in done.stderr
     return out
 
@@ -156,6 +156,12 @@ def test_simulate_then_analyse(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     again = run("simulate", "--out", tmp_path / "trial", "--claimants", "150", "--seed", "3")
     assert again.returncode == 0
+
+
+def test_it_says_its_version() -> None:
+    from importlib.metadata import version
+
+    assert run("--version").stdout == f"trialimpact {version('trialimpact')}\n"
 
 
 def test_help_teaches_exit_codes_and_an_example() -> None:

@@ -99,7 +99,7 @@ class TrialAnalysis:
 
 
 def analyse_trial(
-    protocol: TrialProtocol | str | Path,
+    protocol: TrialProtocol | Mapping[str, Any] | str | Path,
     tables: Mapping[str, TableLike] | None = None,
     *,
     folder: str | Path | None = None,
@@ -112,7 +112,7 @@ def analyse_trial(
 
     Parameters
     ----------
-    protocol : TrialProtocol or path of a TOML file
+    protocol : TrialProtocol, dictionary of the same shape, or path of a TOML file
     tables : mapping of source name to path or frame, optional
         Tables to use in place of the protocol's files.
     folder : path, optional
@@ -142,6 +142,8 @@ def analyse_trial(
     >>> analyse_trial(trial.protocol, trial.tables)
     TrialAnalysis(Example digit trial: ... claimants)...
     """
+    if isinstance(protocol, Mapping):
+        protocol = TrialProtocol.from_dict(dict(protocol))
     if isinstance(protocol, str | Path):
         folder = Path(protocol).parent if folder is None else folder
         protocol = TrialProtocol.from_toml(protocol)

@@ -138,4 +138,8 @@ def _compare_moments(folder: Path, baseline: Path) -> list[Moved]:
         return [Moved(file=name, row="file", column="file", baseline="there", now="missing")]
     if load_moments(folder / name) == load_moments(baseline / name):
         return []
-    return [Moved(file=name, row="moments", column="counts or design", baseline="as counted", now="other")]
+    return [
+        Moved(
+            file=name, row="moments", column="a count, or the protocol,", baseline="as in the baseline", now="another"
+        )
+    ]

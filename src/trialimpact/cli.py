@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,21 @@ protocol_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Look at a protocol file."
 )
 app.add_typer(protocol_app, name="protocol")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trialimpact {metadata.version('trialimpact')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
 
 
 class BrokenRuleChoice(StrEnum):
@@ -106,9 +122,9 @@ def check(
     from trialimpact.baseline import check_against
 
     moved = check_against(folder, against, rtol=rtol)
+    typer.echo(f"{len(moved):,} moved" if moved else "nothing moved")
     for each in moved:
         typer.echo(str(each))
-    typer.echo(f"{len(moved):,} numbers moved" if moved else "nothing moved")
     if moved:
         raise typer.Exit(1)
 

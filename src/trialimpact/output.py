@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -181,20 +181,48 @@ def _write_figures(analysis: TrialAnalysis, folder: Path) -> None:
 
 
 def _summary(analysis: TrialAnalysis) -> str:
-    """The tables that people read first, in Markdown."""
+    """The tables that people read first, in Markdown, with what they need to be read."""
     protocol = analysis.protocol
-    parts = [f"# {protocol.name}", f"**{RAW_MARK}**", *(f"- {line}" for line in analysis.headlines())]
-    parts += [f"- Warning: {message}" for message in analysis.warnings]
+    said = [*analysis.headlines(), *(f"Warning: {message}." for message in analysis.warnings)]
+    parts = [
+        f"# {protocol.name}",
+        f"**{RAW_MARK}**",
+        _as_list(said),
+        "## How to read this",
+        _as_list(_reading(analysis)),
+    ]
     for _, cumulative in analysis.everyone():
         which = cumulative.comparison
         words = protocol.outcome(which.outcome).words
-        parts += [f"## Days {words}: {which.contrast.name}", to_markdown(tabulate_horizons(cumulative))]
+        stem = f"{which.outcome}_{which.contrast.name}"
+        parts += [f"## Days {words}: {which.contrast.treatment_words} against {which.contrast.control_words}"]
+        parts += [to_markdown(tabulate_horizons(cumulative)), f"![](figures/daily_{stem}.png)"]
+        parts.append(f"![](figures/cumulative_{stem}.png)")
         if protocol.subgroups:
+            parts += [f"By subgroup, over the first {protocol.analysis.max_horizon} days:"]
             parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
     parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.sample.flow, protocol))]
     if len(analysis.balance.rows):
         parts += ["## Balance", to_markdown(tabulate_balance(analysis.balance, protocol))]
     return "\n\n".join(parts) + "\n"
+
+
+def _reading(analysis: TrialAnalysis) -> Iterator[str]:
+    protocol = analysis.protocol
+    yield "Everyone is analysed in the arm assigned (intention to treat). Differences are treatment minus control."
+    yield "Later joiners are followed for fewer days: each day is among those followed that day."
+    rule = protocol.analysis.small_sample
+    yield f"Intervals are pointwise ({protocol.analysis.interval_words}); small-sample correction {rule}."
+    if protocol.subgroups:
+        yield "Each subgroup is an estimate of its own; that intervals differ does not show that groups differ."
+    for name, source in protocol.sources.spells.items():
+        yield f"{name}: covers {source.covered_from} up to, not including, {source.extract_date}."
+    if any(each.comparison.stratified for each in analysis.cumulative):
+        yield "Stratified estimates are in estimates.csv (method: stratified)."
+
+
+def _as_list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:

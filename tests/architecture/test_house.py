@@ -19,7 +19,7 @@ ORDER = [
 ]  # fmt: skip
 INSIDE = {
     "protocol": ["conditions", "sources", "consistency", "model", "read", "explain"],
-    "loaders": ["dates", "identifiers", "values", "files", "schema", "rules", "records", "load"],
+    "loaders": ["values", "dates", "identifiers", "files", "schema", "rules", "records", "load"],
     "estimators": [
         "contrast", "small_sample", "variance", "confidence", "effects", "daily", "cumulative", "covariance",
         "subgroups", "balance",

@@ -10,6 +10,7 @@ from trialimpact import (
     Contrast,
     DesignError,
     ProtocolError,
+    TrialWarning,
     estimate_covariance,
     estimate_cumulative,
     estimate_daily,
@@ -148,3 +149,16 @@ def test_labels_of_strata_do_not_depend_on_blanks_elsewhere() -> None:
 def test_clusters_that_are_none(team: list[str], says: str) -> None:
     with pytest.raises(DesignError, match=says):
         SmallTrial(PEOPLE.assign(team=team), SPELLS, arms=("T", "C", "U"), analysis={"clusters": "team"}).panel()
+
+
+def test_index_days_outside_coverage_are_said() -> None:
+    found = SmallTrial(PEOPLE, SPELLS, {"a": (2, 60), "b": (-50, 60)}, arms=("T", "C", "U")).moments()
+    with pytest.warns(TrialWarning, match=r"a, t, all \(4 of 4\): some claimants are not followed on their index day"):
+        estimate_cumulative(found, "a", "t")
+
+
+def test_many_pooled_arms_are_named_shortly_or_by_a_label() -> None:
+    arms = tuple("abcdef")
+    assert Contrast(name="any", treatment=arms, control=("C",)).treatment_words == "6 arms pooled"
+    assert Contrast(name="any", label="any bonus", treatment=arms, control=("C",)).treatment_words == "any bonus"
+    assert Contrast(name="two", treatment=("a", "b"), control=("C",)).treatment_words == "a + b"

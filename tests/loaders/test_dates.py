@@ -54,3 +54,11 @@ def test_blank_is_not_wrong() -> None:
     days, bad = parse_days(pd.Series([None, "", " ", float("nan"), pd.NaT], dtype=object))
     assert (days == NO_DAY).all()
     assert not bad.any()
+
+
+@pytest.mark.parametrize("values", [[21915, 0, None], [21915.0, 0.0, None], ["21915", "0", ""]])
+def test_days_counted_from_a_day_as_sas_does(values: list[object]) -> None:
+    days, bad = parse_days(pd.Series(values), "days since 1960-01-01")
+    assert days.tolist() == [day_of(dt.date(2020, 1, 1)), day_of(dt.date(1960, 1, 1)), NO_DAY]
+    assert not bad.any()
+    assert parse_days(pd.Series(["2020-01-01", "1.5", "inf"]), "days since 1960-01-01")[1].all()

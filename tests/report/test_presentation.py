@@ -62,16 +62,18 @@ _MOMENTS = simulate_trial(120, seed=2).moments()
 def test_tables_print_what_was_estimated(moments: ti.Moments) -> None:
     effects = ti.estimate_cumulative(moments, "on_benefit")
     table = ti.tabulate_horizons(effects)
-    assert table["Days followed"].tolist() == ["91", "182", "273"]
+    assert table["Over the first"].tolist() == ["91 days", "182 days", "273 days"]
+    last = [int(n.replace(",", "")) for n in table["followed on the last day"].iloc[-1].split(" / ")]
+    assert last == [int(each[730 + 272]) for each in effects.comparison.n_followed()]
     assert table["Difference in days"].iloc[-1] == printed(effects.effect(273).estimate, "one_decimal")
     subgroups = ti.tabulate_subgroups(ti.estimate_subgroups(moments, "on_benefit"))
     assert subgroups["Subgroup"].tolist()[:3] == ["All", "Women", "Men"]
 
 
-def test_the_flow_table_shows_as_allocated_and_as_put_side_by_side() -> None:
+def test_the_flow_table_shows_assigned_and_received_side_by_side() -> None:
     sample = ti.build_sample(simulate_trial(300, seed=1).records())
     table = ti.tabulate_flow(sample.flow, sample.protocol)
-    assert [name for name in table.columns if name.endswith("IAP")] == ["Allocated IAP", "Put in IAP"]
+    assert [name for name in table.columns if name.endswith("IAP")] == ["Assigned IAP", "Received IAP"]
     assert table["Stage"].tolist()[0] == "Marker records"
 
 

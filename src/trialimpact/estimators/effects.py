@@ -19,6 +19,8 @@ FEW_CLUSTERS = 30
 """Below this many clusters, results carry a warning."""
 
 EMPTY_DAYS = "nobody is followed in an arm on some days; these, and every horizon past one of them, are NaN"
+NO_MEMBERS = "nobody in an arm is in this subgroup, so there is nothing to estimate"
+INDEX_DAY = "some claimants are not followed on their index day: is their index date outside the coverage of a source?"
 ONE_PERSON = "one person is followed in an arm on some days; standard errors there say nothing"
 FEW = 'few clusters for clustered standard errors; cluster_variance = "jackknife" is safer'
 
@@ -227,6 +229,15 @@ def _caveats(comparison: Comparison, days: Integers) -> tuple[Note, ...]:
     sides = [side for part in comparison.parts for side in part.sides]
     smallest = np.min([side.followed.sum(axis=0)[columns] for side in sides], axis=0)
     notes = []
+    n_claimants = [
+        comparison.moments.n_claimants(comparison.subgroup, arms)
+        for arms in (comparison.contrast.treatment, comparison.contrast.control)
+    ]
+    if min(n_claimants) == 0:
+        return (Note(says=NO_MEMBERS, where=where),)
+    missed = sum(n_claimants) - int(comparison.n_followed_together()[-comparison.first_day])
+    if missed and comparison.subgroup == "all":
+        notes.append(Note(says=INDEX_DAY, where=f"{where} ({missed:,} of {sum(n_claimants):,})"))
     if (smallest == 0).any():
         notes.append(Note(says=EMPTY_DAYS, where=f"{where} (from day {days[smallest == 0][0]})"))
     if (smallest == 1).any():

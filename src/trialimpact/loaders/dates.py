@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.intervals import Booleans, Integers
+from trialimpact.loaders.values import as_text
 
 NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
+DAYS_SINCE = re.compile(r"days since ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -49,8 +51,12 @@ def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[I
     """Days of a column (`NO_DAY` where blank) and a mask of what is no date at all.
 
     Text follows `date_format`; a time of day is accepted only if it is midnight. Numbers, and
-    times with a zone, are not dates. Each distinct value is parsed once.
+    times with a zone, are not dates, except whole numbers where `date_format` is "days since
+    1960-01-01" (as SAS counts) or of another day. Each distinct value is parsed once.
     """
+    counted_from = DAYS_SINCE.fullmatch(date_format)
+    if counted_from:
+        return _counted_days(values, dt.date.fromisoformat(counted_from[1]))
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
         exact = values.to_numpy()
         day = exact.astype("datetime64[D]")
@@ -61,6 +67,16 @@ def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[I
     day_by_code = np.array([NO_DAY if day is None else day for day in parsed] + [NO_DAY], dtype=np.int64)
     bad_by_code = np.array([day is None for day in parsed] + [False], dtype=bool)
     return day_by_code[codes], bad_by_code[codes]
+
+
+def _counted_days(values: pd.Series[Any], origin: dt.date) -> tuple[Integers, Booleans]:
+    """Days of whole numbers that count from `origin`."""
+    text = as_text(values)
+    numbers = pd.to_numeric(text, errors="coerce").astype(float).to_numpy()
+    numbers = np.where(np.isfinite(numbers), numbers, 0.5)  # what is no number is no whole number
+    whole = (np.abs(numbers) < 1e7) & (numbers % 1 == 0)
+    bad = text.notna().to_numpy(dtype=bool) & ~whole
+    return np.where(whole, np.where(whole, numbers, 0).astype(np.int64) + day_of(origin), NO_DAY), bad
 
 
 def _parse_one(value: Any, date_format: str) -> int | None:

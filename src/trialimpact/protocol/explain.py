@@ -67,13 +67,18 @@ def _sample(protocol: TrialProtocol) -> Iterator[str]:
         yield "Day 0 is the given index_date."
         return
     claims = f"{index.source} claim" + (f" ({', '.join(index.codes)})" if index.codes else "")
-    yield f"Day 0 is the first day of the {claims} that the person's first valid marker falls in:"
-    yield f"at most {index.early_days} days before its start or {index.window_days} days after it."
+    window_words = f"at most {index.early_days} days before its start or {index.window_days} days after it"
+    yield f"Day 0 is the first day of the {claims} that the person's first valid marker falls in, {window_words}."
 
 
 def _records(protocol: TrialProtocol) -> Iterator[str]:
     kind = "NINOs (only the allocating digit is kept)" if protocol.identifiers.kind == "nino" else "opaque keys"
     yield f"claimant_id: {kind}, dropped on loading."
+    tables = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
+    for name, table in tables.items():
+        if table is not None:
+            columns = ", ".join(f"{ours} is {theirs!r}" for ours, theirs in table.columns.items())
+            yield f"{name}: {table.file or 'a frame'}" + (f"; {columns}." if columns else ".")
     for name, source in protocol.sources.spells.items():
         ends = "the last day of the spell" if source.end_date == "last_day_included" else "the day after it"
         yield (

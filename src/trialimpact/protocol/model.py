@@ -35,8 +35,19 @@ class Contrast(Part):
     """Treatment minus control; several arms on a side are pooled."""
 
     name: Name
+    label: str = Field(default="", description="what the treatment side is called in print")
     treatment: tuple[str, ...] = Field(min_length=1)
     control: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def treatment_words(self) -> str:
+        """The treatment side in print: the label, or its arms."""
+        return self.label or _arms_in_words(self.treatment)
+
+    @property
+    def control_words(self) -> str:
+        """The control side in print: its arms."""
+        return _arms_in_words(self.control)
 
     @model_validator(mode="after")
     def _arms_differ(self) -> Self:
@@ -45,6 +56,10 @@ class Contrast(Part):
         if repeated:
             raise ValueError(f"contrast {self.name!r} names {repeated} twice: each arm stands once, on one side")
         return self
+
+
+def _arms_in_words(arms: tuple[str, ...]) -> str:
+    return " + ".join(arms) if len(arms) <= 2 else f"{len(arms)} arms pooled"
 
 
 class Recruitment(Part):
@@ -80,7 +95,7 @@ class Outcome(Part):
     """
 
     name: Name
-    label: str = ""
+    label: str = Field(default="", description="completes 'days ...' and '% ...', as in: on benefit")
     on: tuple[str, ...] = Field(min_length=1)
     off: tuple[str, ...] = ()
     bridge_gap_days: int = Field(default=0, ge=0, le=MAX_DAYS, description="gaps up to this long count as on")

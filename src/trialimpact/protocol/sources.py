@@ -21,10 +21,12 @@ class Source(Part):
 
     file: str | None = Field(default=None, description="path relative to the protocol's folder")
     columns: dict[str, str] = Field(default_factory=dict)
-    date_format: str = Field(default="%Y-%m-%d", description="strptime format of dates held as text")
+    date_format: str = Field(default="%Y-%m-%d", description='strptime format of text, or "days since 1960-01-01"')
 
     @model_validator(mode="after")
     def _reads_whole_dates(self) -> Self:
+        if re.fullmatch("days since [0-9]{4}-[0-9]{2}-[0-9]{2}", self.date_format):
+            return self
         directives = set(re.findall("%(.)", self.date_format))
         whole = "j" in directives or ("d" in directives and directives & set("mbB"))
         if not (whole and directives & set("Yy") and directives <= set("dmbBYyj")):

@@ -137,7 +137,9 @@ def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
         axes.axvline(0, color=QUIET, linewidth=1)
         axes.axvline(overall, color=EFFECT, linewidth=1, linestyle=(0, (4, 3)))
         for place, effect in enumerate(found):
-            axes.plot([effect.conf_low, effect.conf_high], [place, place], color=EFFECT, linewidth=1.6)
+            axes.plot(
+                [effect.conf_low, effect.conf_high], [place, place], color=EFFECT, linewidth=1.6, solid_capstyle="butt"
+            )
             axes.plot([effect.estimate], [place], "D" if place == 0 else "o", color=EFFECT, markersize=6)
             text = f"{printed(effect.estimate, protocol.presentation.rounding)} ({interval_in_words(effect, protocol)})"
             axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
@@ -173,7 +175,7 @@ def _figure(height: float) -> Figure:
 
 def _words(effects: Effects) -> dict[str, str]:
     which = effects.comparison
-    treatment, control = " + ".join(which.contrast.treatment), " + ".join(which.contrast.control)
+    treatment, control = which.contrast.treatment_words, which.contrast.control_words
     who = "" if which.subgroup == "all" else f", {effects.protocol.subgroup_words(which.subgroup)}"
     return {
         "outcome": effects.protocol.outcome(which.outcome).words,
@@ -195,7 +197,8 @@ def _title(figure: Figure, title: str, reading: str) -> None:
 
 def _reading(effects: Effects) -> str:
     level = effects.protocol.analysis.interval_words
-    return f"Difference: {_words(effects)['arms']}; shaded: {level} at each day ({effects.interval})"
+    name = {"wald": "Wald"}.get(effects.interval, effects.interval)
+    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {level} ({name})"
 
 
 def _draw_effect(axes: Axes, effects: Effects, scale: int) -> None:

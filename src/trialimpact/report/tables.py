@@ -11,15 +11,20 @@ from trialimpact.report.rounding import printed, printed_p, printed_percent
 
 
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
-    """Cumulative effects at the protocol's horizons: days by arm, difference, interval, p."""
+    """Cumulative effects at the protocol's horizons: days by arm, difference, interval, p.
+
+    People are those with any follow-up within the horizon; the last column says how many of them
+    (treatment / control) were still followed on its last day.
+    """
     effects.require("cumulative")
     protocol = effects.protocol
     rule, rows = protocol.presentation.rounding, []
+    followed, first = effects.comparison.n_followed(), effects.comparison.first_day
     for horizon in protocol.analysis.horizon_days:
         effect = effects.effect(horizon)
         rows.append(
             {
-                "Days followed": f"{horizon:,}",
+                "Over the first": f"{horizon:,} days",
                 "Treatment: days": printed(effect.mean_treatment, rule),
                 "Control: days": printed(effect.mean_control, rule),
                 "Difference in days": printed(effect.estimate, rule),
@@ -27,6 +32,7 @@ def tabulate_horizons(effects: Effects) -> pd.DataFrame:
                 "p": printed_p(effect.p_value),
                 "Treatment: people": f"{effect.n_treatment:,}",
                 "Control: people": f"{effect.n_control:,}",
+                "followed on the last day": " / ".join(f"{n[horizon - 1 - first]:,}" for n in followed),
             }
         )
     return pd.DataFrame(rows)
@@ -55,12 +61,12 @@ def tabulate_balance(balance: Balance, protocol: TrialProtocol) -> pd.DataFrame:
     """Balance of the arms, with a star where p < 0.05."""
     rule, rows = protocol.presentation.rounding, []
     for row in balance.to_frame().to_dict("records"):
-        categorical = row["kind"] == "categorical"
-        values = (
-            printed_percent(row[name], rule) if categorical else printed(row[name], rule)
-            for name in ("value_treatment", "value_control", "difference")
-        )
-        treatment, control, apart = values
+        if row["kind"] == "categorical":
+            treatment, control = (printed_percent(row[name], rule) for name in ("value_treatment", "value_control"))
+            apart = printed(100 * row["difference"], rule) + " points"
+        else:
+            names = ("value_treatment", "value_control", "difference")
+            treatment, control, apart = (printed(row[name], "two_decimals") for name in names)
         rows.append(
             {
                 "Contrast": row["contrast"],
@@ -71,22 +77,22 @@ def tabulate_balance(balance: Balance, protocol: TrialProtocol) -> pd.DataFrame:
                 "Difference": apart,
                 "Standardised difference": printed(row["standardised_difference"], "two_decimals"),
                 "p": printed_p(row["p_value"]),
-                "": "*" if row["p_value"] < 0.05 else "",
+                "p < 0.05": "*" if row["p_value"] < 0.05 else "",
             }
         )
     return pd.DataFrame(rows)
 
 
 def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFrame:
-    """The participant flow: people left at each stage, as allocated and as put, side by side."""
+    """The participant flow: people left at each stage, by arm assigned and (with markers) received."""
     rows = []
     for stage, label in flow.stages.items():
         row = {"Stage": label, "Remaining": f"{flow.n(stage):,}", "Removed": f"{flow.n(stage, 'removed'):,}"}
         people = stage in set(flow.counts.loc[flow.counts["assigned_arm"] != ALL, "stage"])
         for arm in protocol.arms:
-            row[f"Allocated {arm}"] = f"{flow.n(stage, assigned_arm=arm):,}" if people else ""
-        for arm in protocol.arms:
-            row[f"Put in {arm}"] = f"{flow.n(stage, received_arm=arm):,}" if people else ""
+            row[f"Assigned {arm}"] = f"{flow.n(stage, assigned_arm=arm):,}" if people else ""
+        for arm in protocol.arms if protocol.sources.markers is not None else ():
+            row[f"Received {arm}"] = f"{flow.n(stage, received_arm=arm):,}" if people else ""
         rows.append(row)
     return pd.DataFrame(rows)
 

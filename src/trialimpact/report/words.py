@@ -21,7 +21,7 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
     protocol = effects.protocol
     outcome = protocol.outcome(which.outcome).words
     who = f" ({protocol.subgroup_words(which.subgroup)})" if which.subgroup != "all" else ""
-    arms = f"{' + '.join(which.contrast.treatment)} against {' + '.join(which.contrast.control)}{who}"
+    arms = f"{which.contrast.treatment_words} against {which.contrast.control_words}{who}"
     if math.isnan(effect.estimate):
         return f"{arms}: days {outcome} over {horizon} days cannot be estimated: nobody is followed on some day."
     rule = protocol.presentation.rounding

@@ -111,7 +111,7 @@ def employment_table(
     index_day: Integers,
     lived: History,
 ) -> pd.DataFrame:
-    """P45 jobs: those off benefit, and some small jobs held under a claim, which do not count."""
+    """P45 jobs: earlier ones, those off benefit, and small ones held under a claim, which do not count."""
     under = lived.benefit_start[:, :1] + 5
     held = rng.random(ninos.size) < 0.08
     everyone = np.ones(ninos.size, dtype=bool)
@@ -119,6 +119,11 @@ def employment_table(
         _spells(ninos, index_day, lived.job_start, lived.job_end, "", everyone),
         _spells(ninos, index_day, under, np.minimum(under + 40, lived.benefit_end[:, :1]), "", held),
     ]
+    earlier = -rng.integers(60, 1_500, size=(ninos.size, 2))
+    left = np.minimum(
+        earlier + rng.exponential(250, size=earlier.shape).astype(np.int64), -rng.integers(1, 60, (ninos.size, 1))
+    )
+    jobs.append(_spells(ninos, index_day, earlier, left, "", everyone))
     return _as_extracted(rng, protocol, "employment", pd.concat(jobs, ignore_index=True)).drop(columns="benefit")
 
 
