@@ -153,8 +153,8 @@ def _write_files(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
     for name, frame in frames.items():
         frame.to_csv(folder / name, index=False, lineterminator="\n")
     save_moments(analysis.moments, folder / "moments.npz")
-    _write_figures(analysis, folder / "figures")
-    (folder / "summary.md").write_text(_summary(analysis), encoding="utf-8")
+    alt_texts = _write_figures(analysis, folder / "figures")
+    (folder / "summary.md").write_text(_summary(analysis, alt_texts), encoding="utf-8")
     (folder / "NOT_FOR_RELEASE.txt").write_text(
         "These are raw numbers: no disclosure control has been applied to anything in this folder.\n",
         encoding="utf-8",
@@ -162,7 +162,8 @@ def _write_files(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
     return _manifest(analysis)
 
 
-def _write_figures(analysis: TrialAnalysis, folder: Path) -> None:
+def _write_figures(analysis: TrialAnalysis, folder: Path) -> dict[str, str]:
+    """Draw and save every picture; return the alt text of each by file name."""
     folder.mkdir()
     alt_texts: dict[str, str] = {}
 
@@ -178,9 +179,10 @@ def _write_figures(analysis: TrialAnalysis, folder: Path) -> None:
             save(plot_subgroups(analysis.subgroups(cumulative)), f"subgroups_{stem}")
     text = json.dumps(alt_texts, indent=2, ensure_ascii=False)
     (folder / "alt_text.json").write_text(text + "\n", encoding="utf-8")
+    return alt_texts
 
 
-def _summary(analysis: TrialAnalysis) -> str:
+def _summary(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> str:
     """The tables that people read first, in Markdown, with what they need to be read."""
     protocol = analysis.protocol
     said = [*analysis.headlines(), *(f"Warning: {message}." for message in analysis.warnings)]
@@ -196,8 +198,8 @@ def _summary(analysis: TrialAnalysis) -> str:
         words = protocol.outcome(which.outcome).words
         stem = f"{which.outcome}_{which.contrast.name}"
         parts += [f"## Days {words}: {which.contrast.treatment_words} against {which.contrast.control_words}"]
-        parts += [to_markdown(tabulate_horizons(cumulative)), f"![](figures/daily_{stem}.png)"]
-        parts.append(f"![](figures/cumulative_{stem}.png)")
+        parts.append(to_markdown(tabulate_horizons(cumulative)))
+        parts += [f"![{alt_texts[name]}](figures/{name})" for name in (f"daily_{stem}.png", f"cumulative_{stem}.png")]
         if protocol.subgroups:
             parts += [f"By subgroup, over the first {protocol.analysis.max_horizon} days:"]
             parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
