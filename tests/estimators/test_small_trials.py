@@ -159,6 +159,7 @@ def test_index_days_outside_coverage_are_said() -> None:
 
 def test_many_pooled_arms_are_named_shortly_or_by_a_label() -> None:
     arms = tuple("abcdef")
-    assert Contrast(name="any", treatment=arms, control=("C",)).treatment_words == "6 arms pooled"
+    assert Contrast(name="any_offer", treatment=arms, control=("C",)).treatment_words == "any offer"
+    assert Contrast(name="any", treatment=("C",), control=arms).control_words == "6 arms pooled"
     assert Contrast(name="any", label="any bonus", treatment=arms, control=("C",)).treatment_words == "any bonus"
     assert Contrast(name="two", treatment=("a", "b"), control=("C",)).treatment_words == "a + b"

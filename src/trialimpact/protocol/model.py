@@ -14,6 +14,9 @@ from trialimpact.protocol.consistency import columns_used, problems_of, with_def
 from trialimpact.protocol.sources import Sources, SpellSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+MANY_ARMS = 2
+"""More arms on a side of a contrast are not listed in print."""
+
 MAX_DAYS = 36_525
 """A hundred years: no window, horizon or gap is longer."""
 
@@ -41,13 +44,15 @@ class Contrast(Part):
 
     @property
     def treatment_words(self) -> str:
-        """The treatment side in print: the label, or its arms."""
-        return self.label or _arms_in_words(self.treatment)
+        """The treatment side in print: the label, its arms, or (of more than two) the name in words."""
+        many = len(self.treatment) > MANY_ARMS
+        return self.label or (self.name.replace("_", " ") if many else " + ".join(self.treatment))
 
     @property
     def control_words(self) -> str:
-        """The control side in print: its arms."""
-        return _arms_in_words(self.control)
+        """The control side in print: its arms, or how many there are."""
+        many = len(self.control) > MANY_ARMS
+        return f"{len(self.control)} arms pooled" if many else " + ".join(self.control)
 
     @model_validator(mode="after")
     def _arms_differ(self) -> Self:
@@ -56,10 +61,6 @@ class Contrast(Part):
         if repeated:
             raise ValueError(f"contrast {self.name!r} names {repeated} twice: each arm stands once, on one side")
         return self
-
-
-def _arms_in_words(arms: tuple[str, ...]) -> str:
-    return " + ".join(arms) if len(arms) <= 2 else f"{len(arms)} arms pooled"
 
 
 class Recruitment(Part):
