@@ -152,26 +152,6 @@ def test_reasons_are_counted_per_person_and_zeros_are_shown() -> None:
     assert by_arm["C"] == 0
 
 
-def test_nobody_left_in_an_arm_is_an_error_that_shows_the_flow() -> None:
-    protocol = TrialProtocol.model_validate(
-        {
-            "name": "empty",
-            "allocation": {"rule": "assigned", "control": "C", "arms": ["C", "T"]},
-            "index": {"rule": "given"},
-            "sources": {
-                "claimants": {},
-                "b": {"end_date": "first_day_after", "covered_from": "2019-06-01", "extract_date": "2020-12-31"},
-            },
-            "outcomes": [{"name": "on", "on": ["b"]}],
-            "analysis": {"horizon_days": 10},
-        }
-    )
-    people = pd.DataFrame({"claimant_id": ["p", "q"], "assigned_arm": ["T", "C"], "index_date": ["2020-01-01", ""]})
-    spells = pd.DataFrame({"claimant_id": [], "start_date": [], "end_date": []}, dtype=object)
-    with pytest.raises(DesignError, match=r"nobody is left in C after the filters\.\n.*index_date_known 1"):
-        build_sample(load_records(protocol, {"claimants": people, "b": spells}))
-
-
 def test_flow_counts_add_up_over_every_breakdown() -> None:
     from trialimpact.synthetic import simulate_trial
 
@@ -259,3 +239,9 @@ def test_rows_set_aside_open_the_flow() -> None:
     assert flow.n("records") == 6
     assert flow.n("records", "set_aside", reason="claimants: claimant_is_unique") == 2
     assert flow.n("individuals") == 4
+
+
+def test_nobody_left_in_an_arm_is_an_error_that_shows_the_flow() -> None:
+    undated = PEOPLE.assign(index_date=["2020-01-01", "", "2020-01-01", ""])
+    with pytest.raises(DesignError, match=r"nobody is left in C after the filters\.\n.*index_date_known 2"):
+        given_trial(undated)

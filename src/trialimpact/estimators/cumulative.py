@@ -49,7 +49,7 @@ def estimate_cumulative(
     Notes
     -----
     With `cumulative_interval = "accumulated"` the daily limits are added up instead: conservative,
-    about a third too wide, and for comparison with publications that did so.
+    too wide (methods page, M3), and for comparison with publications that did so.
     Source: methods page, M3 and M4. Cost: O(horizon²), whatever the number of claimants.
 
     Examples
