@@ -14,15 +14,19 @@ from trialimpact.archive import load_moments
 from trialimpact.errors import OutputError, worded
 from trialimpact.intervals import Booleans
 
+_ESTIMATES = (
+    "outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days",
+    "interval", "small_sample", "method",
+)  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
-    "estimates.csv": (
-        "outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days",
-        "interval", "small_sample", "method",
-    ),
+    "estimates.csv": _ESTIMATES,
+    "curves.csv": _ESTIMATES,
+    "intervals.csv": _ESTIMATES,
     "flow.csv": ("stage", "kind", "assigned_arm", "received_arm", "office", "reason"),
     "allocation.csv": ("stage", "assigned_arm", "received_arm"),
     "balance.csv": ("contrast", "characteristic", "level", "kind", "test"),
     "audit.csv": ("table", "rule", "severity"),
+    "comparison.csv": ("id",),
     "quarantined.csv": ("table", "row", "rule"),
 }  # fmt: skip
 """What names a row of each file; every other column is compared."""
@@ -48,7 +52,8 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
     Parameters
     ----------
     folder, baseline : path
-        Folders that `write_analysis` wrote. Files that the baseline does not have are not compared.
+        Folders that `write_analysis` (or `trialimpact reproduce`) wrote. Files that the baseline does
+        not have are not compared.
     rtol, atol : float
         A number has moved if it differs by more than ``atol + rtol * abs(baseline)``.
 
@@ -61,7 +66,7 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
     for each in (folder, baseline):
         if not each.is_dir():
             raise OutputError(worded(f"{each}: no such folder.", remedy="write it with `trialimpact analyse`"))
-    names = [name for name in KEYS if (baseline / name).is_file()]
+    names = sorted(path.relative_to(baseline) for name in KEYS for path in baseline.rglob(name))
     if not names:
         raise OutputError(
             worded(
@@ -74,7 +79,7 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
         if (folder / name).is_file():
             moved += _compare(name, _read(folder / name), _read(baseline / name), (rtol, atol))
         else:
-            moved.append(Moved(file=name, row="file", column="file", baseline="there", now="missing"))
+            moved.append(Moved(file=str(name), row="file", column="file", baseline="there", now="missing"))
     return moved + _compare_moments(folder, baseline)
 
 
@@ -89,8 +94,8 @@ def _read(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def _compare(name: str, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:
-    keys = list(KEYS[name])
+def _compare(path: Path, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:
+    name, keys = str(path), list(KEYS[path.name])
     absent = [column for column in then.columns if column not in now.columns]
     if absent:
         return [Moved(file=name, row="all rows", column=each, baseline="there", now="missing") for each in absent]

@@ -19,7 +19,8 @@ from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordEr
 EXIT_CODES = """\b
 Exit codes:
   0  done; `check`: nothing moved
-  1  the records break rules, the trial cannot be analysed as asked, or numbers moved
+  1  the records break rules, the trial cannot be analysed as asked, numbers moved,
+     a printed number is inconsistent (lint-report) or unexplained (reproduce --strict)
   2  the command line, the protocol, or the folder to write to is wrong
   3  a defect of trialimpact: please report the place that it names
 """
@@ -126,6 +127,70 @@ def check(
     for each in moved:
         typer.echo(str(each))
     if moved:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=EXIT_CODES)
+def reproduce(
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="iap: the 2016 report on the IAP trial.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder to write; replaced if a reproduction is in it.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the records.  [default: data/synthetic/REPORT]")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a number differs and nobody knows why.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Reproduce a published report from records, and hold every number against its print.
+
+    Begin with DIR/reproduction.html. The records that come with the repository are of people who do
+    not exist, tuned to print as the report does; data/synthetic/iap/README.md says how.
+
+    Example: trialimpact reproduce iap --out reproduced --strict
+    """
+    from trialimpact.output import check_destination
+    from trialimpact.reproduce.run import MARK, reproduce_report, write_reproduction
+
+    check_destination(out, MARK)
+    found = reproduce_report(report, data or Path("data") / "synthetic" / report, progress=not quiet)
+    if not quiet:
+        typer.echo("drawing and writing", err=True)
+    write_reproduction(found, out)
+    for line in found.headlines():
+        typer.echo(line)
+    typer.echo(repr(found.comparison))
+    for row in (*found.comparison.slips, *found.comparison.unexplained):
+        typer.echo(f"  {row.id}: printed {row.printed}, computed {row.computed_printed or 'nothing'}. {row.note}")
+    typer.echo(f"written to {out}; start with {out / 'reproduction.html'}")
+    if strict and found.comparison.unexplained:
+        raise typer.Exit(1)
+
+
+@app.command("lint-report", epilog=EXIT_CODES)
+def lint_report_command(
+    report: Annotated[
+        str,
+        typer.Argument(metavar="FILE.csv", help="Printed numbers, or one that comes along: iap_2016, weekly_wsr_2018."),
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="Show the checks that agree, too.")] = False,
+) -> None:
+    """Check a report's own arithmetic: sums, shares, intervals, stars, sample ratios, rounding.
+
+    A row a printed number; docs/reproduce.md describes the columns. Exits 1 if any are inconsistent.
+
+    Example: trialimpact lint-report numbers.csv
+    """
+    from trialimpact.reproduce.lint import lint_report
+    from trialimpact.reproduce.published import read_published
+
+    is_file = report.endswith(".csv") or Path(report).is_file()
+    lint = lint_report(read_published(Path(report) if is_file else report))
+    for finding in lint.findings:
+        if everything or finding.verdict != "consistent":
+            typer.echo(f"{finding.verdict}: {finding.id}: {finding.check}: {finding.says}")
+    typer.echo(repr(lint))
+    if lint.slips:
         raise typer.Exit(1)
 
 

@@ -54,7 +54,7 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     >>> sorted(path.name for path in write_analysis(analyse_trial(trial.protocol, trial.tables), out).glob("*.csv"))
     ['allocation.csv', 'audit.csv', 'balance.csv', 'estimates.csv', 'flow.csv', 'quarantined.csv']
     """
-    return write_whole(Path(out), lambda folder: _write_files(analysis, folder), mark=RAW_MARK)
+    return write_whole(Path(out), lambda folder: fill_folder(analysis, folder), mark=RAW_MARK)
 
 
 def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
@@ -141,7 +141,8 @@ def _swap(building: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_files(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
+def fill_folder(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
+    """Write the files of an analysis into an empty folder; return what its manifest says."""
     frames = {
         "estimates.csv": analysis.to_frame(),
         "flow.csv": analysis.sample.flow.to_frame(),

@@ -14,7 +14,8 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "intervals", "loaders", "spells", "allocation", "flow", "sample", "groups", "panel",
-    "tally", "moments", "archive", "estimators", "report", "analysis", "output", "baseline", "synthetic", "cli",
+    "tally", "moments", "archive", "estimators", "report", "analysis", "output", "baseline", "reproduce",
+    "synthetic", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
@@ -25,7 +26,10 @@ INSIDE = {
         "subgroups", "balance",
     ],
     "report": ["rounding", "words", "tables", "figures"],
-    "synthetic": ["histories", "tables", "trial"],
+    "reproduce": [
+        "windows", "published", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
+    ],
+    "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap"],
 }  # fmt: skip
 LATE = {("protocol", "model", "read"), ("protocol", "consistency", "model")}
 """Imports inside a function or for types only, that go up within a room: said here, by name."""

@@ -8,7 +8,7 @@ from trialimpact.estimators.contrast import compare
 from trialimpact.estimators.effects import Effects, finish_effects
 from trialimpact.estimators.variance import cumulative_variance, daily_variance
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast
+from trialimpact.protocol import Contrast, CumulativeInterval
 
 
 def estimate_cumulative(
@@ -18,6 +18,7 @@ def estimate_cumulative(
     subgroup: str = "all",
     *,
     stratified: bool = False,
+    interval: CumulativeInterval | None = None,
 ) -> Effects:
     """Difference in days with the outcome over the first H days, for every H.
 
@@ -35,6 +36,8 @@ def estimate_cumulative(
         "all", or a subgroup of the protocol.
     stratified : bool
         Contrast within strata, weighted by the stratum's analysed claimants (M6).
+    interval : {"wald", "accumulated"}, optional
+        In place of the protocol's `cumulative_interval`.
 
     Returns
     -------
@@ -48,8 +51,8 @@ def estimate_cumulative(
 
     Notes
     -----
-    With `cumulative_interval = "accumulated"` the daily limits are added up instead: conservative,
-    too wide (methods page, M3), and for comparison with publications that did so.
+    "wald" is the valid interval. "accumulated" adds up the daily limits instead: conservative, too
+    wide (methods page, M3), and for comparison with publications that did so.
     Source: methods page, M3 and M4. Cost: O(horizon²), whatever the number of claimants.
 
     Examples
@@ -64,7 +67,8 @@ def estimate_cumulative(
     n_days = analysis.max_horizon
     window = slice(-comparison.first_day, n_days - comparison.first_day)
     treatment, control = (each[window].cumsum() for each in comparison.shares())
-    if analysis.cumulative_interval == "accumulated":
+    interval = interval or analysis.cumulative_interval
+    if interval == "accumulated":
         std_error = np.sqrt(daily_variance(comparison))[window].cumsum()
     else:
         std_error = np.sqrt(cumulative_variance(comparison, n_days))
@@ -74,5 +78,5 @@ def estimate_cumulative(
         means=(treatment, control),
         n=comparison.ever_followed(n_days),
         std_error=std_error,
-        interval=analysis.cumulative_interval,
+        interval=interval,
     )

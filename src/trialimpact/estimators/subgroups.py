@@ -9,7 +9,7 @@ import pandas as pd
 from trialimpact.estimators.cumulative import estimate_cumulative
 from trialimpact.estimators.effects import Effect, Effects
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast
+from trialimpact.protocol import Contrast, CumulativeInterval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -47,6 +47,7 @@ def estimate_subgroups(
     contrast: str | Contrast | None = None,
     *,
     horizon_days: int | None = None,
+    interval: CumulativeInterval | None = None,
 ) -> SubgroupEffects:
     """Cumulative effect to one horizon for everyone and for each subgroup of the protocol.
 
@@ -55,7 +56,7 @@ def estimate_subgroups(
 
     Parameters
     ----------
-    moments, outcome, contrast
+    moments, outcome, contrast, interval
         As `estimate_cumulative`.
     horizon_days : int, optional
         Default: the longest horizon.
@@ -71,7 +72,10 @@ def estimate_subgroups(
     SubgroupEffects(on_benefit, iap; 273 days; ...)
     """
     horizon = moments.protocol.analysis.max_horizon if horizon_days is None else horizon_days
-    found = {name: estimate_cumulative(moments, outcome, contrast, name) for name in moments.protocol.subgroup_names}
+    found = {
+        name: estimate_cumulative(moments, outcome, contrast, name, interval=interval)
+        for name in moments.protocol.subgroup_names
+    }
     for effects in found.values():
         effects.effect(horizon)
     return SubgroupEffects(horizon_days=horizon, by_subgroup=found)

@@ -5,6 +5,7 @@ from trialimpact.protocol.explain import explain_protocol
 from trialimpact.protocol.model import (
     Characteristic,
     Contrast,
+    CumulativeInterval,
     Outcome,
     RoundingRule,
     SmallSample,
@@ -18,6 +19,7 @@ __all__ = [
     "Characteristic",
     "Condition",
     "Contrast",
+    "CumulativeInterval",
     "Outcome",
     "RoundingRule",
     "SmallSample",

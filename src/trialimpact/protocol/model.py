@@ -22,6 +22,7 @@ MAX_DAYS = 36_525
 
 Digit = Annotated[int, Field(ge=0, le=9)]
 SmallSample = Literal["cr0", "hc2", "cr1"]
+CumulativeInterval = Literal["wald", "accumulated"]
 RoundingRule = Literal["whole_from_10", "one_decimal", "two_decimals", "none"]
 
 
@@ -160,7 +161,7 @@ class Analysis(Part):
     conf_level: float = Field(default=0.95, ge=0.5, le=0.9999)
     critical_value: float | None = Field(default=None, gt=0, le=10, description="overrides the normal quantile")
     interval: Literal["wald", "newcombe"] = "wald"
-    cumulative_interval: Literal["wald", "accumulated"] = "wald"
+    cumulative_interval: CumulativeInterval = "wald"
     small_sample: SmallSample = "hc2"
     strata: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     clusters: Annotated[str, StringConstraints(min_length=1)] | None = None

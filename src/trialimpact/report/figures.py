@@ -13,7 +13,7 @@ import numpy as np
 from trialimpact.estimators import Effects, SubgroupEffects
 from trialimpact.estimators.contrast import Floats
 from trialimpact.report.rounding import printed, printed_percent
-from trialimpact.report.words import headline, interval_in_words
+from trialimpact.report.words import headline, interval_in_words, interval_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ class Picture:
         path = Path(path)
         metadata: dict[str, Any] = {"Description": self.alt_text}
         metadata |= {"Software": None} if path.suffix == ".png" else {"Date": None}
-        with _style():
+        with house_style():
             self.figure.savefig(path, metadata=metadata)
 
     def _repr_html_(self) -> str:
@@ -64,7 +64,7 @@ class Picture:
         import io
 
         stream = io.BytesIO()
-        with _style():
+        with house_style():
             self.figure.savefig(stream, format="png")
         data = base64.b64encode(stream.getvalue()).decode()
         return f'<img alt="{html.escape(self.alt_text)}" src="data:image/png;base64,{data}">'
@@ -74,8 +74,8 @@ def plot_daily(effects: Effects) -> Picture:
     """Daily shares of both arms, and below them their difference with its interval."""
     effects.require("daily")
     words = _words(effects)
-    with _style():
-        figure = _figure(6.4)
+    with house_style():
+        figure = new_figure(6.4)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         for values, colour, label in (
             (effects.mean_treatment, TREATMENT, words["treatment"]),
@@ -88,7 +88,7 @@ def plot_daily(effects: Effects) -> Picture:
         _draw_effect(below, effects, scale=100)
         below.set_ylabel("Difference\n(percentage points)")
         below.set_xlabel("Days from the index day")
-        _title(figure, f"{_capital(words['outcome'])}, day by day", _reading(effects))
+        title_above(figure, f"{capitalised(words['outcome'])}, day by day", _reading(effects))
         for axes in (above, below):
             _mark_index_day(axes, effects)
     return Picture(figure, _daily_alt_text(effects, words))
@@ -98,8 +98,8 @@ def plot_cumulative(effects: Effects) -> Picture:
     """Cumulative difference in days to every horizon, with its interval."""
     effects.require("cumulative")
     words = _words(effects)
-    with _style():
-        figure = _figure(4.4)
+    with house_style():
+        figure = new_figure(4.4)
         axes = figure.subplots()
         _draw_effect(axes, effects, scale=1)
         rule = effects.protocol.presentation.rounding
@@ -118,7 +118,7 @@ def plot_cumulative(effects: Effects) -> Picture:
             )
         axes.set_ylabel("Difference in days")
         axes.set_xlabel("Days followed (horizon)")
-        _title(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects))
+        title_above(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects))
     horizon = effects.protocol.analysis.max_horizon
     return Picture(figure, f"Line chart of the cumulative difference. {headline(effects, horizon)}")
 
@@ -130,8 +130,8 @@ def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
     protocol, words = everyone.protocol, _words(everyone)
     found = [subgroups.effect(name) for name in names]
     labels = [protocol.subgroup_words(name) for name in names]
-    with _style():
-        figure = _figure(1.9 + 0.36 * len(names))
+    with house_style():
+        figure = new_figure(1.9 + 0.36 * len(names))
         axes = figure.subplots()
         overall = found[0].estimate
         axes.axvline(0, color=QUIET, linewidth=1)
@@ -149,8 +149,8 @@ def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"Difference in days {words['outcome']} over {subgroups.horizon_days} days")
-        reading = f"{words['arms']}; {protocol.analysis.interval_words}; dashed: everyone"
-        _title(figure, f"Days {words['outcome']}, by subgroup", reading)
+        reading = f"{words['arms']}; {interval_name(everyone)}; dashed: everyone"
+        title_above(figure, f"Days {words['outcome']}, by subgroup", reading)
     rows = "; ".join(
         f"{label} {printed(effect.estimate, protocol.presentation.rounding)} ({interval_in_words(effect, protocol)})"
         for label, effect in zip(labels, found, strict=True)
@@ -160,17 +160,19 @@ def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def house_style() -> Iterator[None]:
+    """Draw in the house style."""
     import matplotlib as mpl
 
     with mpl.rc_context(cast(Any, _STYLE)):
         yield
 
 
-def _figure(height: float) -> Figure:
+def new_figure(height: float, width: float = 8.0) -> Figure:
+    """An empty figure of this size in inches, which needs no display."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(8.0, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _words(effects: Effects) -> dict[str, str]:
@@ -185,7 +187,7 @@ def _words(effects: Effects) -> dict[str, str]:
     }
 
 
-def _title(figure: Figure, title: str, reading: str) -> None:
+def title_above(figure: Figure, title: str, reading: str) -> None:
     """A title and how to read the picture, in a strip kept free above the axes."""
     height = figure.get_figheight()
     figure.text(0.01, 1 - 0.10 / height, title, ha="left", va="top", fontsize=13, fontweight="bold")
@@ -196,9 +198,8 @@ def _title(figure: Figure, title: str, reading: str) -> None:
 
 
 def _reading(effects: Effects) -> str:
-    level = effects.protocol.analysis.interval_words
-    name = {"wald": "Wald"}.get(effects.interval, effects.interval)
-    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {level} ({name})"
+    name = {"wald": " (Wald)", "newcombe": " (Newcombe)"}.get(effects.interval, "")
+    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {interval_name(effects)}{name}"
 
 
 def _draw_effect(axes: Axes, effects: Effects, scale: int) -> None:
@@ -257,5 +258,6 @@ def _share_excluding_zero(low: Floats, high: Floats) -> str:
     return f"The interval excludes zero on {n_clear} of {low.size} days."
 
 
-def _capital(text: str) -> str:
+def capitalised(text: str) -> str:
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -21,9 +21,9 @@ def printed(value: float, rule: RoundingRule) -> str:
     if rule == "none":
         return _signed(repr(float(value)))
     places = {"whole_from_10": 1, "one_decimal": 1, "two_decimals": 2}[rule]
-    text = _half_up(value, places)
+    text = half_up(value, places)
     if rule == "whole_from_10" and abs(Decimal(text)) >= 10:
-        text = _half_up(value, 0)
+        text = half_up(value, 0)
     return _signed(text)
 
 
@@ -39,7 +39,8 @@ def printed_p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _half_up(value: float, places: int) -> str:
+def half_up(value: float, places: int) -> str:
+    """A number with so many decimals; halves go away from zero."""
     exact = Decimal(repr(float(value)))
     return str(exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
 

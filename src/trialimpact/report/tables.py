@@ -8,6 +8,7 @@ from trialimpact.estimators import Balance, Effects, SubgroupEffects
 from trialimpact.flow import ALL, ParticipantFlow
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import printed, printed_p, printed_percent
+from trialimpact.report.words import interval_name
 
 
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def tabulate_horizons(effects: Effects) -> pd.DataFrame:
                 "Treatment: days": printed(effect.mean_treatment, rule),
                 "Control: days": printed(effect.mean_control, rule),
                 "Difference in days": printed(effect.estimate, rule),
-                _level(protocol): _interval(effect.conf_low, effect.conf_high, protocol),
+                interval_name(effects): _interval(effect.conf_low, effect.conf_high, protocol),
                 "p": printed_p(effect.p_value),
                 "Treatment: people": f"{effect.n_treatment:,}",
                 "Control: people": f"{effect.n_control:,}",
@@ -40,7 +41,8 @@ def tabulate_horizons(effects: Effects) -> pd.DataFrame:
 
 def tabulate_subgroups(subgroups: SubgroupEffects) -> pd.DataFrame:
     """Cumulative effect in each subgroup, everyone first."""
-    protocol = next(iter(subgroups.by_subgroup.values())).protocol
+    everyone = next(iter(subgroups.by_subgroup.values()))
+    protocol = everyone.protocol
     rows = []
     for name in subgroups.by_subgroup:
         effect = subgroups.effect(name)
@@ -50,7 +52,7 @@ def tabulate_subgroups(subgroups: SubgroupEffects) -> pd.DataFrame:
                 "Treatment: people": f"{effect.n_treatment:,}",
                 "Control: people": f"{effect.n_control:,}",
                 "Difference in days": printed(effect.estimate, protocol.presentation.rounding),
-                _level(protocol): _interval(effect.conf_low, effect.conf_high, protocol),
+                interval_name(everyone): _interval(effect.conf_low, effect.conf_high, protocol),
                 "p": printed_p(effect.p_value),
             }
         )
@@ -95,10 +97,6 @@ def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFram
             row[f"Received {arm}"] = f"{flow.n(stage, received_arm=arm):,}" if people else ""
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _level(protocol: TrialProtocol) -> str:
-    return protocol.analysis.interval_words
 
 
 def _interval(low: float, high: float, protocol: TrialProtocol) -> str:

@@ -28,7 +28,7 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
     if not can_be_judged(effect):
         apart = printed(effect.estimate, rule)
         return f"{arms}: a difference of {apart} days {outcome} over {horizon} days, of unknown precision."
-    interval = f"{protocol.analysis.interval_words} {interval_in_words(effect, protocol)}"
+    interval = f"{interval_name(effects)} {interval_in_words(effect, protocol)}"
     if excludes_zero(effect):
         size = printed(abs(effect.estimate), rule)
         more = "more" if effect.estimate > 0 else "fewer"
@@ -37,6 +37,12 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
         f"{arms}: no clear difference in days {outcome} over {horizon} days "
         f"(difference {printed(effect.estimate, rule)}; {interval})."
     )
+
+
+def interval_name(effects: Effects) -> str:
+    """What the intervals of these effects are: accumulated daily limits are not called an interval."""
+    words = effects.protocol.analysis.interval_words
+    return words.replace("interval", "daily limits added up", 1) if effects.interval == "accumulated" else words
 
 
 def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def claimants_table(rng: np.random.Generator, ninos: NDArray[np.str_], index_day
     return pd.DataFrame(
         {
             "claimant_id": ninos,
-            "birth_date": _dates(index_day - age_days),
+            "birth_date": dates_of(index_day - age_days),
             "gender": gender,
             "n_children": rng.poisson(0.25, size=n),
         }
@@ -61,7 +62,7 @@ def markers_table(
     frame = pd.DataFrame(
         {
             "claimant_id": ninos,
-            "marker_date": _dates(index_day + np.minimum(rng.integers(0, 15, size=n), last_day)),
+            "marker_date": dates_of(index_day + np.minimum(rng.integers(0, 15, size=n), last_day)),
             "marker": received,
             "office": rng.choice(np.array(protocol.recruitment.offices, dtype=object), size=n),
             "status": status,
@@ -151,19 +152,29 @@ def _as_extracted(rng: np.random.Generator, protocol: TrialProtocol, source: str
     """What the extract holds: nothing that starts later, no ends not yet known, rows in no order."""
     extract_day = _day(protocol.sources.spells[source].extract_date)
     spells = spells[spells["start"] < extract_day]
-    last_day = pd.Series(_dates(spells["end"].to_numpy() - 1), index=spells.index)
+    last_day = pd.Series(dates_of(spells["end"].to_numpy() - 1), index=spells.index)
     frame = pd.DataFrame(
         {
             "claimant_id": spells["claimant_id"],
             "benefit": spells["benefit"],
-            "start_date": _dates(spells["start"].to_numpy()),
+            "start_date": dates_of(spells["start"].to_numpy()),
             "end_date": last_day.where(spells["end"] <= extract_day, ""),
         }
     )
     return frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)
 
 
-def _dates(days: Integers) -> NDArray[Any]:
+def write_tables(protocol: TrialProtocol, tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table under its file's name, compressed where that ends in .gz; the same table, the same bytes."""
+    sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
+    for name, source in sources.items():
+        assert source is not None and source.file is not None  # noqa: S101
+        packed = {"method": "gzip", "compresslevel": 9, "mtime": 0} if source.file.endswith(".gz") else None
+        tables[name].to_csv(folder / source.file, index=False, lineterminator="\n", compression=packed)
+
+
+def dates_of(days: Integers) -> NDArray[Any]:
+    """Days since 1970-01-01 -> ISO dates."""
     return np.datetime_as_string(_EPOCH + days.astype("timedelta64[D]")).astype(object)
 
 

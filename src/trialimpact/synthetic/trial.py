@@ -23,6 +23,7 @@ from trialimpact.synthetic.tables import (
     employment_table,
     fake_ninos,
     markers_table,
+    write_tables,
 )
 
 FIRST_SPELL_FACTOR = 0.8
@@ -68,6 +69,7 @@ class SyntheticTrial:
     """Records, their protocol, and the truth. These people do not exist."""
 
     protocol: TrialProtocol
+    shipped_as: str
     tables: dict[str, pd.DataFrame]
     truth: Truth
 
@@ -92,15 +94,9 @@ class SyntheticTrial:
         from importlib import resources
 
         folder = Path(folder)
-        text = (resources.files("trialimpact") / "protocols" / "example.toml").read_text(encoding="utf-8")
+        text = (resources.files("trialimpact") / "protocols" / f"{self.shipped_as}.toml").read_text(encoding="utf-8")
         (folder / "protocol.toml").write_text(text, encoding="utf-8")
-        for name, source in {
-            "claimants": self.protocol.sources.claimants,
-            "markers": self.protocol.sources.markers,
-            **self.protocol.sources.spells,
-        }.items():
-            assert source is not None and source.file is not None  # noqa: S101
-            self.tables[name].to_csv(folder / source.file, index=False)
+        write_tables(self.protocol, self.tables, folder)
         self.truth.to_frame().to_csv(folder / "truth.csv", index=False)
         return {"people": "invented: nobody in these files exists"}
 
@@ -155,6 +151,7 @@ def simulate_trial(
     }
     return SyntheticTrial(
         protocol=protocol,
+        shipped_as="example",
         tables={
             "claimants": claimants_table(rng, ninos, index_day),
             "markers": markers_table(rng, protocol, ninos, index_day, claim_ends - 1),

@@ -1,0 +1,79 @@
+"""One page that shows a reproduction beside the print: it stands alone, without network or script."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from trialimpact.report.figures import Picture, house_style
+from trialimpact.report.tables import tabulate_flow
+from trialimpact.report.words import excludes_zero, interval_in_words
+from trialimpact.reproduce.iap import TABLES
+from trialimpact.reproduce.reproduction import Reproduction, with_interval
+
+
+def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], path: Path) -> None:
+    """Write the page."""
+    import jinja2
+
+    template = (resources.files("trialimpact") / "reproduce" / "document.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page = environment.from_string(template).render(
+        name=reproduction.analysis.protocol.name,
+        comparison=reproduction.comparison,
+        frame=reproduction.comparison.to_frame().to_dict("records"),
+        headlines=list(reproduction.headline_rows()),
+        tables=[_subgroup_table(reproduction, outcome) for outcome in TABLES],
+        balance=list(_balance_rows(reproduction)),
+        flow=tabulate_flow(reproduction.analysis.sample.flow, reproduction.analysis.protocol),
+        lint=reproduction.lint,
+        pictures={name: {"src": _as_png(each), "alt": each.alt_text} for name, each in pictures.items()},
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _subgroup_table(reproduction: Reproduction, outcome: str) -> dict[str, Any]:
+    """A row a subgroup: printed, computed, the valid interval, and whether the two agree about zero."""
+    subgroups, valid = reproduction.printed_effects()[outcome], reproduction.valid[outcome]
+    protocol = reproduction.analysis.protocol
+    published = [number for number in reproduction.published if number.id.startswith(f"{TABLES[outcome]}.")]
+    rows = []
+    for number, name in zip(published, subgroups.by_subgroup, strict=True):
+        one, other = subgroups.effect(name), valid.effect(name)
+        rows.append(
+            {
+                "label": number.item,
+                "printed": f"{number.printed} ({number.lower}, {number.upper})".replace("-", "−"),
+                "computed": with_interval(subgroups, name),
+                "n": f"{one.n_treatment:,} / {one.n_control:,}",
+                "valid": interval_in_words(other, protocol),
+                "wider": f"{one.std_error / other.std_error:.2f}",
+                "newly": excludes_zero(other) and not excludes_zero(one),
+            }
+        )
+    return {"title": f"{published[0].section}: days {protocol.outcome(outcome).words}", "rows": rows}
+
+
+def _balance_rows(reproduction: Reproduction) -> Iterator[dict[str, Any]]:
+    """Table 6.1: printed and computed shares of both arms, and their stars."""
+    found = {row.id: row for row in reproduction.comparison.rows}
+    for number in reproduction.published:
+        if number.against:
+            row, other, star = found[number.id], found[number.against], found[f"{number.id}.star"]
+            yield {
+                "label": number.item,
+                "printed": (row.printed, other.printed, star.printed == "*"),
+                "computed": (row.computed_printed, other.computed_printed, star.computed_printed == "*"),
+                "matches": row.matches and other.matches and star.matches,
+            }
+
+
+def _as_png(picture: Picture) -> str:
+    stream = io.BytesIO()
+    with house_style():
+        picture.figure.savefig(stream, format="png", dpi=110)
+    return base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,117 @@
+"""A whole report, reproduced from records: analysed by the ordinary calls, then held against its print."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from trialimpact.analysis import analyse_trial
+from trialimpact.errors import OutputError, TrialWarning, unknown_name, worded
+from trialimpact.estimators import estimate_subgroups
+from trialimpact.loaders import load_records
+from trialimpact.output import fill_folder, write_whole
+from trialimpact.protocol import shipped_protocol
+from trialimpact.reproduce.comparison import compare_published
+from trialimpact.reproduce.document import write_document
+from trialimpact.reproduce.figures import draw_all
+from trialimpact.reproduce.iap import compute_iap
+from trialimpact.reproduce.lint import lint_report
+from trialimpact.reproduce.published import read_published
+from trialimpact.reproduce.reproduction import Reproduction
+
+REPORTS = {"iap": "iap_2016"}
+"""Protocols whose report can be reproduced, and the published numbers of each."""
+
+MARK = "reproduction"
+
+
+def reproduce_report(name: str, data: str | Path, *, progress: bool = False) -> Reproduction:
+    """Analyse the records of a published trial and hold every number against the report.
+
+    The analysis is `analyse_trial` of the shipped protocol: it reads records and no published number.
+
+    Parameters
+    ----------
+    name : "iap"
+    data : folder with the protocol's tables, such as data/synthetic/iap of the repository
+    progress : show progress on stderr
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    ProtocolError
+        No such report.
+    OutputError
+        The folder does not exist.
+    RecordError, DesignError
+        As `analyse_trial`.
+
+    Examples
+    --------
+    >>> from trialimpact.synthetic import simulate_iap
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = simulate_iap(seed=1, n_people=2_000).write(folder)
+    >>> reproduce_report("iap", folder)
+    Reproduction(Intensive Activity Programme, 2015: Comparison(... of 262 published numbers print alike; ...))
+    """
+    if name not in REPORTS:
+        raise unknown_name("reproduction", name, REPORTS, where="trialimpact")
+    if not Path(data).is_dir():
+        remedy = "run in a clone of the repository, or name the folder of the records (--data)"
+        raise OutputError(worded(f"{data}: no such folder of records.", remedy=remedy))
+    protocol, published = shipped_protocol(name), read_published(REPORTS[name])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrialWarning)
+        analysis = analyse_trial(protocol, folder=data, progress=progress)
+        valid = {
+            each.name: estimate_subgroups(analysis.moments, each.name, interval="wald") for each in protocol.outcomes
+        }
+    computed = compute_iap(analysis, load_records(protocol, folder=data))
+    return Reproduction(
+        published=published,
+        analysis=analysis,
+        valid=valid,
+        comparison=compare_published(published, computed),
+        lint=lint_report(published),
+    )
+
+
+def write_reproduction(reproduction: Reproduction, out: str | Path) -> Path:
+    """Write a reproduction into a folder, whole or not at all; begin with `reproduction.html`.
+
+    Files: `reproduction.html`, `comparison.csv`, `intervals.csv`, `curves.csv`, `lint.csv`, `figures/`,
+    `manifest.json`, and in `analysis/` what `write_analysis` writes.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+    return write_whole(Path(out), lambda folder: _fill(reproduction, folder), mark=MARK)
+
+
+def _fill(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
+    frames = {
+        "comparison.csv": reproduction.comparison.to_frame(),
+        "intervals.csv": reproduction.intervals(),
+        "curves.csv": reproduction.curves(),
+        "lint.csv": reproduction.lint.to_frame(),
+    }
+    for name, frame in frames.items():
+        frame.to_csv(folder / name, index=False, lineterminator="\n")
+    (folder / "figures").mkdir()
+    pictures = draw_all(reproduction)
+    for name, picture in pictures.items():
+        picture.save(folder / "figures" / f"{name}.png")
+    alt_texts = {f"{name}.png": picture.alt_text for name, picture in pictures.items()}
+    text = json.dumps(alt_texts, indent=2, ensure_ascii=False)
+    (folder / "figures" / "alt_text.json").write_text(text + "\n", encoding="utf-8")
+    write_document(reproduction, pictures, folder / "reproduction.html")
+    (folder / "analysis").mkdir()
+    return fill_folder(reproduction.analysis, folder / "analysis")
