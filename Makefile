@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format lint types doctest notebooks docs test-slow test-system test-pandas3 bench clean
+.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-pandas3 bench clean
 
 help: ## say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
@@ -18,13 +18,13 @@ $(VENV)/.dev: $(VENV)/.base
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/.base ## simulate a small trial with known truth, analyse it, show both
-	$(BIN)/python examples/demo.py demo
+demo: $(VENV)/.base ## the 2016 evaluation from records: every table and figure beside the print
+	$(BIN)/trialimpact reproduce iap --out demo
 
 test: $(VENV)/.dev ## the tests
 	$(BIN)/pytest -n 2
 
-check: lint types test doctest notebooks docs ## everything that CI runs
+check: lint types test doctest reproduction notebooks docs ## everything that CI runs
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -37,6 +37,18 @@ types: $(VENV)/.dev
 
 doctest: $(VENV)/.dev ## every example in a docstring
 	$(BIN)/pytest --doctest-modules src -o addopts="-q --import-mode=importlib" -o doctest_optionflags="ELLIPSIS NORMALIZE_WHITESPACE"
+
+reproduction: $(VENV)/.dev ## the 2016 evaluation, strictly, and every number as in the baseline
+	$(BIN)/trialimpact reproduce iap --out build/iap --strict --quiet
+	$(BIN)/trialimpact check build/iap --against data/synthetic/iap/baseline
+
+iap-records: $(VENV)/.base ## simulate and tune the records in data/synthetic/iap (a minute)
+	$(BIN)/python tools/iap/build.py --seed 2015 --out data/synthetic/iap
+
+iap-baseline: $(VENV)/.base ## make what it computes now the baseline: look at `make reproduction` first
+	$(BIN)/trialimpact reproduce iap --out build/iap --strict --quiet
+	cd build/iap && cp comparison.csv intervals.csv curves.csv ../../data/synthetic/iap/baseline/
+	cd build/iap/analysis && cp flow.csv allocation.csv balance.csv audit.csv ../../../data/synthetic/iap/baseline/analysis/
 
 notebooks: $(VENV)/.dev ## run every notebook, which is stored without output
 	$(BIN)/python tools/run_notebooks.py
@@ -60,4 +72,4 @@ bench: $(VENV)/.dev ## measure against exploding to claimant-days, in one run
 	$(BIN)/python benchmarks/explode.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-pandas3 demo docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-pandas3 demo build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -136,7 +136,7 @@ def _benefit_figures(daily: Effects) -> Iterator[tuple[str, float]]:
     yield "fig62.wk12_lo", float(weeks.min())
     yield "fig62.wk12_hi", float(weeks.max())
     clear = daily.at[(daily.at >= WEEK_5) & ((daily.conf_low > 0) | (daily.conf_high < 0))]
-    yield "fig62.months", (float(clear.max()) + 1) / DAYS_A_MONTH
+    yield "fig62.months", (float(clear.max(initial=-1)) + 1) / DAYS_A_MONTH
 
 
 def _work_figures(daily: Effects) -> Iterator[tuple[str, float]]:

@@ -117,7 +117,9 @@ class _Report:
 
 
 def _windows(number: PublishedNumber) -> Iterator[tuple[str, Window]]:
-    rule: PrintRule = "whole_from_10" if number.rounding == "whole_from_10" else "decimals"
+    rule: PrintRule = "exact" if number.unit == "n" else "decimals"
+    if number.rounding == "whole_from_10":
+        rule = "whole_from_10"
     yield number.id, printed_window(number.printed, rule)
     for part in ("lower", "upper"):
         if text := getattr(number, part):
@@ -186,7 +188,7 @@ def _sample_ratio(number: PublishedNumber, report: _Report) -> Iterator[Finding]
     """Two counts that fair allocation would make alike."""
     if not number.ratio_to:
         return
-    one, other = (report.size(key) for key in (number.id, number.ratio_to))
+    one, other = (sum(report.window(key)) / 2 for key in (number.id, number.ratio_to))
     z = abs(one - other) / math.sqrt(one + other)
     p = math.erfc(z / math.sqrt(2))
     text = f"{one:,.0f} and {other:,.0f}: p = {p:.2g} if allocation was even"

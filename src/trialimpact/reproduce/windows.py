@@ -9,8 +9,8 @@ from typing import Literal
 
 from trialimpact.errors import RecordError, worded
 
-PrintRule = Literal["decimals", "whole_from_10"]
-"""Rounded to the decimals printed; or whole numbers from 10 up and one decimal below."""
+PrintRule = Literal["decimals", "whole_from_10", "exact"]
+"""Rounded to the decimals printed; whole numbers from 10 up and one decimal below; a count."""
 
 Window = tuple[float, float]
 EPOCH = dt.date(1970, 1, 1)
@@ -37,14 +37,14 @@ def printed_window(printed: str, rule: PrintRule = "decimals") -> Window:
     text = printed.strip().replace("−", "-").removesuffix("%")
     if re.search("[A-Za-z]{3}", text):
         return _date_window(text)
-    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text):
-        whole = float(text.replace(",", ""))
-        return whole, whole
+    grouped = re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text)
     try:
-        value = Decimal(text)
+        value = Decimal(text.replace(",", "") if grouped else text)
     except InvalidOperation:
         remedy = 'write it as printed: "-11", "8.4%", "5,720", "16 March 2015"'
         raise RecordError(worded("a printed number cannot be read as a number or a date.", remedy=remedy)) from None
+    if grouped or rule == "exact":
+        return float(value), float(value)
     exponent = value.as_tuple().exponent
     half = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0) / 2
     low, high = value - half, value + half
