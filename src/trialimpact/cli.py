@@ -53,6 +53,13 @@ def _options(
     """What stands before the command."""
 
 
+class InventedTrial(StrEnum):
+    """Which trial to invent records for, by its shipped protocol."""
+
+    example = "example"
+    iap = "iap"
+
+
 class BrokenRuleChoice(StrEnum):
     """What to do with rows that break a rule."""
 
@@ -199,15 +206,18 @@ def simulate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
     claimants: Annotated[int, typer.Option(min=20, max=1_000_000, help="People with a marker.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
+    like: Annotated[
+        InventedTrial, typer.Option(help="A small example, or records like those of the 2015 IAP trial.")
+    ] = InventedTrial.example,
 ) -> None:
     """Write the records of an invented trial, its protocol and the truth.
 
     Example: trialimpact simulate --out trial; trialimpact analyse trial/protocol.toml --out results
     """
     from trialimpact.output import write_whole
-    from trialimpact.synthetic import simulate_trial
+    from trialimpact.synthetic import simulate_iap, simulate_trial
 
-    trial = simulate_trial(claimants, seed=seed)
+    trial = simulate_iap(claimants, seed=seed) if like is InventedTrial.iap else simulate_trial(claimants, seed=seed)
     write_whole(out, trial.write, mark="synthetic")
     typer.echo(f"{trial!r} written to {out}; nobody in it exists")
 

@@ -18,7 +18,7 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/reproduce.md"])
 @pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 def test_python(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "data", tmp_path / "data")
@@ -58,6 +58,20 @@ def test_every_key_of_a_protocol_is_explained() -> None:
 
 def test_every_target_of_the_makefile_that_pages_name_exists() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    for page in ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/performance.md"):
+    for page in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/tutorial.md",
+        "docs/performance.md",
+        "docs/reproduce.md",
+        "data/synthetic/iap/README.md",
+    ):
         named = set(re.findall(r"(?:`| {4})make ([a-z0-9-]+)", (ROOT / page).read_text()))
         assert named <= targets, page
+
+
+def test_every_column_of_published_numbers_is_explained() -> None:
+    from trialimpact.reproduce.published import COLUMNS
+
+    page = (ROOT / "docs" / "reproduce.md").read_text()
+    assert all(f"`{column}`" in page for column in COLUMNS)

@@ -32,7 +32,7 @@ def test_reproduce_says_the_headline_beside_the_print_and_replaces_its_own_folde
 
 
 def test_other_records_are_unexplained_and_strict_says_so(tmp_path: Path) -> None:
-    simulate_iap(seed=3, n_people=1_500).write(tmp_path)
+    simulate_iap(1_500, seed=3).write(tmp_path)
     done = run("reproduce", "iap", "--out", tmp_path / "out", "--data", tmp_path, "--strict", "--quiet")
     assert done.returncode == 1
     assert "flow.records: printed 18,486" in done.stdout

@@ -18,7 +18,7 @@ OUTCOMES = ("on_benefit", "employed")
 
 
 def test_the_same_seed_gives_the_same_records_and_another_seed_others() -> None:
-    one, again, other = (simulate_iap(seed, n_people=200) for seed in (1, 1, 2))
+    one, again, other = (simulate_iap(200, seed=seed) for seed in (1, 1, 2))
     for name, table in one.tables.items():
         assert table.equals(again.tables[name])
         assert not table.equals(other.tables[name])
@@ -71,7 +71,7 @@ def scatter(runs: int, n_people: int) -> np.ndarray:
     """Standardised errors of many trials, shape (runs, outcomes)."""
     errors = []
     for seed in range(runs):
-        trial = simulate_iap(1_000 + seed, n_people=n_people)
+        trial = simulate_iap(n_people, seed=1_000 + seed)
         moments = trial.moments()
         row = []
         for outcome in OUTCOMES:

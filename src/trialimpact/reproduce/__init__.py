@@ -1,6 +1,7 @@
 """Published reports: reproduce their numbers, and check their arithmetic. No stage of the analysis imports this."""
 
 from trialimpact.reproduce.comparison import Comparison, compare_published
+from trialimpact.reproduce.figures import plot_reproduction
 from trialimpact.reproduce.lint import Lint, lint_report
 from trialimpact.reproduce.published import PublishedNumber, read_published
 from trialimpact.reproduce.reproduction import Reproduction
@@ -14,6 +15,7 @@ __all__ = [
     "Reproduction",
     "compare_published",
     "lint_report",
+    "plot_reproduction",
     "printed_window",
     "read_published",
     "reproduce_report",

@@ -45,7 +45,7 @@ class Drawn:
         return low, high
 
 
-def draw_all(reproduction: Reproduction) -> dict[str, Picture]:
+def plot_reproduction(reproduction: Reproduction) -> dict[str, Picture]:
     """Figures 6.1 to 6.5, the two tables as a picture, and everything on one page, by file name."""
     drawn = Drawn(
         daily={daily.comparison.outcome: daily for daily, _ in reproduction.analysis.everyone()},

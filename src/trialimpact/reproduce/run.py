@@ -15,7 +15,7 @@ from trialimpact.output import fill_folder, write_whole
 from trialimpact.protocol import shipped_protocol
 from trialimpact.reproduce.comparison import compare_published
 from trialimpact.reproduce.document import write_document
-from trialimpact.reproduce.figures import draw_all
+from trialimpact.reproduce.figures import plot_reproduction
 from trialimpact.reproduce.iap import compute_iap
 from trialimpact.reproduce.lint import lint_report
 from trialimpact.reproduce.published import read_published
@@ -56,7 +56,7 @@ def reproduce_report(name: str, data: str | Path, *, progress: bool = False) -> 
     >>> from trialimpact.synthetic import simulate_iap
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> _ = simulate_iap(seed=1, n_people=2_000).write(folder)
+    >>> _ = simulate_iap(2_000, seed=1).write(folder)
     >>> reproduce_report("iap", folder)
     Reproduction(Intensive Activity Programme, 2015: Comparison(... of 262 published numbers print alike; ...))
     """
@@ -106,7 +106,7 @@ def _fill(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
     for name, frame in frames.items():
         frame.to_csv(folder / name, index=False, lineterminator="\n")
     (folder / "figures").mkdir()
-    pictures = draw_all(reproduction)
+    pictures = plot_reproduction(reproduction)
     for name, picture in pictures.items():
         picture.save(folder / "figures" / f"{name}.png")
     alt_texts = {f"{name}.png": picture.alt_text for name, picture in pictures.items()}

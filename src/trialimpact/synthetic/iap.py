@@ -29,7 +29,7 @@ EXTRA_MARKERS = 0.26
 """Further markers a person: errors and repeats."""
 
 
-def simulate_iap(seed: int, n_people: int = 14_508) -> SyntheticTrial:
+def simulate_iap(n_claimants: int = 14_508, *, seed: int) -> SyntheticTrial:
     """Records in the shape of the shipped protocol "iap", with a known truth.
 
     People come at random, are allocated by a random last digit, and live by daily chances of
@@ -39,10 +39,10 @@ def simulate_iap(seed: int, n_people: int = 14_508) -> SyntheticTrial:
 
     Parameters
     ----------
+    n_claimants : int
+        People with a marker, before the filters.
     seed : int
         The same seed gives the same records.
-    n_people : int
-        People with a marker, before the filters.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def simulate_iap(seed: int, n_people: int = 14_508) -> SyntheticTrial:
 
     Examples
     --------
-    >>> trial = simulate_iap(seed=1, n_people=500)
+    >>> trial = simulate_iap(500, seed=1)
     >>> trial.truth.cumulative("on_benefit", 273) < 0 < trial.truth.cumulative("employed", 273)
     True
     """
     rng = np.random.default_rng(seed)
-    people = draw_people(rng, n_people)
+    people = draw_people(rng, n_claimants)
     states = draw_careers(rng, chances_of(people, in_programme(people)))
-    n_extra = round(EXTRA_MARKERS * n_people)
+    n_extra = round(EXTRA_MARKERS * n_claimants)
     protocol = shipped_protocol("iap")
     return SyntheticTrial(
         protocol=protocol,
