@@ -47,7 +47,7 @@ iap-records: $(VENV)/.base ## simulate and tune the records in data/synthetic/ia
 
 iap-baseline: $(VENV)/.base ## make what it computes now the baseline: look at `make reproduction` first
 	$(BIN)/trialimpact reproduce iap --out build/iap --strict --quiet
-	cd build/iap && cp comparison.csv intervals.csv curves.csv ../../data/synthetic/iap/baseline/
+	cd build/iap && cp comparison.csv intervals.csv curves.csv lint.csv ../../data/synthetic/iap/baseline/
 	cd build/iap/analysis && cp flow.csv allocation.csv balance.csv audit.csv ../../../data/synthetic/iap/baseline/analysis/
 
 notebooks: $(VENV)/.dev ## run every notebook, which is stored without output

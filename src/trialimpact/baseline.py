@@ -27,6 +27,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "balance.csv": ("contrast", "characteristic", "level", "kind", "test"),
     "audit.csv": ("table", "rule", "severity"),
     "comparison.csv": ("id",),
+    "lint.csv": ("id", "check"),
     "quarantined.csv": ("table", "row", "rule"),
 }  # fmt: skip
 """What names a row of each file; every other column is compared."""
@@ -77,7 +78,7 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
     moved: list[Moved] = []
     for name in names:
         if (folder / name).is_file():
-            moved += _compare(name, _read(folder / name), _read(baseline / name), (rtol, atol))
+            moved += _compare_files(name, folder, baseline, (rtol, atol))
         else:
             moved.append(Moved(file=str(name), row="file", column="file", baseline="there", now="missing"))
     return moved + _compare_moments(folder, baseline)
@@ -92,6 +93,15 @@ def _read(path: Path) -> pd.DataFrame:
                 f"{path}: cannot be read ({type(error).__name__}).", remedy="write it again with `trialimpact analyse`"
             )
         ) from None
+
+
+def _compare_files(name: Path, folder: Path, baseline: Path, tolerance: tuple[float, float]) -> list[Moved]:
+    now, then = _read(folder / name), _read(baseline / name)
+    try:
+        return _compare(name, now, then, tolerance)
+    except (KeyError, ValueError, OverflowError):
+        says = f"{name}: its rows cannot be told apart by {', '.join(KEYS[name.name])}"
+        raise OutputError(worded(f"{says}.", remedy="write both folders with trialimpact")) from None
 
 
 def _compare(path: Path, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:
@@ -136,15 +146,14 @@ def _named(row: dict[Hashable, Any], keys: list[str]) -> str:
 
 
 def _compare_moments(folder: Path, baseline: Path) -> list[Moved]:
-    name = "moments.npz"
-    if not (baseline / name).is_file():
-        return []
-    if not (folder / name).is_file():
-        return [Moved(file=name, row="file", column="file", baseline="there", now="missing")]
-    if load_moments(folder / name) == load_moments(baseline / name):
-        return []
-    return [
-        Moved(
-            file=name, row="moments", column="a count, or the protocol,", baseline="as in the baseline", now="another"
-        )
-    ]
+    """Every file of moments of the baseline, wherever it lies in it."""
+    moved = []
+    for name in sorted(path.relative_to(baseline) for path in baseline.rglob("moments.npz")):
+        if not (folder / name).is_file():
+            moved.append(Moved(file=str(name), row="file", column="file", baseline="there", now="missing"))
+        elif load_moments(folder / name) != load_moments(baseline / name):
+            what = "a count, or the protocol,"
+            moved.append(
+                Moved(file=str(name), row="moments", column=what, baseline="as in the baseline", now="another")
+            )
+    return moved

@@ -67,6 +67,9 @@ class BrokenRuleChoice(StrEnum):
     quarantine = "quarantine"
 
 
+UNEXPLAINED_SHOWN = 10
+"""Of a reproduction that misses, so many numbers are told; the rest are in its files."""
+
 ProtocolFile = Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The trial, as TOML.")]
 
 
@@ -164,11 +167,17 @@ def reproduce(
     if not quiet:
         typer.echo("drawing and writing", err=True)
     write_reproduction(found, out)
+    for message in found.analysis.warnings:
+        typer.echo(f"warning: {message}", err=True)
     for line in found.headlines():
         typer.echo(line)
-    typer.echo(repr(found.comparison))
-    for row in (*found.comparison.slips, *found.comparison.unexplained):
+    typer.echo(found.comparison.in_words())
+    for row in found.comparison.explained:
         typer.echo(f"  {row.id}: printed {row.printed}, computed {row.computed_printed or 'nothing'}. {row.note}")
+    for row in found.comparison.unexplained[:UNEXPLAINED_SHOWN]:
+        typer.echo(f"  unexplained: {row.id}: printed {row.printed}, computed {row.computed_printed or 'nothing'}")
+    if more := len(found.comparison.unexplained[UNEXPLAINED_SHOWN:]):
+        typer.echo(f"  and {more} more in {out / 'comparison.csv'}")
     typer.echo(f"written to {out}; start with {out / 'reproduction.html'}")
     if strict and found.comparison.unexplained:
         raise typer.Exit(1)
@@ -184,19 +193,26 @@ def lint_report_command(
 ) -> None:
     """Check a report's own arithmetic: sums, shares, intervals, stars, sample ratios, rounding.
 
-    A row a printed number; docs/reproduce.md describes the columns. Exits 1 if any are inconsistent.
+    A row a printed number; docs/reproduce.md describes the columns. Exits 1 if any are inconsistent, and 2
+    if the file cannot be read.
 
     Example: trialimpact lint-report numbers.csv
     """
     from trialimpact.reproduce.lint import lint_report
     from trialimpact.reproduce.published import read_published
 
-    is_file = report.endswith(".csv") or Path(report).is_file()
-    lint = lint_report(read_published(Path(report) if is_file else report))
-    for finding in lint.findings:
-        if everything or finding.verdict != "consistent":
-            typer.echo(f"{finding.verdict}: {finding.id}: {finding.check}: {finding.says}")
-    typer.echo(repr(lint))
+    is_path = "." in report or "/" in report
+    try:
+        lint = lint_report(read_published(Path(report) if is_path else report))
+    except RecordError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    for verdict, line in lint.in_words():
+        typer.echo(f"{verdict}: {line}")
+    for finding in lint.findings if everything else ():
+        if finding.verdict == "consistent":
+            typer.echo(f"consistent: {finding.check}: {finding.id}: {finding.says}")
+    typer.echo(f"{len(lint.findings)} checks, {len(lint.slips)} inconsistent")
     if lint.slips:
         raise typer.Exit(1)
 
@@ -204,7 +220,7 @@ def lint_report_command(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
-    claimants: Annotated[int, typer.Option(min=20, max=1_000_000, help="People with a marker.")] = 2_000,
+    claimants: Annotated[int, typer.Option(min=20, max=900_000, help="People with a marker.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
     like: Annotated[
         InventedTrial, typer.Option(help="A small example, or records like those of the 2015 IAP trial.")

@@ -16,7 +16,7 @@ from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.errors import OutputError, worded
 from trialimpact.loaders.files import file_sha256
-from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups
+from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
 from trialimpact.report.tables import (
     tabulate_balance,
     tabulate_flow,
@@ -165,22 +165,14 @@ def fill_folder(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
 
 def _write_figures(analysis: TrialAnalysis, folder: Path) -> dict[str, str]:
     """Draw and save every picture; return the alt text of each by file name."""
-    folder.mkdir()
-    alt_texts: dict[str, str] = {}
-
-    def save(picture: Picture, name: str) -> None:
-        picture.save(folder / f"{name}.png")
-        alt_texts[f"{name}.png"] = picture.alt_text
-
+    pictures: dict[str, Picture] = {}
     for daily, cumulative in analysis.everyone():
         stem = f"{daily.comparison.outcome}_{daily.comparison.contrast.name}"
-        save(plot_daily(daily), f"daily_{stem}")
-        save(plot_cumulative(cumulative), f"cumulative_{stem}")
+        pictures[f"daily_{stem}"] = plot_daily(daily)
+        pictures[f"cumulative_{stem}"] = plot_cumulative(cumulative)
         if analysis.protocol.subgroups:
-            save(plot_subgroups(analysis.subgroups(cumulative)), f"subgroups_{stem}")
-    text = json.dumps(alt_texts, indent=2, ensure_ascii=False)
-    (folder / "alt_text.json").write_text(text + "\n", encoding="utf-8")
-    return alt_texts
+            pictures[f"subgroups_{stem}"] = plot_subgroups(analysis.subgroups(cumulative))
+    return save_pictures(pictures, folder)
 
 
 def _summary(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> str:
@@ -216,6 +208,10 @@ def _reading(analysis: TrialAnalysis) -> Iterator[str]:
     yield "Later joiners are followed for fewer days: each day is among those followed that day."
     rule = protocol.analysis.small_sample
     yield f"Intervals are pointwise ({protocol.analysis.interval_words}); small-sample correction {rule}."
+    if protocol.analysis.cumulative_interval == "accumulated":
+        yield "Limits of days are daily limits added up, as a publication has them: conservative, and p with them."
+    if protocol.identifiers.synthetic:
+        yield "The protocol takes identifiers that are never issued: these may be people who do not exist."
     if protocol.subgroups:
         yield "Each subgroup is an estimate of its own; that intervals differ does not show that groups differ."
     for name, source in protocol.sources.spells.items():

@@ -27,7 +27,7 @@ INSIDE = {
     ],
     "report": ["rounding", "words", "tables", "figures"],
     "reproduce": [
-        "windows", "published", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
+        "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],
     "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap"],
 }  # fmt: skip

@@ -44,7 +44,11 @@ def test_each_end_and_star_is_compared_and_what_is_absent_does_not_match() -> No
 
 
 def test_a_known_slip_is_explained_and_not_forced() -> None:
-    found = compare_published([PublishedNumber(id="a", printed="3", slip="A range.")], {"a": 4.0})
+    number = PublishedNumber(id="a", printed="3", differs="A range.", differs_as="4")
+    found = compare_published([number], {"a": 4.0})
     assert not found.rows[0].matches
-    assert found.slips and not found.unexplained
+    assert found.explained and not found.unexplained
     assert found.rows[0].note == "A range."
+    # The reason explains the number that is known, and no other.
+    assert compare_published([number], {"a": 5.0}).unexplained
+    assert compare_published([number], {}).unexplained

@@ -24,11 +24,24 @@ def test_what_comes_along() -> None:
     ("text", "says"),
     [
         ("id,value\na,1\n", "no column printed"),
-        ("id,printed,colour\na,1,red\n", "nothing uses colour"),
+        ("id,printed,colour\na,1,red\n", "nothing uses 'colour'"),
         ("id,printed\na,1\na,2\n", "'a' stands twice"),
         ("id,printed\na,\n", "line 2"),
         ("id,printed\na,1,2\n", "line 2"),
-        ("", "no column id, printed"),
+        ("", "no column id or printed"),
+        ("id;printed\na;1\n", "no column id or printed"),
+        ("id,printed\n", "there are no rows"),
+        ("id,printed\na,3-4\nb,16/03/2015\n", "line 3"),
+        ("id,printed\na-b,1\n", "line 2: id 'a-b'"),
+        ("id,printed,star\na,1,yes\n", "star is 'yes', and may be 1, 0 or empty"),
+        ("id,printed,says\na,1,impct\n", "says is 'impct'"),
+        ("id,printed,rounding\na,1,nearest\n", "rounding is 'nearest'"),
+        ("id,printed,claimed_rounding\na,1,2 sig figs\n", "claimed_rounding is '2 sig figs'"),
+        ("id,printed,horizon_days\na,1,one year\n", "horizon_days is 'one year'"),
+        ("id,printed,unit\na,12.5,n\n", "unit n is of whole numbers"),
+        ("id,printed\na,5,000\n", "put numbers with commas in quotes"),
+        ('id,printed\na,"1\n', "not a CSV file"),
+        ("id,printed\na,\0\n", "not text"),
     ],
 )
 def test_a_file_that_is_wrong(text: str, says: str, tmp_path: Path) -> None:
@@ -37,8 +50,14 @@ def test_a_file_that_is_wrong(text: str, says: str, tmp_path: Path) -> None:
         read_published(tmp_path / "numbers.csv")
 
 
+def test_headers_and_cells_may_carry_spaces_and_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "numbers.csv").write_bytes("\ufeffid, printed\r\n a , 1 \r\n\r\n".encode())
+    (number,) = read_published(tmp_path / "numbers.csv")
+    assert (number.id, number.printed) == ("a", "1")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="FileNotFoundError"):
+    with pytest.raises(RecordError, match="No such file"):
         read_published(tmp_path / "numbers.csv")
 
 

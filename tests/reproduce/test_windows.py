@@ -26,7 +26,9 @@ REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "iap"
         ("9.7", "whole_from_10", (9.65, 9.75)),
         ("0.0", "whole_from_10", (-0.05, 0.05)),
         ("64%", "decimals", (63.5, 64.5)),
-        ("12,143", "decimals", (12143, 12143)),
+        ("12,143", "exact", (12143, 12143)),
+        ("1,234.5", "decimals", (1234.45, 1234.55)),
+        ("-1,200", "decimals", (-1200.5, -1199.5)),
         ("4806", "exact", (4806, 4806)),
         ("2 January 1970", "decimals", (1, 1)),
         ("January 1970", "decimals", (0, 30)),
@@ -51,9 +53,12 @@ def test_a_number_well_outside_prints_otherwise(value: float) -> None:
     assert printed(high + 1e-6, "whole_from_10") != text
 
 
-@pytest.mark.parametrize("text", ["eleven", "", "1,00", "31 February 2015", "--3", "1.2.3"])
+@pytest.mark.parametrize(
+    "text",
+    ["eleven", "", "1,00", "31 February 2015", "--3", "1.2.3", "1e3", "nan", "inf", "+5", "3-4", ".5", "٣", "9" * 20],
+)
 def test_what_is_no_number_is_an_error_with_a_remedy(text: str) -> None:
-    with pytest.raises(RecordError, match="remedy: write it as printed"):
+    with pytest.raises(RecordError, match="remedy: write"):
         printed_window(text)
 
 

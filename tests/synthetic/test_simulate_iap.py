@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from trialimpact import build_panel, build_sample, estimate_cumulative, load_records, merge_spells
+from trialimpact.errors import DesignError
 from trialimpact.protocol import shipped_protocol
 from trialimpact.synthetic import simulate_iap
 from trialimpact.synthetic.careers import BENEFIT, WORK, draw_careers, expected_shares
 from trialimpact.synthetic.iap import chances_of, draw_people, in_programme, truth_for
 from trialimpact.synthetic.people import deal
 from trialimpact.synthetic.registers import draw_pasts, fill_registers
+from trialimpact.synthetic.tables import fake_ninos
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 OUTCOMES = ("on_benefit", "employed")
@@ -57,7 +60,7 @@ def test_expected_shares_are_those_of_many_careers() -> None:
     assert np.abs(apart).max() < 5 * 0.5 / np.sqrt(60 * 200)
 
 
-def test_the_truth_is_the_same_for_every_seed() -> None:
+def test_the_truth_is_the_same_for_every_seed_to_half_a_day() -> None:
     truths = np.array([[simulate_truth(seed, outcome) for outcome in OUTCOMES] for seed in range(6)])
     assert np.ptp(truths, axis=0).max() < 0.6
     assert truths.mean(axis=0) == pytest.approx([-10.8, 9.7], abs=0.5)
@@ -82,14 +85,17 @@ def scatter(runs: int, n_people: int) -> np.ndarray:
 
 
 def within(z: np.ndarray) -> None:
-    """Mean 0 and variance 1, each within four of its own standard errors."""
+    """Mean 0, and a sum of squares that chi-square would have in all but one of ten thousand."""
     runs = len(z)
     assert (np.abs(z.mean(axis=0)) < 4 / np.sqrt(runs)).all()
-    assert (np.abs(z.var(axis=0) - 1) < 4 * np.sqrt(2 / runs)).all()
+    low, high = chi2.ppf([5e-5, 1 - 5e-5], runs)
+    squares = (z**2).sum(axis=0)
+    assert ((low < squares) & (squares < high)).all()
 
 
 def test_estimates_scatter_as_their_standard_errors_say() -> None:
-    within(scatter(24, 1_500))
+    """Standard errors 1.5 times too large or too small would not pass."""
+    within(scatter(60, 700))
 
 
 @pytest.mark.slow
@@ -105,3 +111,18 @@ def test_dealing_gives_exactly_the_counts_and_prefers_the_highest_scores() -> No
     assert (dealt[:500] == "yes").mean() > 0.9
     with pytest.raises(ValueError, match="counts for 3 people"):
         deal(rng, {"yes": 3}, score)
+
+
+def test_the_smallest_trials_have_records_too_and_what_is_too_small_or_large_is_said() -> None:
+    for seed in range(4):
+        assert len(simulate_iap(20, seed=seed).tables["claimants"]) == 20
+    with pytest.raises(DesignError, match="20 or more"):
+        simulate_iap(19, seed=1)
+    with pytest.raises(DesignError, match="at most 900,000"):
+        fake_ninos(np.random.default_rng(1), np.full(100_001, 3))
+
+
+def test_no_nino_is_two_peoples() -> None:
+    ninos = fake_ninos(np.random.default_rng(1), np.repeat(np.arange(10), 3_000))
+    assert len({nino[:8] for nino in ninos}) == 30_000
+    assert [int(nino[7]) for nino in ninos] == np.repeat(np.arange(10), 3_000).tolist()

@@ -11,6 +11,7 @@ moved by some days. What is written is records. The analysis reads the records a
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from choose import Bounds, Sums, choose
 from lives import tune_lives
 from scipy import sparse
 
+from trialimpact.loaders.files import file_sha256
 from trialimpact.protocol import shipped_protocol
 from trialimpact.synthetic.careers import BENEFIT, States, draw_careers
 from trialimpact.synthetic.iap import PUT_ELSEWHERE, chances_of, in_programme
@@ -29,6 +31,7 @@ from trialimpact.synthetic.people import (
     deal,
     draw_arrivals,
     draw_characteristics,
+    draw_count,
     draw_counts,
     repeat_score,
     shares_of_population,
@@ -58,6 +61,9 @@ def main() -> None:
     tables = fill_registers(rng, protocol, people, pasts, states, counts["records"] - own)
     given.out.mkdir(parents=True, exist_ok=True)
     write_tables(protocol, tables, given.out)
+    files = {path.name: file_sha256(path) for path in sorted(given.out.glob("*.csv.gz"))}
+    manifest = {"mark": "synthetic", "tuned_to": "iap", "seed": given.seed, "files": files}
+    (given.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     print(", ".join(f"{len(table):,} {name}" for name, table in tables.items()), "written to", given.out)
 
 
@@ -68,13 +74,13 @@ def draw_people_to(rng: np.random.Generator, counts: Numbers) -> pd.DataFrame:
     for arm in PUT_ELSEWHERE:
         wanted = counts[arm]
         status = deal(rng, wanted["status"], np.zeros(sum(wanted["status"].values())))
-        people = draw_arrivals(rng, status.size).assign(status=status)
+        people = draw_arrivals(rng, status.size, shipped_protocol("iap").recruitment).assign(status=status)
         people["digit"] = rng.integers(0, 5, size=status.size) + (5 if arm == "IAP" else 0)
         valid = people["status"].isin(["valid", "valid_too"]).to_numpy()
         failures = {name: share for name, share in population["linkage"].items() if name != "claim"}
-        people["linkage"] = deal(rng, draw_counts_of(rng, status.size, population["linkage"]), np.zeros(status.size))
+        people["linkage"] = deal(rng, draw_count(rng, status.size, population["linkage"]), np.zeros(status.size))
         n_failed = int(valid.sum()) - wanted["matched"]
-        linked = {"claim": wanted["matched"], **draw_counts_of(rng, n_failed, failures)}
+        linked = {"claim": wanted["matched"], **draw_count(rng, n_failed, failures)}
         people.loc[valid, "linkage"] = deal(rng, linked, np.zeros(int(valid.sum())))
         people["put_elsewhere"] = rng.random(status.size) < PUT_ELSEWHERE[arm]
         crossed = {True: wanted["put_elsewhere"], False: int(valid.sum()) - wanted["put_elsewhere"]}
@@ -89,12 +95,6 @@ def draw_people_to(rng: np.random.Generator, counts: Numbers) -> pd.DataFrame:
         people[name] = ""
         people.loc[who, name] = deal(rng, counts["everyone"][name], np.zeros(int(who.sum())))
     return _with_characteristics(rng, people, counts)
-
-
-def draw_counts_of(rng: np.random.Generator, n: int, shares: dict[str, float]) -> dict[str, int]:
-    """How many of n have each value, by chance."""
-    chance = np.array(list(shares.values()))
-    return dict(zip(shares, rng.multinomial(n, chance / chance.sum()).tolist(), strict=True))
 
 
 def _with_characteristics(rng: np.random.Generator, people: pd.DataFrame, counts: Numbers) -> pd.DataFrame:

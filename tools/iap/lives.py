@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from choose import Bounds, Sums, choose
 from scipy import sparse
 from targets import DESCRIBED, HORIZON, Key, Target, read_targets
 
+from trialimpact.protocol import shipped_protocol
 from trialimpact.synthetic.careers import BENEFIT, WORK, States, draw_careers
 from trialimpact.synthetic.iap import chances_of, in_programme
 from trialimpact.synthetic.people import DEPENDENT
 
 OUTCOMES = {"on_benefit": BENEFIT, "employed": WORK}
-FOLLOWED_TO = {"on_benefit": np.datetime64("2016-01-31"), "employed": np.datetime64("2016-01-18")}
+FOLLOWED_TO = {"on_benefit": "benefit", "employed": "employment"}
+"""The source whose extract ends an outcome's follow-up."""
+
 Z = 1.96
 MARGIN = 0.006
 """Windows are kept by this many days, so that no cell hangs on a rounding edge."""
 
 N_LIVES = 4
+MORE_ROUNDS = 9
 SHIFTS = ((0, -9, -5, -2, 2, 5, 9), (0, -3, -2, -1, 1, 2, 3), (0, -2, -1, 1, 2))
 PATH_COST = 0.3
 
@@ -32,7 +38,9 @@ def tune_lives(rng: np.random.Generator, people: pd.DataFrame, first: States) ->
     for _ in range(2):  # the half-widths are linear only near the present lives
         states, choice, missed = trial.tuned(states, lives, choice, targets)
         trial.say("other draws", states, first, missed, targets)
-    for shifts in SHIFTS:
+    for shifts in itertools.chain(SHIFTS, itertools.islice(itertools.cycle(SHIFTS), MORE_ROUNDS)):
+        if shifts == SHIFTS[0] and not trial.n_missed(states, targets):
+            break
         options = [shift_first_exit(states, people["lag"].to_numpy(), by) for by in shifts]
         states, _, missed = trial.tuned(states, options, np.zeros_like(choice), targets)
         trial.say(f"first exits moved by {max(shifts)} days at most", states, first, missed, targets)
@@ -84,7 +92,9 @@ class Trial:
         treated = in_programme(people)
         self.arms = (treated, ~treated)
         days = people["index_day"].to_numpy()[:, None] + np.arange(HORIZON)
-        self.followed = {outcome: days < date.astype(np.int64) for outcome, date in FOLLOWED_TO.items()}
+        sources = shipped_protocol("iap").sources.spells
+        ends = {outcome: np.datetime64(sources[source].extract_date, "D") for outcome, source in FOLLOWED_TO.items()}
+        self.followed = {outcome: days < end.astype(np.int64) for outcome, end in ends.items()}
         self.n = {
             outcome: [self.member[arm].T @ seen[arm] for arm in self.arms] for outcome, seen in self.followed.items()
         }

@@ -46,10 +46,10 @@ def read_targets() -> list[Target]:
     return found
 
 
-WEEK_5 = 34
+WEEK_5 = (28, 35)
 _CURVES = {
-    "on_benefit": {4: -0.05, 11: -0.35, 18: -1.75, 24: -4.1, 31: -6.3, 38: -6.5, 45: -6.1, 52: -5.7, 60: -5.3, 84: -4.4,
-                   125: -4.3, 143: -3.3, 165: -3.3, 180: -4.3, 240: -4.35, 256: -4.3, 272: -3.8},
+    "on_benefit": {4: -0.05, 11: -0.4, 18: -2.2, 24: -5.0, 28: -6.55, 31: -6.8, 35: -6.85, 42: -6.7, 52: -6.2, 62: -5.7,
+                   72: -5.2, 84: -4.3, 100: -4.15, 150: -4.0, 200: -3.8, 240: -3.75, 256: -3.45, 261: -3.0, 272: -2.8},
     "employed": {4: 0.05, 11: 0.25, 18: 1.3, 24: 2.9, 28: 4.2, 33: 4.6, 38: 4.15, 45: 3.95, 60: 3.88, 120: 3.9,
                  180: 4.0, 214: 4.05, 227: 3.2, 250: 3.2, 272: 3.6},
 }  # fmt: skip
@@ -68,16 +68,16 @@ def _described() -> Iterator[Target]:
     for outcome, knots in _CURVES.items():
         days = np.arange(HORIZON)
         curve = np.interp(days, list(knots), list(knots.values()))
-        weeks = [(first, first + 7, 0.12 if first < 60 else 0.2) for first in range(0, HORIZON, 7)]
-        for first, end, give in (*weeks, *((first, first + 28, 0.1) for first in range(28, HORIZON - 28, 28))):
+        weeks = [(first, first + 7, 0.12 if first < 60 else 0.25) for first in range(0, HORIZON, 7)]
+        for first, end, give in weeks:
             middle = float(curve[first:end].mean())
             yield Target({(outcome, "all", "days", first, end): 100 / (end - first)}, middle - give, middle + give)
     for (outcome, group), (low, high) in _REPEAT.items():
         for first in range(28, HORIZON, 7):
             yield Target({(outcome, group, "days", first, first + 7): 100 / 7}, low, high)
-    week_5 = ("on_benefit", "all", "days", WEEK_5, WEEK_5 + 1)
-    yield Target({week_5: 100.0}, -6.79, -6.71)
-    yield Target({week_5: 100.0, ("on_benefit", "all", "width", WEEK_5, WEEK_5 + 1): -100.0}, -8.54, -8.46)
+    days, width = (("on_benefit", "all", kind, *WEEK_5) for kind in ("days", "width"))
+    yield Target({days: 100 / 7}, -6.82, -6.68)
+    yield Target({days: 100 / 7, width: -100 / 7}, -8.54, -8.46)
 
 
 DESCRIBED = list(_described())

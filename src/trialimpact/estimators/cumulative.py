@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from trialimpact.errors import unknown_name
 from trialimpact.estimators.contrast import compare
 from trialimpact.estimators.effects import Effects, finish_effects
 from trialimpact.estimators.variance import cumulative_variance, daily_variance
@@ -47,7 +50,7 @@ def estimate_cumulative(
     Raises
     ------
     ProtocolError, DesignError
-        As `compare`.
+        As `compare`; or there is no such interval.
 
     Notes
     -----
@@ -67,7 +70,9 @@ def estimate_cumulative(
     n_days = analysis.max_horizon
     window = slice(-comparison.first_day, n_days - comparison.first_day)
     treatment, control = (each[window].cumsum() for each in comparison.shares())
-    interval = interval or analysis.cumulative_interval
+    interval = analysis.cumulative_interval if interval is None else interval
+    if interval not in get_args(CumulativeInterval):
+        raise unknown_name("interval", str(interval), get_args(CumulativeInterval), where="estimate_cumulative")
     if interval == "accumulated":
         std_error = np.sqrt(daily_variance(comparison))[window].cumsum()
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,17 @@ class Picture:
             self.figure.savefig(stream, format="png")
         data = base64.b64encode(stream.getvalue()).decode()
         return f'<img alt="{html.escape(self.alt_text)}" src="data:image/png;base64,{data}">'
+
+
+def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> dict[str, str]:
+    """Save pictures as PNG in a new folder, with `alt_text.json`; return the alt texts by file name."""
+    folder.mkdir()
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.png")
+    alt_texts = {f"{name}.png": picture.alt_text for name, picture in pictures.items()}
+    text = json.dumps(alt_texts, indent=2, ensure_ascii=False)
+    (folder / "alt_text.json").write_text(text + "\n", encoding="utf-8")
+    return alt_texts
 
 
 def plot_daily(effects: Effects) -> Picture:

@@ -28,7 +28,8 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
     if not can_be_judged(effect):
         apart = printed(effect.estimate, rule)
         return f"{arms}: a difference of {apart} days {outcome} over {horizon} days, of unknown precision."
-    interval = f"{interval_name(effects)} {interval_in_words(effect, protocol)}"
+    between = ": " if "," in interval_name(effects) else " "
+    interval = f"{interval_name(effects)}{between}{interval_in_words(effect, protocol)}"
     if excludes_zero(effect):
         size = printed(abs(effect.estimate), rule)
         more = "more" if effect.estimate > 0 else "fewer"

@@ -42,8 +42,8 @@ class Comparison:
         return sum(row.matches for row in self.rows)
 
     @property
-    def slips(self) -> tuple[Compared, ...]:
-        """Those that differ where the report is known to be wrong."""
+    def explained(self) -> tuple[Compared, ...]:
+        """Those that differ as is known, for the reason in their note."""
         return tuple(row for row in self.rows if not row.matches and row.explained)
 
     @property
@@ -56,11 +56,15 @@ class Comparison:
         frame = pd.DataFrame([asdict(row) for row in self.rows], columns=list(Compared.__dataclass_fields__))
         return frame.drop(columns="explained")
 
-    def __repr__(self) -> str:
+    def in_words(self) -> str:
+        """How many print alike."""
         return (
-            f"Comparison({self.n_matching:,} of {len(self.rows):,} published numbers print alike; "
-            f"{len(self.slips)} known slips, {len(self.unexplained)} unexplained)"
+            f"{self.n_matching:,} of {len(self.rows):,} published numbers print alike; "
+            f"{len(self.explained)} differ for a known reason, {len(self.unexplained)} unexplained"
         )
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.in_words()})"
 
     def _repr_html_(self) -> str:
         frame = self.to_frame()
@@ -111,8 +115,8 @@ def _compared(number: PublishedNumber, key: str, text: str, computed: Mapping[st
         computed=value,
         computed_printed=mine,
         matches=mine == text.replace("−", "-"),
-        explained=bool(number.slip),
-        note=number.slip or number.note or ("" if key in computed else "Not computed."),
+        explained=key == number.id and bool(number.differs) and mine == number.differs_as,
+        note=number.differs or number.note or ("" if key in computed else "Not computed."),
     )
 
 
@@ -123,7 +127,7 @@ def print_like(value: float, text: str, number: PublishedNumber) -> str:
     >>> print_like(8.3979, "8.4%", number), print_like(12143.0, "12,143", number)
     ('8.4%', '12,143')
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return ""
     if text in ("*", "no star"):
         return "*" if value else "no star"
@@ -131,7 +135,7 @@ def print_like(value: float, text: str, number: PublishedNumber) -> str:
         day = EPOCH + dt.timedelta(days=round(value))
         return f"{day.day} {day:%B %Y}" if text[0].isdigit() else f"{day:%B %Y}"
     if number.rounding == "whole_from_10":
-        return printed(value, "whole_from_10").replace("−", "-")
+        return printed(value, "whole_from_10").replace("−", "-") + ("%" if text.endswith("%") else "")
     _, _, decimals = text.removesuffix("%").partition(".")
     mine = half_up(value, len(decimals))
     mine = mine.removeprefix("-") if float(mine) == 0 else mine

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from trialimpact.report.figures import Picture, house_style
+from trialimpact.report.rounding import printed_p
 from trialimpact.report.tables import tabulate_flow
 from trialimpact.report.words import excludes_zero, interval_in_words
-from trialimpact.reproduce.iap import TABLES
+from trialimpact.reproduce.iap import TABLES, cell_id
 from trialimpact.reproduce.reproduction import Reproduction, with_interval
+from trialimpact.reproduce.windows import printed_window
 
 
 def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], path: Path) -> None:
@@ -31,19 +33,38 @@ def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], 
         balance=list(_balance_rows(reproduction)),
         flow=tabulate_flow(reproduction.analysis.sample.flow, reproduction.analysis.protocol),
         lint=reproduction.lint,
+        provenance=reproduction.provenance,
+        warnings=_to_know_first(reproduction),
         pictures={name: {"src": _as_png(each), "alt": each.alt_text} for name, each in pictures.items()},
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _to_know_first(reproduction: Reproduction) -> list[str]:
+    """What a reader should be told before any estimate: the split of the arms, and whether they are alike."""
+    said = {finding.id: finding.says for finding in reproduction.lint.findings if finding.check == "sample ratio"}
+    rows = reproduction.analysis.balance.to_frame()
+    joint = rows[rows["kind"] == "joint"]["p_value"].item()
+    return [
+        f"The report's arms are not split as fair digits would split them: {said['flow.itt_iap']}. "
+        "Something kept more of one arm out, or of the other in, before the analysis began.",
+        f"All rows of Table 6.1 asked at once, the arms computed here differ with p = {printed_p(joint)}.",
+    ]
 
 
 def _subgroup_table(reproduction: Reproduction, outcome: str) -> dict[str, Any]:
     """A row a subgroup: printed, computed, the valid interval, and whether the two agree about zero."""
     subgroups, valid = reproduction.printed_effects()[outcome], reproduction.valid[outcome]
     protocol = reproduction.analysis.protocol
-    published = [number for number in reproduction.published if number.id.startswith(f"{TABLES[outcome]}.")]
+    by_id = {number.id: number for number in reproduction.published}
     rows = []
-    for number, name in zip(published, subgroups.by_subgroup, strict=True):
-        one, other = subgroups.effect(name), valid.effect(name)
+    for name in subgroups.by_subgroup:
+        one, other, number = (
+            subgroups.effect(name),
+            valid.effect(name),
+            by_id[cell_id(outcome, protocol.subgroup_words(name))],
+        )
+        low, high = sorted(sum(printed_window(text)) / 2 for text in (number.lower, number.upper))
         rows.append(
             {
                 "label": number.item,
@@ -51,11 +72,16 @@ def _subgroup_table(reproduction: Reproduction, outcome: str) -> dict[str, Any]:
                 "computed": with_interval(subgroups, name),
                 "n": f"{one.n_treatment:,} / {one.n_control:,}",
                 "valid": interval_in_words(other, protocol),
-                "wider": f"{one.std_error / other.std_error:.2f}",
-                "newly": excludes_zero(other) and not excludes_zero(one),
+                "wider": f"{one.std_error / other.std_error:.2f}" if other.std_error > 0 else "",
+                "newly": excludes_zero(other) and low <= 0 <= high,
             }
         )
-    return {"title": f"{published[0].section}: days {protocol.outcome(outcome).words}", "rows": rows}
+    section = by_id[f"{TABLES[outcome]}.all"].section
+    return {
+        "title": f"{section}: days {protocol.outcome(outcome).words}",
+        "picture": f"table_{section[-3]}_{section[-1]}",
+        "rows": rows,
+    }
 
 
 def _balance_rows(reproduction: Reproduction) -> Iterator[dict[str, Any]]:

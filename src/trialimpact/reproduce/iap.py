@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,8 @@ from trialimpact.loaders import TrialRecords
 from trialimpact.protocol.consistency import name_from
 
 DAYS_A_MONTH = 365.25 / 12
-WEEK_5, WEEK_12 = 34, 84
-"""The last day of the fifth week, and the first after the twelfth."""
+WEEK, WEEK_5, AFTER_WEEK_12 = 7, 28, 84
+"""Curves are read by weeks: the fifth begins on day 28, the thirteenth on day 84."""
 
 STEADY_UNTIL = -183
 """The share before the claim is steady until about half a year before it."""
@@ -54,35 +55,40 @@ def _flow(analysis: TrialAnalysis) -> Iterator[tuple[str, float]]:
     yield "flow.records", n("records")
     yield "flow.individuals", n("individuals")
     out_of_scope = n("in_scope", "with_marker")
-    yield "flow.oos_pct", 100 * out_of_scope / n("not_error")
+    yield "flow.oos_pct", _percent(out_of_scope, n("not_error"))
     for key, reason in (("wp", "Work Programme from day one"), ("esol", "English language requirement")):
-        yield f"flow.oos_{key}_pct", 100 * n("in_scope", "with_marker", reason=reason) / out_of_scope
+        yield f"flow.oos_{key}_pct", _percent(n("in_scope", "with_marker", reason=reason), out_of_scope)
     yield "flow.in_scope", n("in_scope")
     exempt = n("not_exempt", "removed")
-    yield "flow.exempt_pct", 100 * exempt / n("in_scope")
+    yield "flow.exempt_pct", _percent(exempt, n("in_scope"))
     for key, reason in (
         ("postwp", "Post-Work-Programme support"),
         ("other_provision", "Other provision"),
         ("ucb", "Unacceptable customer behaviour"),
         ("other", "Other"),
     ):
-        yield f"flow.ex_{key}_pct", 100 * n("not_exempt", "with_marker", reason=reason) / exempt
+        yield f"flow.ex_{key}_pct", _percent(n("not_exempt", "with_marker", reason=reason), exempt)
     as_put = {arm: n("not_exempt", received_arm=arm) for arm in ("IAP", "BAU")}
     yield "flow.non_exempt", n("not_exempt")
     yield "flow.non_exempt_iap", as_put["IAP"]
     yield "flow.non_exempt_bau", as_put["BAU"]
     yield "flow.arm_gap", as_put["BAU"] - as_put["IAP"]
     yield "flow.matched", n("matched")
-    yield "match.short_all", 100 * (1 - n("matched") / n("not_exempt"))
+    yield "match.short_all", _percent(n("not_exempt") - n("matched"), n("not_exempt"))
     for arm in ("IAP", "BAU"):
         as_allocated = n("not_exempt", assigned_arm=arm)
         yield f"flow.itt_{arm.lower()}", n("analysed", assigned_arm=arm)
-        yield f"match.short_{arm.lower()}", 100 * (1 - n("matched", assigned_arm=arm) / as_allocated)
+        yield f"match.short_{arm.lower()}", _percent(as_allocated - n("matched", assigned_arm=arm), as_allocated)
     received = received[received["stage"] == "not_exempt"]
     for arm, other in (("IAP", "BAU"), ("BAU", "IAP")):
         crossed = received[(received["assigned_arm"] == arm) & (received["received_arm"] == other)]
         yield f"mis.{arm.lower()}_to_{other.lower()}", 100 * float(crossed["share_of_assigned"].sum())
-    yield "mis.overall", 100 * analysis.sample.received.n_misallocated("not_exempt") / n("not_exempt")
+    yield "mis.overall", _percent(analysis.sample.received.n_misallocated("not_exempt"), n("not_exempt"))
+
+
+def _percent(part: float, whole: float) -> float:
+    """NaN of nobody."""
+    return 100 * part / whole if whole else math.nan
 
 
 def _table_6_1(analysis: TrialAnalysis) -> Iterator[tuple[str, float]]:
@@ -94,6 +100,15 @@ def _table_6_1(analysis: TrialAnalysis) -> Iterator[tuple[str, float]]:
             yield f"{key}.iap", 100 * row["value_treatment"]
             yield f"{key}.bau", 100 * row["value_control"]
             yield f"{key}.iap.star", row["p_value"] < SIGNIFICANT
+
+
+def cell_id(outcome: str, label: str) -> str:
+    """The id of a cell of Tables 6.2 and 6.3.
+
+    >>> cell_id("on_benefit", "18 to 24")
+    't62.18_to_24'
+    """
+    return f"{TABLES[outcome]}.{_slug(label)}"
 
 
 def _slug(label: str) -> str:
@@ -108,7 +123,7 @@ def _cumulative(analysis: TrialAnalysis) -> Iterator[tuple[str, float]]:
             effect = subgroups.effect(name)
             ends = (effect.conf_low, effect.conf_high)
             lower, upper = ends if outcome == "employed" else ends[::-1]
-            key = f"{TABLES[outcome]}.{_slug(analysis.protocol.subgroup_words(name))}"
+            key = cell_id(outcome, analysis.protocol.subgroup_words(name))
             yield from {key: effect.estimate, f"{key}.lower": lower, f"{key}.upper": upper}.items()
             if name == "all":
                 short = {"on_benefit": "ben", "employed": "emp"}[outcome]
@@ -127,37 +142,41 @@ def _benefit_figures(daily: Effects) -> Iterator[tuple[str, float]]:
     yield "fig61.steady", 100 * float(np.mean([share[before].mean() for share in both]))
     yield "fig61.before", 100 * float(np.mean([share[daily.at == -1] for share in both]))
     yield "fig62.day0", 100 * daily.effect(0).estimate
-    week_5 = daily.effect(WEEK_5)
-    yield "fig62.wk5", -100 * week_5.estimate
-    yield "fig62.wk5_lo", -100 * week_5.conf_high
-    yield "fig62.wk5_hi", -100 * week_5.conf_low
-    yield "fig62.wk5_pm", 50 * (week_5.conf_high - week_5.conf_low)
-    weeks = -100 * _means(daily, WEEK_12, n_days=28)
-    yield "fig62.wk12_lo", float(weeks.min())
-    yield "fig62.wk12_hi", float(weeks.max())
-    clear = daily.at[(daily.at >= WEEK_5) & ((daily.conf_low > 0) | (daily.conf_high < 0))]
-    yield "fig62.months", (float(clear.max(initial=-1)) + 1) / DAYS_A_MONTH
+    week = slice(WEEK_5 // WEEK, WEEK_5 // WEEK + 1)
+    low, high = weekly(daily, daily.conf_low)[week].item(), weekly(daily, daily.conf_high)[week].item()
+    yield "fig62.wk5", -100 * weekly(daily, daily.estimate)[week].item()
+    yield "fig62.wk5_lo", -100 * high
+    yield "fig62.wk5_hi", -100 * low
+    yield "fig62.wk5_pm", 50 * (high - low)
+    later = -100 * weekly(daily, daily.estimate)[AFTER_WEEK_12 // WEEK :]
+    yield "fig62.wk12_lo", float(later.min())
+    yield "fig62.wk12_hi", float(later.max())
+    after = daily.at >= AFTER_WEEK_12
+    clear = daily.at[after & ((daily.conf_low > 0) | (daily.conf_high < 0))]
+    lost = int(clear.max(initial=AFTER_WEEK_12 - 1)) + 1
+    yield "fig62.months", lost / DAYS_A_MONTH if lost <= int(daily.at[-1]) else math.nan
 
 
 def _work_figures(daily: Effects) -> Iterator[tuple[str, float]]:
     """Figures 6.3 and 6.4. The printed margins are read as the limits of the interval."""
-    yield "fig64.peak_wk", 1 + float(np.argmax(_means(daily, 0, n_days=7)))
-    weeks = 100 * _means(daily, WEEK_5 - 6, n_days=28)
-    yield "fig64.lo", float(weeks.min())
-    yield "fig64.hi", float(weeks.max())
-    all_followed = (daily.at >= WEEK_5) & (daily.at < 122)
-    yield "fig64.moe_lo", 100 * float(np.median(daily.conf_low[all_followed]))
-    yield "fig64.moe_hi", 100 * float(np.median(daily.conf_high[all_followed]))
-    week_5 = daily.effect(WEEK_5)
-    yield "fig64.wk5", 100 * week_5.estimate
-    yield "fig64.wk5_pm", 50 * (week_5.conf_high - week_5.conf_low)
+    weeks = 100 * weekly(daily, daily.estimate)
+    yield "fig64.peak_wk", math.nan if np.isnan(weeks).any() else 1 + float(np.argmax(weeks))
+    later = weeks[WEEK_5 // WEEK :]
+    yield "fig64.lo", float(later.min())
+    yield "fig64.hi", float(later.max())
+    after = (daily.at >= WEEK_5) & (daily.at < daily.protocol.analysis.max_horizon)
+    yield "fig64.moe_lo", 100 * float(np.median(daily.conf_low[after]))
+    yield "fig64.moe_hi", 100 * float(np.median(daily.conf_high[after]))
+    low, high = (weekly(daily, end)[WEEK_5 // WEEK].item() for end in (daily.conf_low, daily.conf_high))
+    yield "fig64.wk5", float(later[0])
+    yield "fig64.wk5_pm", 50 * (high - low)
 
 
-def _means(daily: Effects, first_day: int, n_days: int) -> Floats:
-    """Means of the difference over whole stretches of `n_days`, one after another, from a day on."""
-    values = daily.estimate[(daily.at >= first_day) & (daily.at < daily.protocol.analysis.max_horizon)]
-    n_whole = values.size // n_days
-    return np.asarray(values[: n_days * n_whole].reshape(n_whole, n_days).mean(axis=1))
+def weekly(daily: Effects, values: Floats) -> Floats:
+    """Means over weeks 1, 2, ... from the first day of the claim to the longest horizon."""
+    inside = values[(daily.at >= 0) & (daily.at < daily.protocol.analysis.max_horizon)]
+    n_weeks = inside.size // WEEK
+    return np.asarray(inside[: WEEK * n_weeks].reshape(n_weeks, WEEK).mean(axis=1))
 
 
 def _full_follow_up(analysis: TrialAnalysis) -> int:

@@ -1,29 +1,32 @@
 """A report's own arithmetic: whether its printed numbers agree with each other, within their rounding.
 
-Every check is interval arithmetic: a printed number stands for all values that print so, and an
-inconsistency is one that no choice among them mends.
+A printed number stands for all values that print so. What no choice among them would satisfy is
+inconsistent; what is strange and yet possible, or could not be checked, is to be looked at.
 """
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 import pandas as pd
 
 from trialimpact.errors import RecordError, worded
-from trialimpact.reproduce.published import PublishedNumber
+from trialimpact.reproduce.published import PublishedNumber, problems_of
+from trialimpact.reproduce.relations import Windows, evaluate
 from trialimpact.reproduce.windows import EPOCH, PrintRule, Window, printed_window
 
 Verdict = Literal["consistent", "look", "inconsistent"]
 Z, STAR_P = 1.96, 0.05
+ALIKE = 5
+"""More findings of one check in one table than this are told as one."""
+
 RATIO_P = 0.001
-"""A sample ratio this unlikely under fair allocation is inconsistent with it."""
+"""A sample ratio this unlikely under fair allocation is to be looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,17 @@ class Lint:
         """The inconsistent ones."""
         return tuple(each for each in self.findings if each.verdict == "inconsistent")
 
+    def in_words(self) -> Iterator[tuple[Verdict, str]]:
+        """What is inconsistent and then what is to be looked at, a line each; many alike are one line."""
+        for verdict in ("inconsistent", "look"):
+            mine = [each for each in self.findings if each.verdict == verdict]
+            for check in dict.fromkeys((each.check, each.id.partition(".")[0]) for each in mine):
+                alike = [each for each in mine if (each.check, each.id.partition(".")[0]) == check]
+                if len(alike) > ALIKE:
+                    yield verdict, f"{alike[0].check}: {len(alike)} rows, as {alike[0].id}: {alike[0].says}"
+                else:
+                    yield from ((verdict, f"{each.check}: {each.id}: {each.says}") for each in alike)
+
     def to_frame(self) -> pd.DataFrame:
         """Columns id, check, says, verdict."""
         return pd.DataFrame([asdict(each) for each in self.findings], columns=list(Finding.__dataclass_fields__))
@@ -64,14 +78,15 @@ def lint_report(numbers: Sequence[PublishedNumber]) -> Lint:
     """Check a report's printed numbers against each other.
 
     Sums, shares and footnotes by each row's `relation`; shares of a `partition` against 100; an estimate
-    against the ends of its interval, and its interval against what the text says; a `total` against the
-    groups that make it up; a `star` against the two shares and their numbers; a sample ratio against one;
-    the spread that an interval implies against the largest possible; a claimed rounding against the print.
+    against the ends of its interval, its interval against what the text says, and its sign against the
+    heading; a `total` against the groups that make it up; a `star` against the two shares and their
+    numbers; a sample ratio against one; the spread that an interval implies against the largest possible;
+    a claimed rounding against the print.
 
     Raises
     ------
     RecordError
-        A relation cannot be read, or names a number that is not there.
+        A row cannot be read, a relation cannot be worked out, or names a number that is not there.
 
     Examples
     --------
@@ -79,16 +94,23 @@ def lint_report(numbers: Sequence[PublishedNumber]) -> Lint:
     >>> lint_report(read_published("weekly_wsr_2018"))
     Lint(6 checks: 6 consistent, 0 look, 0 inconsistent)
     """
-    windows = {key: window for number in numbers for key, window in _windows(number)}
+    numbers, windows = tuple(numbers), dict[str, Window]()
+    for number in numbers:
+        for problem in problems_of(number):
+            raise RecordError(worded(f"row {number.id!r}: {problem}.", remedy="correct this row"))
+        for key, window in _windows(number):
+            if key in windows:
+                raise RecordError(worded(f"{key!r} stands twice.", remedy="give each number an id of its own"))
+            windows[key] = window
     report = _Report(rows={number.id: number for number in numbers}, windows=windows)
     findings: list[Finding] = []
     for number in numbers:
-        for check in (_relations, _interval, _said, _star, _sample_ratio, _spread, _claimed_rounding):
+        for check in (_relations, _interval, _said, _signed, _star, _sample_ratio, _spread, _rounding):
             findings += check(number, report)
-    return Lint(findings=(*findings, *_shares_of_partitions(report), *_totals(report)))
-
-
-Windows = Mapping[str, Window]
+    findings += [*_shares_of_partitions(report), *_totals(report)]
+    if not findings:
+        findings = [Finding(id="", check="everything", says="nothing here could be checked", verdict="look")]
+    return Lint(findings=tuple(findings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +128,17 @@ class _Report:
 
     def size(self, text: str) -> float:
         """A number of people, given or by the id of one."""
-        if text in self.windows:
-            return sum(self.windows[text]) / 2
-        return sum(printed_window(text)) / 2
+        if not re.fullmatch("[0-9][0-9,]*", text, re.ASCII):
+            return max(1.0, sum(self.window(text)) / 2)
+        return max(1.0, sum(printed_window(text)) / 2)
 
     def partitions(self, of_a_total: bool) -> Iterator[tuple[str, list[PublishedNumber]]]:
-        members = [row for row in self.rows.values() if row.partition and bool(row.total) == of_a_total]
-        for name in dict.fromkeys(row.partition for row in members):
-            yield name, [row for row in members if row.partition == name]
+        members: dict[tuple[str, str], list[PublishedNumber]] = {}
+        for row in self.rows.values():
+            if row.partition and bool(row.total) == of_a_total:
+                members.setdefault((row.partition, row.total), []).append(row)
+        for (name, _), rows in members.items():
+            yield name, rows
 
 
 def _windows(number: PublishedNumber) -> Iterator[tuple[str, Window]]:
@@ -126,24 +151,32 @@ def _windows(number: PublishedNumber) -> Iterator[tuple[str, Window]]:
             yield f"{number.id}.{part}", printed_window(text, rule)
 
 
+def _share(window: Window) -> Window:
+    """The part of a window of a percentage that a share can have."""
+    return max(0.0, window[0]), min(100.0, window[1])
+
+
 def _relations(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """The number against what arithmetic on others says of it."""
     low, high = report.window(number.id)
     for relation in filter(None, (part.strip() for part in number.relation.split(";"))):
         sign = relation[:2] if relation[:2] in (">=", "<=") else "="
         expected = evaluate(relation.removeprefix(sign), report.windows, number.id)
+        near = 1e-9 * max(1.0, abs(low), abs(high))
         fits = {
-            "=": low <= expected[1] and high >= expected[0],
-            ">=": high >= expected[0],
-            "<=": low <= expected[1],
+            "=": low <= expected[1] + near and high >= expected[0] - near,
+            ">=": high >= expected[0] - near,
+            "<=": low <= expected[1] + near,
         }[sign]
         text = f"printed {number.printed}; {relation} gives {_range(expected, number.unit)}"
-        yield _found(number, "relation", text, fits)
+        yield _found(number, "relation", text if fits or not number.note else f"{text}. {number.note}", fits)
 
 
 def _interval(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """The ends of an interval in order, and the estimate in their middle."""
     if not (number.lower and number.upper):
+        if number.lower or number.upper:
+            yield _found(number, "order of the interval", "not checked: one end is not given", "look")
         return
     (low, high), lower, upper = (report.window(key) for key in (number.id, f"{number.id}.lower", f"{number.id}.upper"))
     yield _found(number, "order of the interval", f"lower {number.lower}, upper {number.upper}", lower[0] <= upper[1])
@@ -164,32 +197,45 @@ def _said(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     yield _found(number, "text against interval", f"the text says {number.says}; the interval {about} zero", verdict)
 
 
+def _signed(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
+    """Its sign against the one that a heading gives it."""
+    if number.claimed_sign:
+        low, high = report.window(number.id)
+        fits = high >= 0 if number.claimed_sign == "positive" else low <= 0
+        yield _found(number, "sign", f"the heading makes it {number.claimed_sign}; printed {number.printed}", fits)
+
+
 def _star(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """A mark of significance against a two-proportion test, over all values that print so."""
-    if not (number.star and number.against and number.n):
+    if not number.star:
         return
-    one, other = report.window(number.id), report.window(number.against)
-    n, n_other = report.size(number.n), report.size(report.rows[number.against].n or number.n)
-    gap_low = max(0.0, one[0] - other[1], other[0] - one[1])
-    gap_high = max(one[1] - other[0], other[1] - one[0])
-    z = [abs(gap) / 100 / _pooled_error(one, other, n, n_other) for gap in (gap_low, gap_high)]
+    if not (number.against and number.n):
+        yield _found(number, "star", "not checked: against and n are needed", "look")
+        return
+    one, other = (_share(report.window(key)) for key in (number.id, number.against))
+    n = report.size(number.n), report.size(report.rows[number.against].n or number.n)
+    corners = [abs(_two_proportion_z(p, q, n)) for p in one for q in other]
+    overlap = one[0] <= other[1] and other[0] <= one[1]
+    low, high = 0.0 if overlap else min(corners), max(corners)
     marked, limit = number.star == "1", _quantile(STAR_P)
-    fits = z[1] >= limit if marked else z[0] < limit
-    text = f"{'marked' if marked else 'not marked'}; |z| between {z[0]:.2f} and {z[1]:.2f}"
+    fits = high >= limit if marked else low < limit
+    text = f"{'marked' if marked else 'not marked'}; |z| between {low:.2f} and {high:.2f}"
     yield _found(number, "star", text, fits)
 
 
-def _pooled_error(one: Window, other: Window, n: float, n_other: float) -> float:
-    p = (n * sum(one) / 2 + n_other * sum(other) / 2) / (n + n_other) / 100
-    return math.sqrt(p * (1 - p) * (1 / n + 1 / n_other))
+def _two_proportion_z(p: float, q: float, n: tuple[float, float]) -> float:
+    """The pooled two-proportion z of two percentages."""
+    pooled = (n[0] * p + n[1] * q) / sum(n) / 100
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))
+    return (p - q) / 100 / error if error > 0 else 0.0
 
 
 def _sample_ratio(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """Two counts that fair allocation would make alike."""
     if not number.ratio_to:
         return
-    one, other = (sum(report.window(key)) / 2 for key in (number.id, number.ratio_to))
-    z = abs(one - other) / math.sqrt(one + other)
+    one, other = (max(0.0, sum(report.window(key)) / 2) for key in (number.id, number.ratio_to))
+    z = abs(one - other) / math.sqrt(max(one + other, 1.0))
     p = math.erfc(z / math.sqrt(2))
     text = f"{one:,.0f} and {other:,.0f}: p = {p:.2g} if allocation was even"
     yield _found(number, "sample ratio", text, "look" if p < RATIO_P else True)
@@ -197,7 +243,7 @@ def _sample_ratio(number: PublishedNumber, report: _Report) -> Iterator[Finding]
 
 def _spread(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """The standard deviation of days that an interval implies: no more than half the horizon can be."""
-    if not (number.horizon_days and number.n_treatment and number.n_control and number.lower):
+    if not (number.horizon_days and number.n_treatment and number.n_control and number.lower and number.upper):
         return
     lower, upper = sorted(report.window(f"{number.id}.{part}") for part in ("lower", "upper"))
     half = max(0.0, upper[0] - lower[1]) / 2
@@ -208,27 +254,30 @@ def _spread(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     yield _found(number, "implied spread", text, "look" if implied > largest else True)
 
 
-def _claimed_rounding(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
+def _rounding(number: PublishedNumber, report: _Report) -> Iterator[Finding]:
     """The print against the significant figures that the report says it has."""
     del report
-    match = re.fullmatch("([0-9]+) significant figures", number.claimed_rounding)
-    if not match:
+    if not number.claimed_rounding:
         return
+    claimed = int(number.claimed_rounding[0])
     texts = [text for text in (number.printed, number.lower, number.upper) if text]
-    wrong = [text for text in texts if _significant_figures(text) != int(match[1])]
+    wrong = [text for text in texts if claimed not in _significant_figures(text)]
     text = f"claims {number.claimed_rounding}; prints {', '.join(wrong) if wrong else 'so'}"
     yield _found(number, "claimed rounding", text, not wrong)
 
 
-def _significant_figures(text: str) -> int:
+def _significant_figures(text: str) -> range:
+    """How many it may have: the zeros that end a whole number may count or not."""
     digits = re.sub("[^0-9.]", "", text)
-    return len(digits.replace(".", "").lstrip("0"))
+    all_of_them = digits.replace(".", "").lstrip("0")
+    fewest = all_of_them if "." in digits else all_of_them.rstrip("0")
+    return range(len(fewest), len(all_of_them) + 1)
 
 
 def _shares_of_partitions(report: _Report) -> Iterator[Finding]:
     """Shares that should add up to 100."""
     for name, rows in report.partitions(of_a_total=False):
-        low, high = (sum(report.window(row.id)[side] for row in rows) for side in (0, 1))
+        low, high = (sum(_share(report.window(row.id))[side] for row in rows) for side in (0, 1))
         says = f"{len(rows)} shares add up to {_range((low, high))}"
         verdict: bool | Verdict = low <= 100 <= high
         edge = verdict and 100 in (round(low, 9), round(high, 9))
@@ -239,13 +288,21 @@ def _shares_of_partitions(report: _Report) -> Iterator[Finding]:
 
 
 def _totals(report: _Report) -> Iterator[Finding]:
-    """A total, which should lie between the groups that make it up."""
+    """A total: the sum of counts; else between its parts, unless the arms' make-up differs."""
     for name, rows in report.partitions(of_a_total=True):
-        low = min(report.window(row.id)[0] for row in rows)
-        high = max(report.window(row.id)[1] for row in rows)
         total = report.window(rows[0].total)
-        text = f"{rows[0].total} is {_range(total)}; its parts run from {low:g} to {high:g}"
-        yield _found(rows[0], f"total: {name}", text, total[1] >= low and total[0] <= high)
+        parts = [report.window(row.id) for row in rows]
+        if all(row.unit == "n" for row in rows):
+            whole = sum(low for low, _ in parts), sum(high for _, high in parts)
+            fits: bool | Verdict = total[1] >= whole[0] and total[0] <= whole[1]
+            text = f"{rows[0].total} is {_range(total)}; its parts add up to {_range(whole)}"
+        else:
+            low, high = min(part[0] for part in parts), max(part[1] for part in parts)
+            outside = total[1] < low or total[0] > high
+            fits = "look" if outside else True
+            text = f"{rows[0].total} is {_range(total)}; its parts run from {low:g} to {high:g}"
+            text += ": possible only where the arms differ in how many of each they have" if outside else ""
+        yield _found(rows[0], f"total: {name}", text, fits)
 
 
 def _quantile(p: float) -> float:
@@ -256,74 +313,20 @@ def _quantile(p: float) -> float:
 
 def _range(window: Window, unit: str = "") -> str:
     if unit == "date":
-        low, high = (f"{EPOCH + dt.timedelta(days=end):%-d %B %Y}" for end in window)
+        low, high = (_as_date(end) for end in window)
     else:
-        low, high = (f"{end:,.7g}" for end in window)
+        low, high = (f"{end:,.5g}" for end in window)
     return low if low == high else f"{low} to {high}"
+
+
+def _as_date(days: float) -> str:
+    try:
+        date = EPOCH + dt.timedelta(days=days)
+    except OverflowError:
+        return "no date"
+    return f"{date.day} {date:%B %Y}"
 
 
 def _found(number: PublishedNumber, check: str, says: str, verdict: bool | Verdict) -> Finding:
     words: Verdict = verdict if isinstance(verdict, str) else "consistent" if verdict else "inconsistent"
     return Finding(id=number.id, check=check, says=says, verdict=words)
-
-
-def evaluate(expression: str, windows: Windows, where: str = "a relation") -> Window:
-    """The range of an expression of ids, numbers, + - * / ( ) and sqrt, over all values that print so.
-
-    Examples
-    --------
-    >>> evaluate("100 * a / (a + b)", {"a": (1.0, 1.0), "b": (3.0, 3.0)})
-    (25.0, 25.0)
-    """
-    names: dict[str, str] = {}
-
-    def stand_in(found: re.Match[str]) -> str:
-        key = found[0]
-        if key == "sqrt":
-            return key
-        if key not in windows:
-            remedy = "name the id of another row, or id.lower, id.upper"
-            raise RecordError(worded(f"the relation of {where!r} names {key!r}, which is not there.", remedy=remedy))
-        names[f"_{len(names)}"] = key
-        return f"_{len(names) - 1}"
-
-    text = re.sub(r"[A-Za-z_][\w]*(?:\.\w+)*", stand_in, expression)
-    try:
-        return _value(ast.parse(text.strip(), mode="eval").body, {name: windows[key] for name, key in names.items()})
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
-        remedy = "write ids, numbers, + - * / ( ) and sqrt; after >= or <= for a bound"
-        raise RecordError(worded(f"the relation of {where!r} cannot be worked out.", remedy=remedy)) from None
-
-
-def _value(node: ast.expr, names: Windows) -> Window:
-    """Interval arithmetic on the few forms that a relation may have."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return float(node.value), float(node.value)
-    if isinstance(node, ast.Name):
-        return names[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        low, high = _value(node.operand, names)
-        return -high, -low
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "sqrt"
-        and len(node.args) == 1
-    ):
-        low, high = _value(node.args[0], names)
-        return math.sqrt(low), math.sqrt(high)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-        one, other = _value(node.left, names), _value(node.right, names)
-        if isinstance(node.op, ast.Div) and other[0] <= 0 <= other[1]:
-            raise ZeroDivisionError
-        ends = [_OPERATIONS[type(node.op)](a, b) for a in one for b in other]
-        return min(ends), max(ends)
-    raise ValueError
-
-
-_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -16,6 +17,14 @@ from trialimpact.reproduce.iap import TABLES
 from trialimpact.reproduce.lint import Lint
 from trialimpact.reproduce.published import PublishedNumber
 
+Provenance = Literal["tuned", "invented", "unknown"]
+WHOSE: dict[Provenance, str] = {
+    "tuned": "records of people who do not exist",
+    "invented": "records of people who do not exist",
+    "unknown": "the records given",
+}
+"""Whose records they are, for captions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Reproduction:
@@ -24,26 +33,32 @@ class Reproduction:
     Attributes
     ----------
     published : the report's numbers
-    analysis : with the intervals that the report has
+    provenance : "tuned" (the records that come with the repository), "invented" (by `simulate_iap`), or
+        "unknown" (any others)
+    analysis : with accumulated limits, which fit the report's
     valid : mapping of outcome to SubgroupEffects, with intervals that are valid
     comparison : every published number, and whether the computed one prints alike
     lint : the report's own arithmetic
     """
 
     published: tuple[PublishedNumber, ...]
+    provenance: Provenance
     analysis: TrialAnalysis
     valid: dict[str, SubgroupEffects]
     comparison: Comparison
     lint: Lint
 
     def printed_effects(self) -> dict[str, SubgroupEffects]:
-        """By outcome, the subgroups' effects with the intervals that the report has."""
+        """By outcome, the subgroups' effects with accumulated limits, which fit the report's."""
         return {each.comparison.outcome: self.analysis.subgroups(each) for _, each in self.analysis.everyone()}
 
     def intervals(self) -> pd.DataFrame:
-        """Tidy rows of every subgroup at the longest horizon: the report's interval, and the valid one."""
-        both = (*self.printed_effects().values(), *self.valid.values())
-        return pd.concat([each.to_frame() for each in both], ignore_index=True)
+        """Tidy rows of every subgroup at every headline horizon: accumulated limits, and the valid interval."""
+        horizons = list(self.analysis.protocol.analysis.horizon_days)
+        both = [each for kind in (self.printed_effects(), self.valid) for each in kind.values()]
+        frames = [effects.to_frame() for each in both for effects in each.by_subgroup.values()]
+        rows = [frame[frame["horizon_days"].isin(horizons)] for frame in frames]
+        return pd.concat(rows, ignore_index=True)
 
     def curves(self) -> pd.DataFrame:
         """Tidy daily rows of everyone."""

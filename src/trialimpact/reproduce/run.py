@@ -7,19 +7,20 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from trialimpact.analysis import analyse_trial
+from trialimpact.analysis import TrialAnalysis, analyse_trial
 from trialimpact.errors import OutputError, TrialWarning, unknown_name, worded
 from trialimpact.estimators import estimate_subgroups
 from trialimpact.loaders import load_records
 from trialimpact.output import fill_folder, write_whole
 from trialimpact.protocol import shipped_protocol
+from trialimpact.report.figures import save_pictures
 from trialimpact.reproduce.comparison import compare_published
 from trialimpact.reproduce.document import write_document
 from trialimpact.reproduce.figures import plot_reproduction
 from trialimpact.reproduce.iap import compute_iap
 from trialimpact.reproduce.lint import lint_report
 from trialimpact.reproduce.published import read_published
-from trialimpact.reproduce.reproduction import Reproduction
+from trialimpact.reproduce.reproduction import Provenance, Reproduction
 
 REPORTS = {"iap": "iap_2016"}
 """Protocols whose report can be reproduced, and the published numbers of each."""
@@ -62,9 +63,9 @@ def reproduce_report(name: str, data: str | Path, *, progress: bool = False) -> 
     """
     if name not in REPORTS:
         raise unknown_name("reproduction", name, REPORTS, where="trialimpact")
-    if not Path(data).is_dir():
+    if not _is_folder(Path(data)):
         remedy = "run in a clone of the repository, or name the folder of the records (--data)"
-        raise OutputError(worded(f"{data}: no such folder of records.", remedy=remedy))
+        raise OutputError(worded(f"{str(data)[:200]}: no such folder of records.", remedy=remedy))
     protocol, published = shipped_protocol(name), read_published(REPORTS[name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
@@ -75,11 +76,32 @@ def reproduce_report(name: str, data: str | Path, *, progress: bool = False) -> 
     computed = compute_iap(analysis, load_records(protocol, folder=data))
     return Reproduction(
         published=published,
+        provenance=provenance_of(Path(data), name, analysis),
         analysis=analysis,
         valid=valid,
         comparison=compare_published(published, computed),
         lint=lint_report(published),
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def provenance_of(data: Path, name: str, analysis: TrialAnalysis) -> Provenance:
+    """What the manifest beside the records says of them, if its hashes are those of the files that were read."""
+    try:
+        manifest = json.loads((data / "manifest.json").read_text(encoding="utf-8"))
+        hashes = set(manifest["files"].values())
+        mark, tuned_to = manifest["mark"], manifest.get("tuned_to")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "unknown"
+    if mark != "synthetic" or not {each.sha256 for each in analysis.inputs} <= hashes:
+        return "unknown"
+    return "tuned" if tuned_to == name else "invented"
 
 
 def write_reproduction(reproduction: Reproduction, out: str | Path) -> Path:
@@ -105,13 +127,8 @@ def _fill(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
     }
     for name, frame in frames.items():
         frame.to_csv(folder / name, index=False, lineterminator="\n")
-    (folder / "figures").mkdir()
     pictures = plot_reproduction(reproduction)
-    for name, picture in pictures.items():
-        picture.save(folder / "figures" / f"{name}.png")
-    alt_texts = {f"{name}.png": picture.alt_text for name, picture in pictures.items()}
-    text = json.dumps(alt_texts, indent=2, ensure_ascii=False)
-    (folder / "figures" / "alt_text.json").write_text(text + "\n", encoding="utf-8")
+    save_pictures(pictures, folder / "figures")
     write_document(reproduction, pictures, folder / "reproduction.html")
     (folder / "analysis").mkdir()
     return fill_folder(reproduction.analysis, folder / "analysis")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from trialimpact.errors import DesignError, worded
 from trialimpact.protocol import shipped_protocol
 from trialimpact.synthetic.careers import BENEFIT, WORK, Chances, Floats, draw_careers, expected_shares
 from trialimpact.synthetic.people import (
@@ -22,6 +23,8 @@ from trialimpact.synthetic.trial import SyntheticTrial, Truth
 CAREER_DAYS = 352
 """Careers run from day 0 to the last extract, for the first to join."""
 
+FEWEST = 20
+
 PUT_ELSEWHERE = {"IAP": 0.029, "BAU": 0.005}
 """Chance of being put in the other arm, by the arm that the digit says."""
 
@@ -34,8 +37,10 @@ def simulate_iap(n_claimants: int = 14_508, *, seed: int) -> SyntheticTrial:
 
     People come at random, are allocated by a random last digit, and live by daily chances of
     leaving benefit, finding and losing work, and coming back, which the programme changes; the
-    registers then hold all that with the usual defects. Nothing is tuned to published results:
-    over many seeds, estimates scatter about the truth.
+    registers then hold all that with the usual defects. Shares and chances were set by hand near
+    those of the published trial; no published number is read, and nothing is fitted to one. Over many
+    seeds, estimates scatter about the truth, which is the effect of being assigned: the
+    programme acts on whom the digit says, also where the office put them in the other arm.
 
     Parameters
     ----------
@@ -55,6 +60,8 @@ def simulate_iap(n_claimants: int = 14_508, *, seed: int) -> SyntheticTrial:
     >>> trial.truth.cumulative("on_benefit", 273) < 0 < trial.truth.cumulative("employed", 273)
     True
     """
+    if n_claimants < FEWEST:
+        raise DesignError(worded(f"{n_claimants} people cannot be dealt characteristics.", remedy="ask for 20 or more"))
     rng = np.random.default_rng(seed)
     people = draw_people(rng, n_claimants)
     states = draw_careers(rng, chances_of(people, in_programme(people)))
@@ -69,10 +76,10 @@ def simulate_iap(n_claimants: int = 14_508, *, seed: int) -> SyntheticTrial:
 
 
 def draw_people(rng: np.random.Generator, n_people: int) -> pd.DataFrame:
-    """People as they come: arrival, digit, status, linkage, characteristics; nothing depends on the digit."""
+    """People as they come: arrival, digit, status, linkage, characteristics; only crossing over is by digit."""
     counts = draw_counts(rng, n_people, shares_of_population())
     flat = np.zeros(n_people)
-    people = draw_arrivals(rng, n_people)
+    people = draw_arrivals(rng, n_people, shipped_protocol("iap").recruitment)
     for name in ("status", "exempt_reason", "scope_reason", "linkage"):
         people[name] = deal(rng, counts[name], flat)
     people["digit"] = rng.integers(0, 10, size=n_people)

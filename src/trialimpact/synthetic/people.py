@@ -6,7 +6,6 @@ serves numbers drawn at random and numbers fixed beforehand.
 
 from __future__ import annotations
 
-import datetime as dt
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trialimpact.protocol.model import Recruitment
 from trialimpact.synthetic.careers import Floats
 from trialimpact.synthetic.histories import Integers
 
@@ -29,8 +29,9 @@ YOUNGEST = ("16 or over", "11 to 15", "5 to 10", "Unknown", "", "3 or 4", "0 to 
 
 DEPENDENT = ("0 to 2", "3 or 4", "5 to 10", "11 to 15", "Unknown")
 PARTNERS = ("partner_of_parents", "partner_of_others")
-WINDOW = np.datetime64("2015-03-16"), np.datetime64("2015-09-15")
-"""First and last day of a marker."""
+
+OFFICE_WEIGHTS = np.array([7, 17, 15, 28, 11, 7, 15])
+"""How many come to each office, in the protocol's order; repeated where there are more offices."""
 
 
 def shares_of_population() -> dict[str, dict[str, float]]:
@@ -39,21 +40,22 @@ def shares_of_population() -> dict[str, dict[str, float]]:
     return tomllib.loads(text)
 
 
+def draw_count(rng: np.random.Generator, n: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many of n people have each value of one characteristic, by chance."""
+    chance = np.array(list(shares.values()))
+    return dict(zip(shares, rng.multinomial(n, chance / chance.sum()).tolist(), strict=True))
+
+
 def draw_counts(rng: np.random.Generator, n: int, shares: Mapping[str, Mapping[str, float]]) -> Counts:
     """How many of n people have each value, by chance.
 
     Ages of youngest children are of parents; partners are of those with dependent children, and of others.
     """
-
-    def draw(name: str, n_people: int) -> dict[str, int]:
-        chance = np.array(list(shares[name].values()))
-        return dict(zip(shares[name], rng.multinomial(n_people, chance / chance.sum()).tolist(), strict=True))
-
-    drawn = {name: draw(name, n) for name in shares if name not in ("youngest_child", *PARTNERS)}
-    drawn["youngest_child"] = draw("youngest_child", n - drawn["n_children"]["0"])
+    drawn = {name: draw_count(rng, n, shares[name]) for name in shares if name not in ("youngest_child", *PARTNERS)}
+    drawn["youngest_child"] = draw_count(rng, n - drawn["n_children"]["0"], shares["youngest_child"])
     n_dependent = sum(drawn["youngest_child"][label] for label in DEPENDENT)
     for name, n_people in zip(PARTNERS, (n_dependent, n - n_dependent), strict=True):
-        drawn[name] = draw(name, n_people)
+        drawn[name] = draw_count(rng, n_people, shares[name])
     return drawn
 
 
@@ -71,17 +73,15 @@ def deal(rng: np.random.Generator, counts: Mapping[str, int], score: NDArray[np.
     return labels
 
 
-def draw_arrivals(rng: np.random.Generator, n: int) -> pd.DataFrame:
+def draw_arrivals(rng: np.random.Generator, n: int, recruitment: Recruitment) -> pd.DataFrame:
     """Marker days, even over the weekdays of the window; claims began 2 to 28 days before; offices, own pace."""
-    first, last = WINDOW
-    weekdays = np.arange(first, last + np.timedelta64(1, "D"))
-    weekdays = weekdays[np.is_busday(weekdays)]
-    marker_day = rng.choice(weekdays, size=n).astype(np.int64)
+    assert recruitment.first_date is not None and recruitment.last_date is not None  # noqa: S101
+    first, last = (np.datetime64(date, "D") for date in (recruitment.first_date, recruitment.last_date))
+    days = np.arange(first, last + np.timedelta64(1, "D"))
+    marker_day = rng.choice(days[np.is_busday(days)], size=n).astype(np.int64)
     lag = np.minimum(2 + rng.gamma(2.0, 4.5, size=n).astype(np.int64), 28)
-    offices = np.array(
-        ["Bridlington", "Hull Britannia House", "Hull Market Place", "Leeds Eastgate", "Scarborough", "Selby",
-         "Wakefield"], dtype=object)  # fmt: skip
-    office = rng.choice(offices, size=n, p=[0.07, 0.17, 0.15, 0.28, 0.11, 0.07, 0.15])
+    weights = np.resize(OFFICE_WEIGHTS, len(recruitment.offices))
+    office = rng.choice(np.array(recruitment.offices, dtype=object), size=n, p=weights / weights.sum())
     arrivals = {"marker_day": marker_day, "lag": lag, "index_day": marker_day - lag, "office": office}
     return pd.DataFrame({**arrivals, "pace": rng.gamma(4.0, 0.25, size=n)})
 
@@ -147,18 +147,3 @@ def _occupations(rng: np.random.Generator, counts: Counts) -> pd.DataFrame:
 def repeat_score(people: pd.DataFrame) -> Floats:
     """Who is likelier to have claimed before."""
     return 0.4 * people["disabled"].eq("yes").to_numpy(dtype=float) + 0.3 * people["age"].ne("18-24").to_numpy(float)
-
-
-def fake_ninos(rng: np.random.Generator, digit: Integers) -> np.ndarray:
-    """Distinct NINOs with the never-issued prefix QQ and these last digits."""
-    numbers = np.empty(digit.size, dtype=np.int64)
-    for last in range(10):
-        mine = digit == last
-        numbers[mine] = 10 * rng.choice(100_000, size=int(mine.sum()), replace=False) + last
-    suffix = rng.choice(np.array(list("ABCD")), size=digit.size)
-    return np.array([f"QQ{number:06d}{letter}" for number, letter in zip(numbers, suffix, strict=True)], dtype=object)
-
-
-def day_of_date(date: dt.date) -> int:
-    """Days since 1970-01-01."""
-    return int(np.datetime64(date, "D").astype(np.int64))

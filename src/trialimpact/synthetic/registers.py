@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from trialimpact.protocol import TrialProtocol
 from trialimpact.synthetic.careers import BENEFIT, NEITHER, WORK, Chances, States, draw_careers, spells_in
 from trialimpact.synthetic.histories import Integers
-from trialimpact.synthetic.people import WINDOW, day_of_date, fake_ninos
-from trialimpact.synthetic.tables import dates_of
+from trialimpact.synthetic.tables import dates_of, day_of_date, fake_ninos
 
 SATURDAY = 5
 PAST_DAYS = 1_000
@@ -77,7 +76,7 @@ def fill_registers(
     jobs = pd.concat([_earlier_jobs(rng, pasts, index_day), _jobs(rng, states)], ignore_index=True)
     return {
         "claimants": _sorted(people[CHARACTERISTICS].assign(birth_date=people["birth_date"]), who),
-        "markers": _sorted(_markers(rng, people, n_extra_markers), who),
+        "markers": _sorted(_markers(rng, protocol, people, n_extra_markers), who),
         "benefit": _as_extracted(protocol, "benefit", benefit, index_day, who),
         "employment": _as_extracted(protocol, "employment", jobs, index_day, who).drop(columns="benefit"),
     }
@@ -161,7 +160,7 @@ def _jobs(rng: np.random.Generator, states: States) -> pd.DataFrame:
     return pd.concat([spells, small[small["end"] > small["start"]]], ignore_index=True)
 
 
-def _markers(rng: np.random.Generator, people: pd.DataFrame, n_extra: int) -> pd.DataFrame:
+def _markers(rng: np.random.Generator, protocol: TrialProtocol, people: pd.DataFrame, n_extra: int) -> pd.DataFrame:
     """A marker a person, two for those of two kinds, and further ones, entered in error or repeated."""
     status = people["status"].to_numpy()
     own = np.where(status == "valid_too", "valid", status)
@@ -182,22 +181,26 @@ def _markers(rng: np.random.Generator, people: pd.DataFrame, n_extra: int) -> pd
             "reason": reason,
         }
     )
-    too = base[status == "valid_too"].assign(status="out_of_scope", reason=people["scope_reason"])
+    too = base[status == "valid_too"].assign(
+        status="out_of_scope", reason=people["scope_reason"][status == "valid_too"]
+    )
     rows = pd.concat([base, too], ignore_index=True)
     one, other = "Work Programme from day one", "English language requirement"
     both = rows["reason"] == "both"
     second = rows[both].assign(reason=other)
     rows.loc[both, "reason"] = one
-    rows = pd.concat([rows, second, _further(rng, base, n_extra)], ignore_index=True)
+    rows = pd.concat([rows, second, _further(rng, protocol, base, n_extra)], ignore_index=True)
     found: pd.DataFrame = rows.assign(marker_date=dates_of(rows["day"].to_numpy())).drop(columns="day")
     return found
 
 
-def _further(rng: np.random.Generator, base: pd.DataFrame, n: int) -> pd.DataFrame:
+def _further(rng: np.random.Generator, protocol: TrialProtocol, base: pd.DataFrame, n: int) -> pd.DataFrame:
     """Markers that people already have, set again up to a fortnight later: in error, or of the same status."""
+    last = protocol.recruitment.last_date
+    assert last is not None  # noqa: S101
     again = base.iloc[rng.integers(0, len(base), size=n)].reset_index(drop=True)
     before = again["day"].to_numpy(dtype=np.int64)
-    day = np.minimum(before + rng.integers(1, 15, size=n), int(WINDOW[1].astype(np.int64)))
+    day = np.minimum(before + rng.integers(1, 15, size=n), day_of_date(last))
     weekday = (day + 3) % 7
     day = day + np.where(weekday == SATURDAY, 2, np.where(weekday == SATURDAY + 1, 1, 0))
     wrong = (rng.random(n) < 0.6) | (again["reason"] == "both").to_numpy()
@@ -208,16 +211,16 @@ def _further(rng: np.random.Generator, base: pd.DataFrame, n: int) -> pd.DataFra
     return again
 
 
-def _sorted(frame: pd.DataFrame, who: NDArray[np.object_]) -> pd.DataFrame:
+def _sorted(frame: pd.DataFrame, who: NDArray[np.str_]) -> pd.DataFrame:
     """Rows in the order of identifiers, which come first in place of the person's number."""
-    person = frame["person"].to_numpy() if "person" in frame else np.arange(len(frame))
+    person = frame["person"].to_numpy(dtype=np.int64) if "person" in frame else np.arange(len(frame))
     frame = frame.drop(columns="person", errors="ignore")
     frame.insert(0, "claimant_id", who[person])
     return frame.sort_values("claimant_id", kind="stable").reset_index(drop=True)
 
 
 def _as_extracted(
-    protocol: TrialProtocol, source: str, spells: pd.DataFrame, index_day: Integers, who: NDArray[np.object_]
+    protocol: TrialProtocol, source: str, spells: pd.DataFrame, index_day: Integers, who: NDArray[np.str_]
 ) -> pd.DataFrame:
     """What the extract holds: nothing that starts later, and blank ends of what had not ended."""
     extract_day = day_of_date(protocol.sources.spells[source].extract_date)

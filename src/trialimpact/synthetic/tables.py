@@ -10,17 +10,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trialimpact.errors import DesignError, worded
 from trialimpact.protocol import TrialProtocol
 from trialimpact.synthetic.histories import Draws, History, Integers
+
+NINOS_A_DIGIT, MOST_PEOPLE = 100_000, 900_000
 
 _EPOCH = np.datetime64("1970-01-01", "D")
 
 
-def fake_ninos(rng: np.random.Generator, n_people: int) -> NDArray[np.str_]:
-    """Distinct NINOs with the never-issued prefix QQ; every digit is equally likely."""
-    numbers = rng.choice(1_000_000, size=n_people, replace=False)
-    suffix = rng.choice(np.array(list("ABCD")), size=n_people)
-    return np.array([f"QQ{number:06d}{letter}" for number, letter in zip(numbers, suffix, strict=True)])
+def fake_ninos(rng: np.random.Generator, digit: Integers) -> NDArray[np.str_]:
+    """Distinct NINOs with the never-issued prefix QQ and these allocating digits.
+
+    The suffix tells nobody apart, so there are 100,000 of each digit.
+    """
+    number = np.empty(digit.size, dtype=np.int64)
+    for last in range(10):
+        mine = digit == last
+        if mine.sum() > NINOS_A_DIGIT:
+            says = f"there are {NINOS_A_DIGIT:,} NINOs that end in {last}, and more people were asked for"
+            raise DesignError(worded(f"{says}.", remedy=f"simulate at most {MOST_PEOPLE:,} people"))
+        number[mine] = 10 * rng.choice(NINOS_A_DIGIT, size=int(mine.sum()), replace=False) + last
+    suffix = rng.choice(np.array(list("ABCD")), size=digit.size)
+    return np.array([f"QQ{each:06d}{letter}" for each, letter in zip(number, suffix, strict=True)])
 
 
 def claimants_table(rng: np.random.Generator, ninos: NDArray[np.str_], index_day: Integers) -> pd.DataFrame:
@@ -150,7 +162,7 @@ def _spells(
 
 def _as_extracted(rng: np.random.Generator, protocol: TrialProtocol, source: str, spells: pd.DataFrame) -> pd.DataFrame:
     """What the extract holds: nothing that starts later, no ends not yet known, rows in no order."""
-    extract_day = _day(protocol.sources.spells[source].extract_date)
+    extract_day = day_of_date(protocol.sources.spells[source].extract_date)
     spells = spells[spells["start"] < extract_day]
     last_day = pd.Series(dates_of(spells["end"].to_numpy() - 1), index=spells.index)
     frame = pd.DataFrame(
@@ -178,5 +190,6 @@ def dates_of(days: Integers) -> NDArray[Any]:
     return np.datetime_as_string(_EPOCH + days.astype("timedelta64[D]")).astype(object)
 
 
-def _day(date: dt.date) -> int:
+def day_of_date(date: dt.date) -> int:
+    """Days since 1970-01-01."""
     return int((np.datetime64(date, "D") - _EPOCH).astype(int))

@@ -117,7 +117,7 @@ def simulate_trial(
     Parameters
     ----------
     n_claimants : int
-        People with a marker, before the filters; at most 1,000,000.
+        People with a marker, before the filters; at most 900,000.
     seed : int
         The same seed gives the same records.
     first_spell_factor : float
@@ -133,7 +133,8 @@ def simulate_trial(
     """
     protocol = shipped_protocol("example")
     rng = np.random.default_rng(seed)
-    ninos = fake_ninos(rng, n_claimants)
+    digit = rng.integers(0, 10, size=n_claimants)
+    ninos = fake_ninos(rng, digit)
     window = protocol.recruitment
     assert window.first_date is not None and window.last_date is not None  # noqa: S101
     first = int((np.datetime64(window.first_date) - np.datetime64("1970-01-01")).astype(int))
@@ -142,7 +143,6 @@ def simulate_trial(
     draws = draw_people(rng, n_claimants)
     lives = {"control": live_through(draws, 1.0), "treatment": live_through(draws, first_spell_factor)}
     claim_ends = np.minimum(lives["control"].benefit_end[:, 0], lives["treatment"].benefit_end[:, 0])
-    digit = np.array([int(nino[7]) for nino in ninos])
     lived = _as_assigned(lives, digit >= 5)
     horizon = protocol.analysis.max_horizon
     shares = {
