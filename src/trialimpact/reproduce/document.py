@@ -47,7 +47,7 @@ def _to_know_first(reproduction: Reproduction) -> list[str]:
     joint = rows[rows["kind"] == "joint"]["p_value"].item()
     return [
         f"The report's arms are not split as fair digits would split them: {said['flow.itt_iap']}. "
-        "Something kept more of one arm out, or of the other in, before the analysis began.",
+        "Either the digits are not even, or more of one arm was lost before the analysis began.",
         f"All rows of Table 6.1 asked at once, the arms computed here differ with p = {printed_p(joint)}.",
     ]
 

@@ -163,7 +163,7 @@ def _figure_6_4(axes: Axes, drawn: Drawn) -> None:
     axes.annotate("said: 3 to 4", (60, band[0] - 0.45), **_said(), va="center")
     for key in ("fig64.moe_lo", "fig64.moe_hi"):
         axes.axhline(drawn.number(key), color=PRINTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate("said: margins broadly around 2 and 6", (58, drawn.number("fig64.moe_hi") + 0.15), color=PRINTED)
+    axes.annotate("said: margins broadly around 2 and 6", (58, drawn.number("fig64.moe_hi") + 0.15), **_said())
 
 
 def _figure_6_5(axes: Axes, drawn: Drawn) -> None:
