@@ -35,8 +35,9 @@ def assign_arms(records: TrialRecords) -> Integers:
 
 
 def arm_codes(protocol: TrialProtocol, labels: pd.Series[str]) -> Integers:
-    """Arm labels -> codes."""
-    return pd.Categorical(labels, categories=list(protocol.arms)).codes.astype(np.int64)
+    """Arm labels -> codes; `UNKNOWN` for a blank, or a label that is no arm."""
+    known = pd.Index(list(protocol.arms), dtype=object)
+    return known.get_indexer(pd.Index(labels.astype(object))).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
