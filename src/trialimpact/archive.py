@@ -18,7 +18,7 @@ from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
 
-FORMAT = "trialimpact moments 1"
+FORMAT = "trialimpact moments 2"
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error),
@@ -35,6 +35,7 @@ def save_moments(moments: Moments, path: str | Path) -> None:
         "clusters": moments.clusters,
         "counts_shape": moments.counts.shape,
         "gram_shape": moments.gram.shape,
+        "gram_before_shape": moments.gram_before.shape,
     }
     with Path(path).open("wb") as stream:
         np.savez_compressed(
@@ -44,6 +45,8 @@ def save_moments(moments: Moments, path: str | Path) -> None:
             counts_count=moments.counts.count,
             gram_cell=moments.gram.cell,
             gram_count=moments.gram.count,
+            gram_before_cell=moments.gram_before.cell,
+            gram_before_count=moments.gram_before.count,
             claimants=moments.claimants,
         )
 
@@ -67,6 +70,9 @@ def load_moments(path: str | Path) -> Moments:
                 clusters=tuple(header["clusters"]),
                 counts=Tally(tuple(header["counts_shape"]), stored["counts_cell"], stored["counts_count"]),
                 gram=Tally(tuple(header["gram_shape"]), stored["gram_cell"], stored["gram_count"]),
+                gram_before=Tally(
+                    tuple(header["gram_before_shape"]), stored["gram_before_cell"], stored["gram_before_count"]
+                ),
                 claimants=stored["claimants"],
             )
     except _DAMAGE as error:

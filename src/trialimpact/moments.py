@@ -14,15 +14,13 @@ import numpy as np
 
 from trialimpact.errors import DesignError, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers
+from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON, jumps_of, products_of
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import TrialProtocol
-from trialimpact.tally import Tally
+from trialimpact.tally import Collector, Tally
 
 ENTRIES, EXITS, STARTS, STOPS = range(4)
 """Streams of the counts: into and out of follow-up, on and off the outcome."""
-
-ON_ON, ON_FOLLOWED, FOLLOWED_FOLLOWED = range(3)
-"""Tables of the gram: dy·dy, dy·do, do·do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,17 +49,17 @@ class Counts:
         window = slice(day - self.first_day, day - self.first_day + n_days)
         return self.followed[..., window], self.on[..., window]
 
-    def ever_followed(self, n_days: int) -> Integers:
-        """m(H): claimants with any follow-up in [0, H), for H = 1..n_days, shape (..., n_days)."""
-        zero = -self.first_day
-        entered = self.entries.cumsum(axis=-1)[..., zero : zero + n_days]
-        left = self.exits[..., : zero + 1].sum(axis=-1, keepdims=True)
+    def ever_followed(self, n_days: int, first: int = 0) -> Integers:
+        """m: claimants with any follow-up in [first, first + k), for k = 1..n_days, shape (..., n_days)."""
+        start = first - self.first_day
+        entered = self.entries.cumsum(axis=-1)[..., start : start + n_days]
+        left = self.exits[..., : start + 1].sum(axis=-1, keepdims=True)
         return np.asarray(entered - left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Gram:
-    """The tables A, B, O of M4 for one cell, each shape (n_days, n_days), on [0, n_days)."""
+    """The tables A, B, O of M4 for one cell, each shape (n_days, n_days), on n_days consecutive days."""
 
     on_on: Integers
     on_followed: Integers
@@ -80,6 +78,9 @@ class Moments:
     ----------
     counts : Tally, shape (outcomes, subgroups, strata, clusters, arms, 4 streams, days)
     gram : Tally, shape (outcomes, subgroups, strata, arms, 3 tables, gram days, gram days)
+        Products of jumps on two days of [0, longest horizon).
+    gram_before : Tally, shape (outcomes, strata, arms, 3 tables, pre-days, pre-days)
+        The same of everyone on the days [-pre_days, 0), for the pre-trial test.
     claimants : array, shape (subgroups, strata, clusters, arms)
         Analysed claimants, whatever their follow-up.
     """
@@ -89,6 +90,7 @@ class Moments:
     clusters: tuple[str, ...]
     counts: Tally
     gram: Tally
+    gram_before: Tally
     claimants: Integers
 
     @property
@@ -124,12 +126,23 @@ class Moments:
             **jumps,
         )
 
-    def gram_of(self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None) -> Gram:
-        """The tables A, B, O of some arms pooled: arms are disjoint, so theirs are sums."""
-        leading = self._outcome(outcome), self._subgroup(subgroup)
-        jumps = sum(
-            self.gram.dense(*leading, place, arm) for place in self._strata(stratum) for arm in self._arms(arms)
-        )
+    def gram_of(
+        self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None, *, before: bool = False
+    ) -> Gram:
+        """The tables A, B, O of some arms pooled, from day 0 or before it: arms are disjoint, so theirs are sums.
+
+        Raises
+        ------
+        DesignError
+            `before`, and a subgroup: only everyone's products are kept before day 0.
+        """
+        if before and subgroup != "all":
+            raise DesignError(
+                worded(f"moments hold no products of {subgroup!r} before day 0.", remedy='ask for subgroup "all"')
+            )
+        table = self.gram_before if before else self.gram
+        leading = (self._outcome(outcome),) if before else (self._outcome(outcome), self._subgroup(subgroup))
+        jumps = sum(table.dense(*leading, place, arm) for place in self._strata(stratum) for arm in self._arms(arms))
         assert isinstance(jumps, np.ndarray)  # noqa: S101
         tables = jumps.cumsum(axis=1).cumsum(axis=2)
         return Gram(
@@ -159,6 +172,7 @@ class Moments:
             one,
             counts=one.counts + two.counts,
             gram=one.gram + two.gram,
+            gram_before=one.gram_before + two.gram_before,
             claimants=one.claimants + two.claimants,
         )
 
@@ -176,6 +190,8 @@ class Moments:
                     (self.counts.count, other.counts.count),
                     (self.gram.cell, other.gram.cell),
                     (self.gram.count, other.gram.count),
+                    (self.gram_before.cell, other.gram_before.cell),
+                    (self.gram_before.count, other.gram_before.count),
                     (self.claimants, other.claimants),
                 )
             )
@@ -205,8 +221,8 @@ class Moments:
 def count_moments(panel: Panel) -> Moments:
     """Count a panel's jumps, and (without clusters) the products of each claimant's jumps.
 
-    Counts cover the whole window, the gram the days [0, longest horizon). No claimant-day is
-    ever made. Source: docs, methods page, M4.
+    Counts cover the whole window, the gram the days [0, longest horizon) and, of everyone, the
+    days before 0. No claimant-day is ever made. Source: docs, methods page, M4.
 
     Parameters
     ----------
@@ -232,7 +248,8 @@ def count_moments(panel: Panel) -> Moments:
     groups = (n_subgroups, len(panel.strata))
     counts_shape = (len(panel.outcomes), *groups, len(panel.clusters), n_arms, 4, n_days)
     gram_shape = (len(panel.outcomes), *groups, n_arms, 3, n_gram_days, n_gram_days)
-    counts, gram = _Collector(counts_shape), _Collector(gram_shape)
+    before_shape = (len(panel.outcomes), len(panel.strata), n_arms, 3, analysis.pre_days, analysis.pre_days)
+    counts, gram, before = Collector(counts_shape), Collector(gram_shape), Collector(before_shape)
     claimants = np.zeros((*groups, len(panel.clusters), n_arms), dtype=np.int64)
     for place, members in enumerate(panel.members):
         np.add.at(claimants[place], (panel.stratum[members], panel.cluster[members], panel.arm[members]), 1)
@@ -240,67 +257,23 @@ def count_moments(panel: Panel) -> Moments:
         _count_jumps(panel, outcome, place, counts)
         if analysis.clusters is None:
             _count_products(panel, outcome, place, gram)
+            _count_products_before(panel, outcome, place, before)
     return Moments(
         protocol=panel.protocol,
         strata=panel.strata,
         clusters=panel.clusters,
         counts=counts.tally(),
         gram=gram.tally(),
+        gram_before=before.tally(),
         claimants=claimants,
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Jumps:
-    """Changes of a step function: who, on which day, by how much; sorted by owner."""
-
-    owner: Integers
-    day: Integers
-    step: Integers
-
-    @classmethod
-    def of(cls, owner: Integers, start: Integers, end: Integers, low: int, high: int) -> _Jumps:
-        """+1 at starts and -1 at ends, seen from [low, high): a state at `low` is a jump there."""
-        start, end = np.clip(start, low, high), np.clip(end, low, high)
-        lasting = end > start
-        owner, start, end = owner[lasting], start[lasting], end[lasting]
-        day = np.column_stack([start, end]).ravel()
-        step = np.tile(np.array([1, -1], dtype=np.int64), start.size)
-        inside = day < high
-        owner = np.repeat(owner, 2)[inside]
-        order = np.argsort(owner, kind="stable")
-        return cls(owner[order], day[inside][order] - low, step[inside][order])
-
-
-class _Collector:
-    """Gathers places and counts for one tally, a batch at a time, so that memory stays small."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self.parts: list[Tally] = []
-
-    def add(self, places: tuple[int | Integers, ...], counts: Integers) -> None:
-        """Add counts at places; a single number stands for all of a batch."""
-        broad = [np.broadcast_to(np.asarray(place), counts.shape) for place in places]
-        self.parts.append(Tally.of(self.shape, broad, counts))
-
-    def tally(self) -> Tally:
-        """Everything added so far; parts with ascending cells are simply joined."""
-        empty = Tally.of(self.shape, [], np.empty(0, dtype=np.int64))
-        parts = [empty, *self.parts]
-        joined = Tally(
-            self.shape,
-            np.concatenate([part.cell for part in parts]),
-            np.concatenate([part.count for part in parts]),
-        )
-        return joined + empty
-
-
-def _count_jumps(panel: Panel, outcome: OutcomePanel, place: int, counts: _Collector) -> None:
+def _count_jumps(panel: Panel, outcome: OutcomePanel, place: int, counts: Collector) -> None:
     """How many claimants enter, leave, start and stop on each day, by subgroup and cell."""
     analysis = panel.protocol.analysis
     window = (-analysis.pre_days, analysis.end_day)
-    followed, on = _jumps_of(outcome, window)
+    followed, on = jumps_of(outcome, window)
     streams = ((followed, ENTRIES, EXITS), (on, STARTS, STOPS))
     for group, members in enumerate(panel.members):
         for jumps, up, down in streams:
@@ -311,39 +284,20 @@ def _count_jumps(panel: Panel, outcome: OutcomePanel, place: int, counts: _Colle
             counts.add((place, group, *cells, stream, jumps.day[mine]), np.ones_like(step))
 
 
-def _count_products(panel: Panel, outcome: OutcomePanel, place: int, gram: _Collector) -> None:
-    """Sums of products of one claimant's jumps on two days, by subgroup and cell."""
-    followed, on = _jumps_of(outcome, (0, panel.protocol.analysis.max_horizon))
-    for table, one, other in (
-        (ON_ON, on, on),
-        (ON_FOLLOWED, on, followed),
-        (FOLLOWED_FOLLOWED, followed, followed),
-    ):
-        first, second = _pairs_within_owner(one.owner, other.owner, len(panel))
-        owner, product = one.owner[first], one.step[first] * other.step[second]
-        days = one.day[first], other.day[second]
+def _count_products(panel: Panel, outcome: OutcomePanel, place: int, gram: Collector) -> None:
+    """Sums of products of one claimant's jumps on two days from day 0 on, by subgroup and cell."""
+    window = (0, panel.protocol.analysis.max_horizon)
+    for table, owner, days, product in products_of(outcome, window):
         for group, members in enumerate(panel.members):
             mine: Booleans = members[owner]
             cells = (panel.stratum[owner[mine]], panel.arm[owner[mine]])
             gram.add((place, group, *cells, table, days[0][mine], days[1][mine]), product[mine])
 
 
-def _jumps_of(outcome: OutcomePanel, window: tuple[int, int]) -> tuple[_Jumps, _Jumps]:
-    """Jumps of follow-up and of the outcome, seen from a window of days."""
-    everyone = np.arange(outcome.followed_from.size)
-    followed = _Jumps.of(everyone, outcome.followed_from, outcome.followed_to, *window)
-    spells = outcome.spells
-    return followed, _Jumps.of(spells.owner, spells.start, spells.end, *window)
-
-
-def _pairs_within_owner(one: Integers, other: Integers, n_owners: int) -> tuple[Integers, Integers]:
-    """Positions of every pair (an entry of `one`, an entry of `other`) with one owner; both sorted."""
-    n_other = np.bincount(other, minlength=n_owners)
-    first_other = np.cumsum(n_other) - n_other
-    partners = n_other[one]
-    first = np.repeat(np.arange(one.size), partners)
-    before = np.repeat(np.cumsum(partners) - partners, partners)
-    return first, np.arange(first.size) - before + first_other[one[first]]
+def _count_products_before(panel: Panel, outcome: OutcomePanel, place: int, before: Collector) -> None:
+    """The same before day 0, of everyone."""
+    for table, owner, days, product in products_of(outcome, (-panel.protocol.analysis.pre_days, 0)):
+        before.add((place, panel.stratum[owner], panel.arm[owner], table, *days), product)
 
 
 def _place(noun: str, name: str, names: tuple[str, ...]) -> int:
@@ -366,7 +320,9 @@ def _relabelled(moments: Moments, strata: tuple[str, ...], clusters: tuple[str, 
     new_stratum = np.array([strata.index(label) for label in moments.strata])
     new_cluster = np.array([clusters.index(label) for label in moments.clusters])
     counts_shape, gram_shape = list(moments.counts.shape), list(moments.gram.shape)
-    counts_shape[2], counts_shape[3], gram_shape[2] = len(strata), len(clusters), len(strata)
+    before_shape = list(moments.gram_before.shape)
+    counts_shape[2], counts_shape[3] = len(strata), len(clusters)
+    gram_shape[2] = before_shape[1] = len(strata)
     claimants = np.zeros((moments.claimants.shape[0], len(strata), len(clusters), moments.claimants.shape[3]), np.int64)
     claimants[:, new_stratum[:, None], new_cluster[None, :]] = moments.claimants
     return replace(
@@ -375,5 +331,6 @@ def _relabelled(moments: Moments, strata: tuple[str, ...], clusters: tuple[str, 
         clusters=clusters,
         counts=moments.counts.moved(tuple(counts_shape), {2: new_stratum, 3: new_cluster}),
         gram=moments.gram.moved(tuple(gram_shape), {2: new_stratum}),
+        gram_before=moments.gram_before.moved(tuple(before_shape), {1: new_stratum}),
         claimants=claimants,
     )

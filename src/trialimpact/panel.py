@@ -6,13 +6,13 @@ Nothing is exploded to days here: a claimant's outcome is kept as its intervals.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, unknown_name, worded
-from trialimpact.groups import IN, find_members
+from trialimpact.groups import IN, OUT, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
 from trialimpact.loaders import day_of
 from trialimpact.loaders.identifiers import holds_a_nino
@@ -41,6 +41,43 @@ class OutcomePanel:
     followed_from: Integers
     followed_to: Integers
 
+    def states(self, days: Integers) -> tuple[Booleans, Booleans]:
+        """Who is followed, and on the outcome, on some ascending days: each shape (n, days)."""
+        followed = (self.followed_from[:, None] <= days) & (days < self.followed_to[:, None])
+        change = np.zeros((self.followed_from.size, days.size + 1), dtype=np.int8)
+        for place, sign in ((self.spells.start, 1), (self.spells.end, -1)):
+            np.add.at(change, (self.spells.owner, np.searchsorted(days, place)), sign)
+        return followed, change.cumsum(axis=1, dtype=np.int8)[:, :-1] > 0
+
+    def counts_by(self, group: Integers, n_groups: int, window: tuple[int, int]) -> tuple[Integers, Integers]:
+        """n(d) and s(d) of each group on the days [from, to), each shape (n_groups, days); group -1 is left out."""
+        first, end = window
+        width = end - first + 1
+
+        def counted(owner_group: Integers, start: Integers, stop: Integers) -> Integers:
+            known = owner_group >= 0
+            jumps = np.zeros(n_groups * width, dtype=np.int64)
+            for places, sign in ((start, 1), (stop, -1)):
+                cell = owner_group[known] * width + np.clip(places[known], first, end) - first
+                jumps += sign * np.bincount(cell, minlength=jumps.size)
+            return jumps.reshape(n_groups, width).cumsum(axis=1)[:, :-1]
+
+        spells = self.spells
+        return (
+            counted(group, self.followed_from, self.followed_to),
+            counted(group[spells.owner], spells.start, spells.end),
+        )
+
+    def where(self, keep: Booleans) -> OutcomePanel:
+        """The outcome of some claimants, renumbered."""
+        row = np.cumsum(keep) - 1
+        spells = self.spells.where(keep[self.spells.owner])
+        return OutcomePanel(
+            spells=Intervals(row[spells.owner], spells.start, spells.end),
+            followed_from=self.followed_from[keep],
+            followed_to=self.followed_to[keep],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Panel:
@@ -50,32 +87,75 @@ class Panel:
     ----------
     index_day : array, shape (n,)
         Day 0 of each claimant, in days since 1970-01-01.
-    arm, stratum, cluster : array, shape (n,)
-        Codes into `protocol.arms`, `strata`, `clusters`.
+    arm, received, stratum, cluster : array, shape (n,)
+        Codes into `protocol.arms` (assigned, and received: `UNKNOWN` where no marker tells),
+        `strata`, `clusters`.
+    digit : array, shape (n,)
+        The allocating digit, -1 where there is none.
     strata, clusters : tuple of str
         Labels; ("",) where the protocol declares none.
-    members : bool array, shape (n_subgroups + 1, n)
-        Rows as `protocol.subgroup_names`: "all" first.
+    members, outside : bool array, shape (n_subgroups + 1, n)
+        Who is in each group, and who is known not to be. Rows as `protocol.subgroup_names`.
     outcomes : mapping of outcome name to `OutcomePanel`
+    states : mapping of state name to `OutcomePanel`
+        The four states of `[states]`, if the panel was built with them.
     """
 
     protocol: TrialProtocol
     index_day: Integers
     arm: Integers
+    received: Integers
+    digit: Integers
     stratum: Integers
     cluster: Integers
     strata: tuple[str, ...]
     clusters: tuple[str, ...]
     members: Booleans
+    outside: Booleans
     outcomes: Mapping[str, OutcomePanel]
+    states: Mapping[str, OutcomePanel]
 
     def __len__(self) -> int:
         return int(self.arm.size)
 
     def __repr__(self) -> str:
-        analysis = self.protocol.analysis
+        first, end = self.window
         spells = ", ".join(f"{len(each.spells):,} {name} spells" for name, each in self.outcomes.items())
-        return f"Panel({len(self):,} claimants; days {-analysis.pre_days} to {analysis.end_day - 1}; {spells})"
+        return f"Panel({len(self):,} claimants; days {first} to {end - 1}; {spells})"
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The days [from, to) that the panel holds."""
+        return -self.protocol.analysis.pre_days, self.protocol.analysis.end_day
+
+    def outcome(self, name: str) -> OutcomePanel:
+        """The outcome, or state, of this name."""
+        found = self.outcomes.get(name, self.states.get(name))
+        if found is None:
+            raise unknown_name("outcome", name, (*self.outcomes, *self.states))
+        return found
+
+    def on_side(self, arms: tuple[str, ...]) -> Booleans:
+        """Who is assigned to one of these arms, shape (n,)."""
+        return np.asarray(np.isin(self.arm, [self.protocol.arms.index(arm) for arm in arms]))
+
+    def membership(self, subgroup: str) -> Booleans:
+        """Who is in a subgroup ("all": everyone), shape (n,)."""
+        if subgroup not in self.protocol.subgroup_names:
+            raise unknown_name("subgroup", subgroup, self.protocol.subgroup_names)
+        return np.asarray(self.members[self.protocol.subgroup_names.index(subgroup)])
+
+    def where(self, keep: Booleans) -> Panel:
+        """The panel of some claimants: the same protocol, strata and clusters."""
+        of_people = ("index_day", "arm", "received", "digit", "stratum", "cluster")
+        return replace(
+            self,
+            **{name: getattr(self, name)[keep] for name in of_people},
+            members=self.members[:, keep],
+            outside=self.outside[:, keep],
+            outcomes={name: each.where(keep) for name, each in self.outcomes.items()},
+            states={name: each.where(keep) for name, each in self.states.items()},
+        )
 
     def follow_up(self, source: str) -> tuple[Integers, Integers]:
         """Days [from, to) of the window that one source covers for each claimant, each shape (n,)."""
@@ -93,8 +173,7 @@ class Panel:
         DesignError
             The frame would have more than `max_rows` rows.
         """
-        analysis = self.protocol.analysis
-        window = range(-analysis.pre_days, analysis.end_day)
+        window = range(*self.window)
         days = window if days is None else days
         if len(days) and (days[0] not in window or days[-1] not in window):
             raise DesignError(
@@ -108,15 +187,8 @@ class Panel:
                     remedy=f"ask for fewer days, or allow it with max_rows={n_rows}",
                 )
             )
-        if outcome not in self.outcomes:
-            raise unknown_name("outcome", outcome, self.outcomes)
-        part = self.outcomes[outcome]
         day = np.asarray(days)
-        followed = (part.followed_from[:, None] <= day) & (day < part.followed_to[:, None])
-        change = np.zeros((len(self), len(days) + 1), dtype=np.int64)
-        for place, sign in ((part.spells.start, 1), (part.spells.end, -1)):
-            np.add.at(change, (part.spells.owner, np.searchsorted(day, place)), sign)
-        on = change.cumsum(axis=1)[:, :-1] > 0
+        followed, on = self.outcome(outcome).states(day)
         arms = pd.Categorical.from_codes(
             np.repeat(self.arm, day.size), dtype=pd.CategoricalDtype(list(self.protocol.arms))
         )
@@ -125,13 +197,16 @@ class Panel:
         return pd.DataFrame({**columns, "followed": followed.ravel(), "on": on.ravel()})
 
 
-def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Panel:
+def build_panel(
+    sample: TrialSample, spells: Mapping[str, OutcomeSpells], states: Mapping[str, OutcomeSpells] | None = None
+) -> Panel:
     """Move every analysed claimant's spells to days from the index day and cut them to the window.
 
     Parameters
     ----------
     sample : TrialSample
     spells : mapping of outcome name to `OutcomeSpells`, from `merge_spells`
+    states : mapping of state name to `OutcomeSpells`, from `merge_states`, optional
 
     Raises
     ------
@@ -165,18 +240,22 @@ def build_panel(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Pan
         raise DesignError(
             worded(f"some claimants have no {analysis.clusters!r}.", remedy="complete the column, or name another")
         )
-    members = [np.ones(len(sample), dtype=bool)]
-    members += [find_members(group.where, sample, spells) == IN for group in sample.protocol.subgroups]
+    everyone = np.ones(len(sample), dtype=np.int8)
+    groups = np.stack([everyone, *(find_members(group.where, sample, spells) for group in sample.protocol.subgroups)])
     return Panel(
         protocol=sample.protocol,
         index_day=sample.index_day,
         arm=sample.assigned_arm,
+        received=sample.received_arm,
+        digit=sample.people["digit"].fillna(-1).to_numpy(dtype=np.int64),
         stratum=stratum,
         cluster=cluster,
         strata=strata,
         clusters=clusters,
-        members=np.stack(members),
+        members=groups == IN,
+        outside=groups == OUT,
         outcomes={name: _relative(sample, each) for name, each in spells.items()},
+        states={name: _relative(sample, each) for name, each in (states or {}).items()},
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from trialimpact.intervals import Intervals, clip, merge, subtract
 from trialimpact.loaders import TrialRecords, day_of
 from trialimpact.protocol import Outcome
+from trialimpact.protocol.methods import STATE_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +56,65 @@ def merge_spells(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     return {outcome.name: _merge_outcome(records, outcome) for outcome in records.protocol.outcomes}
 
 
+def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
+    """Disjoint spells of the four states of the protocol's `[states]`; empty where it declares none.
+
+    On every day that all their sources cover, each person is in exactly one state (M14).
+
+    Examples
+    --------
+    >>> from trialimpact import load_records
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=200, seed=1)
+    >>> list(merge_states(load_records(trial.protocol, trial.tables)))
+    ['first_only', 'both', 'second_only', 'neither']
+    """
+    states = records.protocol.states
+    if states is None:
+        return {}
+    coverage = _coverage(records, (*states.first, *states.second))
+    first, second, either, followed = (
+        _united(records, terms, coverage)
+        for terms in (states.first, states.second, (*states.first, *states.second), ("followed",))
+    )
+    first_only, second_only = subtract(first, second), subtract(second, first)
+    spells = (first_only, subtract(first, first_only), second_only, subtract(followed, either))
+    return {
+        name: OutcomeSpells(spells=each, covered_from=coverage[0], extract_day=coverage[1])
+        for name, each in zip(STATE_NAMES, spells, strict=True)
+    }
+
+
 def _merge_outcome(records: TrialRecords, outcome: Outcome) -> OutcomeSpells:
-    sources = records.protocol.sources_of(outcome).values()
-    covered_from = max(day_of(source.covered_from) for source in sources)
-    extract_day = min(day_of(source.extract_date) for source in sources)
+    coverage = _coverage(records, (*outcome.on, *outcome.off))
+    spells = _united(records, outcome.on, coverage, outcome.bridge_gap_days)
+    if outcome.off:
+        spells = subtract(spells, _united(records, outcome.off, coverage))
+    return OutcomeSpells(spells=spells, covered_from=coverage[0], extract_day=coverage[1])
+
+
+def _coverage(records: TrialRecords, terms: tuple[str, ...]) -> tuple[int, int]:
+    """The calendar days that every source of some terms covers."""
+    sources = records.protocol.sources_named(terms).values()
+    return max(day_of(source.covered_from) for source in sources), min(day_of(each.extract_date) for each in sources)
+
+
+def _united(
+    records: TrialRecords, terms: tuple[str, ...], coverage: tuple[int, int], bridge_days: int = 0
+) -> Intervals:
+    """The union of terms, each cut to the coverage first."""
+    covered_from, extract_day = coverage
     low = np.full(records.n_claimants, covered_from)
     high = np.full(records.n_claimants, max(extract_day, covered_from))
-
-    def united(terms: tuple[str, ...], bridge_days: int = 0) -> Intervals:
-        parts = [clip(_term(records, term, covered_from, extract_day), low, high) for term in terms]
-        empty = np.empty(0, dtype=np.int64)
-        parts.append(Intervals(empty, empty, empty))
-        together = Intervals(
-            np.concatenate([part.owner for part in parts]),
-            np.concatenate([part.start for part in parts]),
-            np.concatenate([part.end for part in parts]),
-        )
-        return merge(together, bridge_days)
-
-    spells = united(outcome.on, outcome.bridge_gap_days)
-    if outcome.off:
-        spells = subtract(spells, united(outcome.off))
-    return OutcomeSpells(spells=spells, covered_from=covered_from, extract_day=extract_day)
+    parts = [clip(_term(records, term, covered_from, extract_day), low, high) for term in terms]
+    empty = np.empty(0, dtype=np.int64)
+    parts.append(Intervals(empty, empty, empty))
+    together = Intervals(
+        np.concatenate([part.owner for part in parts]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.end for part in parts]),
+    )
+    return merge(together, bridge_days)
 
 
 def _term(records: TrialRecords, term: str, covered_from: int, extract_day: int) -> Intervals:

@@ -69,6 +69,30 @@ class Tally:
         return Tally.of(shape, places, self.count)
 
 
+class Collector:
+    """Gathers places and counts for one tally, a batch at a time, so that memory stays small."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.parts: list[Tally] = []
+
+    def add(self, places: tuple[int | Integers, ...], counts: Integers) -> None:
+        """Add counts at places; a single number stands for all of a batch."""
+        broad = [np.broadcast_to(np.asarray(place), counts.shape) for place in places]
+        self.parts.append(Tally.of(self.shape, broad, counts))
+
+    def tally(self) -> Tally:
+        """Everything added so far; parts with ascending cells are simply joined."""
+        empty = Tally.of(self.shape, [], np.empty(0, dtype=np.int64))
+        parts = [empty, *self.parts]
+        joined = Tally(
+            self.shape,
+            np.concatenate([part.cell for part in parts]),
+            np.concatenate([part.count for part in parts]),
+        )
+        return joined + empty
+
+
 def _added_up(cells: Integers, counts: Integers) -> tuple[Integers, Integers]:
     """Distinct cells, ascending, and the sums of their counts; zero sums are dropped."""
     low = int(cells.min())

@@ -14,16 +14,18 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "intervals", "loaders", "spells", "allocation", "flow", "sample", "groups", "panel",
-    "tally", "moments", "archive", "estimators", "report", "analysis", "output", "baseline", "reproduce",
+    "tally", "jumps", "moments", "archive", "estimators", "report", "analysis", "output", "baseline", "reproduce",
     "synthetic", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
-    "protocol": ["conditions", "sources", "consistency", "model", "read", "explain"],
+    "protocol": ["conditions", "sources", "methods", "consistency", "model", "read", "explain"],
     "loaders": ["values", "dates", "identifiers", "files", "schema", "rules", "records", "load"],
     "estimators": [
-        "contrast", "small_sample", "variance", "confidence", "effects", "daily", "cumulative", "covariance",
-        "subgroups", "balance",
+        "contrast", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
+        "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
+        "placebo", "bootstrap", "characteristics", "balance", "covariates", "adjusted", "intake", "integrity", "bounds", "durations", "states",
+        "power",
     ],
     "report": ["rounding", "words", "tables", "figures"],
     "reproduce": [

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.estimators.characteristics import Column, columns_of
 from trialimpact.estimators.confidence import two_sided_p
-from trialimpact.estimators.contrast import Floats, difference
-from trialimpact.groups import IN, MISSING, find_members
-from trialimpact.loaders.values import as_numbers, as_text
-from trialimpact.protocol import Characteristic, Contrast
+from trialimpact.estimators.contrast import difference
+from trialimpact.estimators.wald import NOTHING_TO_TEST, wald_test
+from trialimpact.protocol import Contrast
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
-
-MAX_LEVELS = 200
-"""A categorical characteristic with more levels is refused: it would list people."""
 
 COLUMNS = [
     "contrast",
@@ -69,16 +64,6 @@ class Balance:
         return self.rows.to_html(index=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Column:
-    """One thing that is compared: values of everyone (NaN where missing), and how it is named."""
-
-    characteristic: str
-    level: str
-    kind: str
-    value: Floats
-
-
 def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Balance:
     """Compare the arms of every contrast on the protocol's characteristics.
 
@@ -112,7 +97,7 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     >>> estimate_balance(build_sample(records), merge_spells(records))
     Balance(6 rows tested, ... with p < 0.05)
     """
-    columns = [column for each in sample.protocol.characteristics for column in _columns(each, sample, spells)]
+    columns = [column for each in sample.protocol.characteristics for column in columns_of(each, sample, spells)]
     rows: list[dict[str, Any]] = []
     for contrast in sample.protocol.contrasts:
         arms = sample.protocol.arms
@@ -124,48 +109,7 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     return Balance(rows=pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _columns(
-    characteristic: Characteristic, sample: TrialSample, spells: Mapping[str, OutcomeSpells]
-) -> Iterator[_Column]:
-    name = characteristic.name
-    for level in characteristic.levels:
-        members = find_members(level.where, sample, spells)
-        inside = np.where(members == MISSING, np.nan, (members == IN).astype(float))
-        yield _Column(name, level.label, "categorical", inside)
-    if characteristic.column is None:
-        return
-    values = sample.characteristic(characteristic.column, f"characteristic {name!r}")
-    if characteristic.kind == "numeric":
-        numbers = as_numbers(values)
-        if numbers is None:
-            remedy = 'set kind = "categorical", or correct the extract'
-            raise DesignError(worded(f"characteristic {name!r} is numeric and its column holds text.", remedy=remedy))
-        yield _Column(name, "", "numeric", numbers.to_numpy(dtype=float))
-        return
-    labels = as_text(values)
-    levels = sorted(labels.dropna().unique(), key=_in_order)
-    if len(levels) > MAX_LEVELS:
-        raise DesignError(
-            worded(
-                f"characteristic {name!r} has {len(levels):,} levels: more than {MAX_LEVELS}, as an identifier has.",
-                remedy='set kind = "numeric", or give levels by conditions',
-            )
-        )
-    missing = labels.isna().to_numpy(dtype=bool)
-    for label in levels:
-        inside = (labels == label).to_numpy(dtype=float)
-        yield _Column(name, str(label), "categorical", np.where(missing, np.nan, inside))
-
-
-def _in_order(label: str) -> tuple[float, str]:
-    """Numbers in order of size, then text in order of letters."""
-    try:
-        return float(label), label
-    except ValueError:
-        return math.inf, label
-
-
-def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+def _compared(column: Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
     known = ~np.isnan(column.value)
     sides = [column.value[side & known] for side in (treated, control)]
     n = np.array([side.size for side in sides])
@@ -201,24 +145,16 @@ def _compared(column: _Column, treated: np.ndarray, control: np.ndarray) -> dict
     }
 
 
-def _joint_test(contrast: Contrast, columns: list[_Column], treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
-    """Wald test that no difference is other than zero; linear dependence lowers its degrees of freedom."""
-    from scipy.special import chdtrc
-
+def _joint_test(contrast: Contrast, columns: list[Column], treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+    """Wald test that no difference is other than zero, among those for whom nothing is missing."""
     matrix = np.column_stack([column.value for column in columns])
     complete = ~np.isnan(matrix).any(axis=1)
     sides = [matrix[side & complete] for side in (treated, control)]
-    statistic, df = np.nan, 0
+    test = NOTHING_TO_TEST
     if min(len(side) for side in sides) > 1:
         apart = difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
         one, other = (np.atleast_2d(np.cov(side, rowvar=False)) / len(side) for side in sides)
-        covariance = one + other
-        scale = np.sqrt(np.diag(covariance))
-        moving = scale > 0
-        correlation = covariance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
-        z = apart[moving] / scale[moving]
-        df = int(np.linalg.matrix_rank(correlation, hermitian=True)) if z.size else 0
-        statistic = float(z @ np.linalg.pinv(correlation, hermitian=True, rcond=1e-10) @ z) if df else np.nan
+        test = wald_test(apart, one + other)
     blank = dict.fromkeys(COLUMNS, np.nan)
     return blank | {
         "contrast": contrast.name,
@@ -229,8 +165,8 @@ def _joint_test(contrast: Contrast, columns: list[_Column], treated: np.ndarray,
         "n_control": len(sides[1]),
         "missing_treatment": int((treated & ~complete).sum()),
         "missing_control": int((control & ~complete).sum()),
-        "statistic": statistic,
-        "df": df,
-        "p_value": float(chdtrc(df, statistic)) if df else np.nan,
+        "statistic": test.statistic,
+        "df": test.df,
+        "p_value": test.p_value,
         "test": "joint wald",
     }

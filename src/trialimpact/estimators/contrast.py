@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from trialimpact.errors import DesignError, ProtocolError, worded
 from trialimpact.intervals import Integers
 from trialimpact.moments import Counts, Moments
-from trialimpact.protocol import Contrast
+from trialimpact.protocol import Contrast, TrialProtocol
 
 Floats: TypeAlias = NDArray[np.float64]
 
 
-def difference(treatment: Floats, control: Floats) -> Floats:
+Amount = TypeVar("Amount", float, Floats)
+
+
+def difference(treatment: Amount, control: Amount) -> Amount:
     """Treatment minus control."""
     return treatment - control
 
@@ -88,14 +91,14 @@ class Comparison:
         treatment, control = self.n_followed()
         return treatment + control
 
-    def ever_followed_together(self, n_days: int) -> Integers:
-        """Claimants with any follow-up in [0, H), H = 1..n_days, both sides together."""
-        treatment, control = self.ever_followed(n_days)
+    def ever_followed_together(self, n_days: int, first: int = 0) -> Integers:
+        """Claimants with any follow-up in [first, first + k), k = 1..n_days, both sides together."""
+        treatment, control = self.ever_followed(n_days, first)
         return treatment + control
 
-    def ever_followed(self, n_days: int) -> tuple[Integers, Integers]:
-        """Claimants with any follow-up in [0, H), H = 1..n_days, treatment and control."""
-        return self._total(lambda counts: counts.ever_followed(n_days))
+    def ever_followed(self, n_days: int, first: int = 0) -> tuple[Integers, Integers]:
+        """Claimants with any follow-up in [first, first + k), k = 1..n_days, treatment and control."""
+        return self._total(lambda counts: counts.ever_followed(n_days, first))
 
     def shares(self) -> tuple[Floats, Floats]:
         """p(d) of treatment and control on each day of the window, weighted over the parts."""
@@ -136,9 +139,7 @@ def compare(
     protocol = moments.protocol
     if stratified and not protocol.analysis.strata:
         raise DesignError(worded("the protocol declares no strata.", remedy="set analysis.strata"))
-    name = _only("outcome", outcome, tuple(each.name for each in protocol.outcomes))
-    if not isinstance(contrast, Contrast):
-        contrast = protocol.contrast(_only("contrast", contrast, tuple(each.name for each in protocol.contrasts)))
+    name, contrast = chosen(protocol, outcome, contrast)
     strata: tuple[str | None, ...] = moments.strata if stratified else (None,)
     sizes = [
         [moments.n_claimants(subgroup, arms, stratum) for arms in (contrast.treatment, contrast.control)]
@@ -164,6 +165,25 @@ def compare(
             for place in (kept if stratified else [0])
         ),
     )
+
+
+def chosen(protocol: TrialProtocol, outcome: str | None, contrast: str | Contrast | None) -> tuple[str, Contrast]:
+    """The outcome and contrast that are meant; each may be left out where there is only one."""
+    name = _only("outcome", outcome, tuple(each.name for each in protocol.outcomes))
+    if isinstance(contrast, Contrast):
+        return name, contrast
+    return name, protocol.contrast(_only("contrast", contrast, tuple(each.name for each in protocol.contrasts)))
+
+
+def labels(outcome: str, contrast: Contrast, subgroup: str = "all") -> dict[str, str]:
+    """The first columns of every row about a contrast."""
+    return {
+        "outcome": outcome,
+        "contrast": contrast.name,
+        "treatment_arm": " + ".join(contrast.treatment),
+        "control_arm": " + ".join(contrast.control),
+        "subgroup": subgroup,
+    }
 
 
 def _only(noun: str, name: str | None, names: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialimpact.errors import DesignError, TrialWarning, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
-from trialimpact.estimators.contrast import Comparison, Floats, difference
+from trialimpact.estimators.contrast import Comparison, Floats, difference, labels
 from trialimpact.intervals import Integers
 from trialimpact.protocol import TrialProtocol
 
@@ -91,6 +91,8 @@ class Effects:
     mean_treatment, mean_control, estimate, std_error, conf_low, conf_high, p_value : array, shape (n,)
     interval : str
         "wald", "newcombe" or "accumulated".
+    method : str
+        "difference", "stratified" or "adjusted".
     notes : tuple of Note
         Why some rows are NaN or not to be relied on, if any are.
     """
@@ -108,6 +110,7 @@ class Effects:
     conf_high: Floats
     p_value: Floats
     interval: str
+    method: str
     notes: tuple[Note, ...] = ()
 
     @property
@@ -137,23 +140,25 @@ class Effects:
         numbers: dict[str, Any] = {name: getattr(self, name)[place].item() for name in Effect.__dataclass_fields__}
         return Effect(**numbers)
 
+    def between(self, first: int, last: int) -> Effects:
+        """The rows from day (or horizon) `first` to `last`, both included."""
+        kept = (self.at >= first) & (self.at <= last)
+        rows = {name: getattr(self, name)[kept] for name in ("at", *Effect.__dataclass_fields__)}
+        return replace(self, **rows)
+
     def to_frame(self) -> pd.DataFrame:
         """The tidy columns (`TIDY_COLUMNS`), a row a day or horizon."""
-        contrast, analysis = self.comparison.contrast, self.protocol.analysis
+        which, analysis = self.comparison, self.protocol.analysis
         blank = pd.array([pd.NA] * self.at.size, dtype="Int64")
         at = pd.array(self.at, dtype="Int64")
         columns: dict[str, Any] = {
-            "outcome": self.comparison.outcome,
-            "contrast": contrast.name,
-            "treatment_arm": " + ".join(contrast.treatment),
-            "control_arm": " + ".join(contrast.control),
-            "subgroup": self.comparison.subgroup,
+            **labels(which.outcome, which.contrast, which.subgroup),
             "day": at if self.kind == "daily" else blank,
             "horizon_days": at if self.kind == "cumulative" else blank,
             "conf_level": analysis.conf_level,
             "interval": self.interval,
-            "small_sample": "jackknife" if self.comparison.jackknifed else analysis.small_sample,
-            "method": self.comparison.method,
+            "small_sample": "jackknife" if which.jackknifed else analysis.small_sample,
+            "method": self.method,
         }
         numbers = {name: getattr(self, name) for name in TIDY_COLUMNS if name not in columns}
         return pd.DataFrame({**columns, **numbers}, index=range(self.at.size))[TIDY_COLUMNS]
@@ -218,6 +223,7 @@ def finish_effects(
         conf_high=high,
         p_value=two_sided_p(estimate, std_error),
         interval=interval,
+        method=comparison.method,
         notes=notes,
     )
 

@@ -39,10 +39,10 @@ def daily_variance(comparison: Comparison) -> Floats:
 def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
     """Variance of C(H) for H = 1..n_days, shape (n_days,)."""
     rule = comparison.moments.protocol.analysis.small_sample
-    followed = _from_index(comparison, comparison.n_followed_together(), n_days).cumsum()
+    followed = _from_day(comparison, comparison.n_followed_together(), n_days).cumsum()
     parameters = 2 * len(comparison.parts) * np.arange(1, n_days + 1)
     if comparison.moments.clustered:
-        summed = _from_index(comparison, cluster_influence(comparison), n_days).cumsum(axis=-1)
+        summed = _from_day(comparison, cluster_influence(comparison), n_days).cumsum(axis=-1)
         units = _clusters_ever_followed(comparison, n_days)
         return np.asarray((summed**2).sum(axis=0) * _cluster_scale(comparison, units, followed, parameters))
     units = comparison.ever_followed_together(n_days)
@@ -56,22 +56,25 @@ def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
     return np.asarray(np.maximum(variance, 0.0) * whole_factor(rule, units, followed, parameters))
 
 
-def day_covariance(comparison: Comparison, n_days: int) -> Floats:
-    """Covariance of D(d) and D(d') on [0, n_days), shape (n_days, n_days)."""
+def day_covariance(comparison: Comparison, n_days: int, first: int = 0) -> Floats:
+    """Covariance of D(d) and D(d') on [first, first + n_days), shape (n_days, n_days).
+
+    `first` is 0, or (without clusters) the first day of the window and n_days the days before 0.
+    """
     rule = comparison.moments.protocol.analysis.small_sample
-    followed = _from_index(comparison, comparison.n_followed_together(), n_days).sum()
+    followed = _from_day(comparison, comparison.n_followed_together(), n_days, first).sum()
     parameters = 2 * len(comparison.parts) * n_days
     if comparison.moments.clustered:
-        influence = _from_index(comparison, cluster_influence(comparison), n_days)
-        units = _clusters_ever_followed(comparison, n_days)[-1:]
+        influence = _from_day(comparison, cluster_influence(comparison), n_days, first)
+        units = _clusters_ever_followed(comparison, n_days, first)[-1:]
         scale = _cluster_scale(comparison, units, np.array([followed]), np.array([parameters]))
         return np.asarray(influence.T @ influence * scale)
-    units = comparison.ever_followed_together(n_days)[-1]
+    units = comparison.ever_followed_together(n_days, first)[-1]
     covariance = np.zeros((n_days, n_days))
     for part in comparison.parts:
         for arms, side in _sides(comparison, part):
-            factor = side_factor(rule, side.ever_followed(n_days).sum(axis=0)[-1])
-            mine = _side_covariance(comparison, part, arms, side, n_days)
+            factor = side_factor(rule, side.ever_followed(n_days, first).sum(axis=0)[-1])
+            mine = _side_covariance(comparison, part, arms, side, n_days, first)
             covariance = covariance + part.weight**2 * mine * factor
     return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
 
@@ -125,9 +128,9 @@ def _clusters_seen(comparison: Comparison) -> Integers:
     return np.asarray(np.logical_or.reduce(present).sum(axis=0))
 
 
-def _clusters_ever_followed(comparison: Comparison, n_days: int) -> Integers:
-    """Clusters with any follow-up in [0, H), H = 1..n_days."""
-    present = [side.ever_followed(n_days) > 0 for part in comparison.parts for side in part.sides]
+def _clusters_ever_followed(comparison: Comparison, n_days: int, first: int = 0) -> Integers:
+    """Clusters with any follow-up in [first, first + k), k = 1..n_days."""
+    present = [side.ever_followed(n_days, first) > 0 for part in comparison.parts for side in part.sides]
     return np.asarray(np.logical_or.reduce(present).sum(axis=0))
 
 
@@ -136,10 +139,13 @@ def _sides(comparison: Comparison, part: Part) -> tuple[tuple[tuple[str, ...], C
     return (contrast.treatment, part.treatment), (contrast.control, part.control)
 
 
-def _side_covariance(comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts, n_days: int) -> Floats:
+def _side_covariance(
+    comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts, n_days: int, first: int = 0
+) -> Floats:
     """Covariance of p(d) and p(d') of one side (M4), before any correction."""
-    gram = comparison.moments.gram_of(comparison.outcome, comparison.subgroup, arms, part.stratum)
-    followed, on = side.from_day(0, n_days)
+    which = (comparison.outcome, comparison.subgroup, arms, part.stratum)
+    gram = comparison.moments.gram_of(*which, before=first < 0)
+    followed, on = side.from_day(first, n_days)
     return share_covariance(gram, followed.sum(axis=0), on.sum(axis=0), n_days)
 
 
@@ -162,7 +168,7 @@ def _diagonal_of_double_sum(covariance: Floats) -> Floats:
     return np.asarray(np.diagonal(covariance.cumsum(axis=0).cumsum(axis=1)).copy())
 
 
-def _from_index(comparison: Comparison, values: NDArray[Number], n_days: int) -> NDArray[Number]:
-    """The days [0, n_days) of something over the whole window (last axis)."""
-    start = -comparison.first_day
+def _from_day(comparison: Comparison, values: NDArray[Number], n_days: int, first: int = 0) -> NDArray[Number]:
+    """The days [first, first + n_days) of something over the whole window (last axis)."""
+    start = first - comparison.first_day
     return values[..., start : start + n_days]

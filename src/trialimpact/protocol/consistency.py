@@ -60,6 +60,8 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         *_columns(protocol),
         *_index(protocol),
         *_outcomes(protocol),
+        *_states(protocol),
+        *_methods(protocol),
         *_conditions(protocol),
     ]
     for noun, names in (
@@ -67,6 +69,7 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         ("outcome", [each.name for each in protocol.outcomes]),
         ("subgroup", list(protocol.subgroup_names)),
         ("characteristic", [each.name for each in protocol.characteristics]),
+        ("family", [each.name for each in protocol.families]),
     ):
         found += [f"{noun} {name!r} is defined {n} times" for name, n in Counter(names).items() if n > 1]
     return found
@@ -123,6 +126,35 @@ def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
                 yield f"outcome {outcome.name!r}: {code!r} is not a counted code of source {source!r}"
         if all(term == "followed" for term in (*outcome.on, *outcome.off)):
             yield f"outcome {outcome.name!r} uses no spell source"
+
+
+def _states(protocol: TrialProtocol) -> Iterable[str]:
+    spells = protocol.sources.spells
+    for term in (*protocol.states.first, *protocol.states.second) if protocol.states else ():
+        source, _, code = term.partition(":")
+        if source not in spells or (code and code not in spells[source].counted_codes):
+            yield f"states: {term!r} is not a spell source or a counted code of one (there are {sorted(spells)})"
+
+
+def _methods(protocol: TrialProtocol) -> Iterable[str]:
+    known = {
+        "characteristics": {each.name for each in protocol.characteristics},
+        "outcomes": {each.name for each in protocol.outcomes},
+        "contrasts": {each.name for each in protocol.contrasts},
+        "subgroups": {each.name for each in protocol.subgroups},
+    }
+    named = [("adjustment", "characteristics", protocol.adjustment.characteristics)]
+    for family in protocol.families:
+        where = f"family {family.name!r}"
+        named += [(where, noun, getattr(family, noun)) for noun in ("outcomes", "contrasts", "subgroups")]
+    for where, noun, names in named:
+        if strangers := sorted(set(names) - known[noun]):
+            yield f"{where}: no {noun} {strangers} (there are {sorted(known[noun])})"
+    ratio = protocol.allocation.ratio
+    if ratio and protocol.allocation.rule == "digit":
+        yield "allocation.ratio: the digits already say it"
+    elif ratio and set(ratio) != set(protocol.arms):
+        yield f"allocation.ratio must name each arm once: {sorted(protocol.arms)}"
 
 
 def _conditions(protocol: TrialProtocol) -> Iterable[str]:

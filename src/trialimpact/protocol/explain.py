@@ -29,6 +29,7 @@ def explain_protocol(protocol: TrialProtocol) -> str:
         "Analysis": _analysis(protocol),
         "Subgroups": (f"{each.words}: {each.where.in_words()}." for each in protocol.subgroups),
         "Balance is shown for": (f"{each.name}." for each in protocol.characteristics),
+        "Beside the main estimates": _methods(protocol),
     }
     lines = [protocol.name, "=" * len(protocol.name)]
     lines += [protocol.description] if protocol.description else []
@@ -46,6 +47,8 @@ def _arms(protocol: TrialProtocol) -> Iterator[str]:
         yield "The allocating digit is the last numeric digit of the NINO, or the column 'digit'."
     else:
         yield f"{', '.join(protocol.arms)}: as the column 'assigned_arm' says."
+        parts = ", ".join(f"{arm} {part:g}" for arm, part in allocation.ratio.items())
+        yield f"Designed ratio: {parts}." if parts else "The designed ratio is not given, so it is not tested."
     if not protocol.arms_are_declared:
         yield "Claimants of any other arm are counted and not analysed (allocation.arms is not given)."
     yield f"{allocation.control} is the control arm. Everyone stays in the arm they were assigned to."
@@ -115,3 +118,22 @@ def _analysis(protocol: TrialProtocol) -> Iterator[str]:
     if analysis.clusters:
         yield f"Standard errors clustered by {analysis.clusters} ({analysis.cluster_variance})."
     yield f"Tables print {_ROUNDING[protocol.presentation.rounding]}; estimates are never rounded."
+
+
+def _methods(protocol: TrialProtocol) -> Iterator[str]:
+    adjustment = protocol.adjustment
+    covariates = ["days with the outcome before day 0"] if adjustment.pre_period and protocol.analysis.pre_days else []
+    covariates += adjustment.characteristics
+    missing = "the mean and an indicator" if adjustment.missing == "indicator" else "an error"
+    if covariates:
+        yield f"Adjusted estimates use {', '.join(covariates)}; for a missing value: {missing}."
+    for family in protocol.families:
+        scope = (("outcomes", family.outcomes), ("contrasts", family.contrasts), ("subgroups", family.subgroups))
+        words = "; ".join(f"{noun} {', '.join(names)}" if names else f"all {noun}" for noun, names in scope)
+        yield f"p-values of family {family.name!r} are adjusted together: {words}."
+    if protocol.subgroups and not protocol.families:
+        yield "p-values of all subgroups are adjusted together, for each outcome and contrast."
+    if protocol.states:
+        first, second = " or ".join(protocol.states.first), " or ".join(protocol.states.second)
+        yield f"States: {', '.join(protocol.states.labels)}, of {first} (first) and {second} (second)."
+    yield f"An exit is sustained when it is followed by {protocol.durations.sustained_days} days off."

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from trialimpact.errors import unknown_name
 from trialimpact.protocol.conditions import Condition, Part
 from trialimpact.protocol.consistency import columns_used, problems_of, with_default_contrasts
+from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
@@ -33,6 +34,9 @@ class Allocation(Part):
     control: str
     arms: tuple[str, ...] = Field(default=(), description="every arm; with digits, the keys of digits")
     digits: dict[str, tuple[Digit, ...]] = Field(default_factory=dict)
+    ratio: dict[str, Positive] = Field(
+        default_factory=dict, description="designed shares of the arms, as in {control = 1, treatment = 2}"
+    )
 
 
 class Contrast(Part):
@@ -220,6 +224,12 @@ class TrialProtocol(Part):
     outcomes: tuple[Outcome, ...] = Field(min_length=1)
     subgroups: tuple[Subgroup, ...] = ()
     characteristics: tuple[Characteristic, ...] = ()
+    adjustment: Adjustment = Adjustment()
+    families: tuple[Family, ...] = Field(
+        default=(), description="default: all subgroups of one outcome and contrast are a family"
+    )
+    states: States | None = None
+    durations: Durations = Durations()
     analysis: Analysis
     presentation: Presentation = Presentation()
 
@@ -270,6 +280,12 @@ class TrialProtocol(Part):
         return columns_used(self)
 
     @property
+    def designed_ratio(self) -> dict[str, float]:
+        """What the design gives each arm, in parts: its digits, or `allocation.ratio`; empty if not known."""
+        by_digits = {arm: float(len(digits)) for arm, digits in self.allocation.digits.items()}
+        return by_digits if self.allocation.rule == "digit" else dict(self.allocation.ratio)
+
+    @property
     def arms_are_declared(self) -> bool:
         """Whether an arm outside `arms` breaks a rule, or is merely not analysed."""
         return bool(self.allocation.arms or self.allocation.digits)
@@ -293,8 +309,12 @@ class TrialProtocol(Part):
 
     def sources_of(self, outcome: Outcome) -> dict[str, SpellSource]:
         """The spell sources that an outcome uses; their common coverage is its follow-up."""
-        terms = dict.fromkeys(term.partition(":")[0] for term in (*outcome.on, *outcome.off))
-        return {name: self.sources.spells[name] for name in terms if name != "followed"}
+        return self.sources_named((*outcome.on, *outcome.off))
+
+    def sources_named(self, terms: tuple[str, ...]) -> dict[str, SpellSource]:
+        """The spell sources that terms (`"benefit"`, `"benefit:JSA"`, `"followed"`) name."""
+        names = dict.fromkeys(term.partition(":")[0] for term in terms)
+        return {name: self.sources.spells[name] for name in names if name != "followed"}
 
 
 def _named(noun: str, name: str, among: tuple[N, ...]) -> N:
