@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,14 +21,15 @@ from trialimpact.estimators import (
     estimate_daily,
 )
 from trialimpact.estimators.effects import Note
-from trialimpact.loaders import Audit, InputFile, OnBrokenRule, load_records
+from trialimpact.inference import Inference, infer_trial
+from trialimpact.loaders import OnBrokenRule, TrialRecords
 from trialimpact.loaders.files import TableLike
-from trialimpact.moments import Moments, count_moments
-from trialimpact.panel import build_panel
+from trialimpact.moments import Moments
+from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.words import headline
-from trialimpact.sample import TrialSample, build_sample
-from trialimpact.spells import merge_spells
+from trialimpact.sample import TrialSample
+from trialimpact.stages import STAGES, TrialStages, as_protocol, run_stages
 
 Item = TypeVar("Item", str, int)
 
@@ -39,31 +40,55 @@ class TrialAnalysis:
 
     Attributes
     ----------
-    sample : TrialSample
-        With the participant flow and the received arms.
-    moments : Moments
+    stages : TrialStages
+        Records, spells, sample (with the participant flow), panel and moments.
     balance : Balance
     daily, cumulative : tuple of Effects
         One each for outcome × contrast × subgroup; where the protocol has strata, the stratified
         estimates follow.
-    audit, quarantined, inputs
-        As in `TrialRecords`.
     options : dict
         What the caller asked for beside the protocol.
     warnings : tuple of str
     """
 
     protocol: TrialProtocol
-    sample: TrialSample
-    moments: Moments
+    stages: TrialStages
     balance: Balance
     daily: tuple[Effects, ...]
     cumulative: tuple[Effects, ...]
-    audit: Audit
-    quarantined: pd.DataFrame
-    inputs: tuple[InputFile, ...]
     options: dict[str, Any]
     warnings: tuple[str, ...]
+    _inference: list[Inference] = field(default_factory=list)
+
+    @property
+    def sample(self) -> TrialSample:
+        """Who is analysed, with the participant flow and the received arms."""
+        return self.stages.sample
+
+    @property
+    def panel(self) -> Panel:
+        """Each claimant's intervals and follow-up."""
+        return self.stages.panel
+
+    @property
+    def moments(self) -> Moments:
+        """Whole-number tables, from which the estimates come."""
+        return self.stages.moments
+
+    @property
+    def records(self) -> TrialRecords:
+        """The checked records, with their audit."""
+        return self.stages.records
+
+    @property
+    def inference(self) -> Inference:
+        """Every method beside these: integrity, bands, pre-trial tests, adjustment, bounds, ...
+
+        Computed when it is first asked for (seconds for ten thousand claimants), and kept.
+        """
+        if not self._inference:
+            self._inference.append(infer_trial(self.stages, self.options["outcomes"]))
+        return self._inference[0]
 
     def to_frame(self) -> pd.DataFrame:
         """All estimates in the tidy columns: daily rows, then a row for every horizon."""
@@ -142,41 +167,26 @@ def analyse_trial(
     >>> analyse_trial(trial.protocol, trial.tables)
     TrialAnalysis(Example digit trial: ... claimants)...
     """
-    if isinstance(protocol, Mapping):
-        protocol = TrialProtocol.from_dict(dict(protocol))
-    if isinstance(protocol, str | Path):
-        folder = Path(protocol).parent if folder is None else folder
-        protocol = TrialProtocol.from_toml(protocol)
+    protocol, folder = as_protocol(protocol, folder)
     if horizons is not None:
         protocol = protocol.with_analysis(horizon_days=_as_list(horizons))
     asked = _as_list(outcomes) or [each.name for each in protocol.outcomes]
     names = [protocol.outcome(name).name for name in asked]
     with _Progress(progress) as step:
-        step("loading records")
-        records = load_records(protocol, tables, folder=folder or ".", on_broken_rule=on_broken_rule)
-        step("merging spells")
-        spells = merge_spells(records)
-        step("building the sample")
-        sample = build_sample(records)
+        stages = run_stages(protocol, tables, folder, on_broken_rule=on_broken_rule, step=step)
         step("comparing characteristics")
-        balance = estimate_balance(sample, spells)
-        step("counting moments")
-        moments = count_moments(build_panel(sample, spells))
+        balance = estimate_balance(stages.sample, stages.spells)
         step("estimating")
-        daily, cumulative, left_out = _estimates(moments, names)
+        daily, cumulative, left_out = _estimates(stages.moments, names)
     said = (*_each_said_once([note for each in (*daily, *cumulative) for note in each.notes]), *left_out)
     for message in said:
         warnings.warn(message, TrialWarning, stacklevel=2)
     return TrialAnalysis(
         protocol=protocol,
-        sample=sample,
-        moments=moments,
+        stages=stages,
         balance=balance,
         daily=daily,
         cumulative=cumulative,
-        audit=records.audit,
-        quarantined=records.quarantined,
-        inputs=records.inputs,
         options={"on_broken_rule": on_broken_rule, "outcomes": names, "horizons": _as_list(horizons)},
         warnings=said,
     )
@@ -238,7 +248,7 @@ def _each_said_once(notes: Sequence[Note]) -> Iterator[str]:
 class _Progress:
     """Says on stderr which stage runs; does nothing where nobody asked."""
 
-    STAGES = 6
+    STAGES = STAGES + 2
 
     def __init__(self, shown: bool) -> None:
         self.shown = shown

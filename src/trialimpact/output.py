@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,12 @@ from typing import Any
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.errors import OutputError, worded
+from trialimpact.estimators import Placebo
 from trialimpact.loaders.files import file_sha256
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
-from trialimpact.report.tables import (
-    tabulate_balance,
-    tabulate_flow,
-    tabulate_horizons,
-    tabulate_subgroups,
-    to_markdown,
-)
+from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
+from trialimpact.summary import RAW_MARK, stem_of, summarise
 
-RAW_MARK = "raw: not for release"
 MANIFEST = "manifest.json"
 
 
@@ -36,8 +31,10 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     replaced; any other folder that is not empty is left alone.
 
     Files: `estimates.csv`, `flow.csv`, `allocation.csv`, `balance.csv`, `audit.csv`,
-    `quarantined.csv`, `moments.npz`, `figures/`, `summary.md`, `manifest.json`. They are raw
-    numbers, with no disclosure control: the manifest and `NOT_FOR_RELEASE.txt` say so.
+    `quarantined.csv`, a file each method beside the main estimates (`bands.csv`, `integrity.csv`,
+    `pretrend.csv`, `placebo.csv`, `adjusted.csv`, `subgroups.csv`, `compliance.csv`, `bounds.csv`,
+    `durations.csv`, `states.csv`), `moments.npz`, `figures/`, `summary.md`, `manifest.json`. They are
+    raw numbers, with no disclosure control: the manifest and `NOT_FOR_RELEASE.txt` say so.
 
     Raises
     ------
@@ -51,8 +48,9 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     >>> from trialimpact.synthetic import simulate_trial
     >>> trial = simulate_trial(n_claimants=2_000, seed=1)
     >>> out = Path(tempfile.mkdtemp()) / "results"
-    >>> sorted(path.name for path in write_analysis(analyse_trial(trial.protocol, trial.tables), out).glob("*.csv"))
-    ['allocation.csv', 'audit.csv', 'balance.csv', 'estimates.csv', 'flow.csv', 'quarantined.csv']
+    >>> written = write_analysis(analyse_trial(trial.protocol, trial.tables), out)
+    >>> sorted(path.stem for path in written.glob("[a-e]*.csv"))
+    ['adjusted', 'allocation', 'audit', 'balance', 'bands', 'bounds', 'compliance', 'durations', 'estimates']
     """
     return write_whole(Path(out), lambda folder: fill_folder(analysis, folder), mark=RAW_MARK)
 
@@ -141,21 +139,26 @@ def _swap(building: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def fill_folder(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
-    """Write the files of an analysis into an empty folder; return what its manifest says."""
+def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) -> dict[str, Any]:
+    """Write the files of an analysis into an empty folder; return what its manifest says.
+
+    Without `methods`, only the main estimates, and not what they are defended with.
+    """
     frames = {
         "estimates.csv": analysis.to_frame(),
         "flow.csv": analysis.sample.flow.to_frame(),
         "allocation.csv": analysis.sample.received.to_frame(),
         "balance.csv": analysis.balance.to_frame(),
-        "audit.csv": analysis.audit.to_frame(),
-        "quarantined.csv": analysis.quarantined,
+        "audit.csv": analysis.records.audit.to_frame(),
+        "quarantined.csv": analysis.records.quarantined,
+        **(analysis.inference.frames() if methods else {}),
     }
     for name, frame in frames.items():
         frame.to_csv(folder / name, index=False, lineterminator="\n")
     save_moments(analysis.moments, folder / "moments.npz")
-    alt_texts = _write_figures(analysis, folder / "figures")
-    (folder / "summary.md").write_text(_summary(analysis, alt_texts), encoding="utf-8")
+    pictures = _main_pictures(analysis, methods) | (_method_pictures(analysis) if methods else {})
+    alt_texts = save_pictures(pictures, folder / "figures")
+    (folder / "summary.md").write_text(summarise(analysis, alt_texts, methods=methods), encoding="utf-8")
     (folder / "NOT_FOR_RELEASE.txt").write_text(
         "These are raw numbers: no disclosure control has been applied to anything in this folder.\n",
         encoding="utf-8",
@@ -163,65 +166,35 @@ def fill_folder(analysis: TrialAnalysis, folder: Path) -> dict[str, Any]:
     return _manifest(analysis)
 
 
-def _write_figures(analysis: TrialAnalysis, folder: Path) -> dict[str, str]:
-    """Draw and save every picture; return the alt text of each by file name."""
+def _main_pictures(analysis: TrialAnalysis, methods: bool) -> dict[str, Picture]:
+    """Daily and cumulative pictures of everyone, with bands and pre-trial tests, and forests of subgroups."""
     pictures: dict[str, Picture] = {}
+    found = analysis.inference if methods else None
     for daily, cumulative in analysis.everyone():
-        stem = f"{daily.comparison.outcome}_{daily.comparison.contrast.name}"
-        pictures[f"daily_{stem}"] = plot_daily(daily)
-        pictures[f"cumulative_{stem}"] = plot_cumulative(cumulative)
+        stem, bands = stem_of(daily.comparison), found.bands_of(daily.comparison) if found else None
+        pretrend = found.pretrend_of(daily.comparison) if found else None
+        pictures[f"daily_{stem}"] = plot_daily(daily, bands.daily if bands else None, pretrend)
+        pictures[f"cumulative_{stem}"] = plot_cumulative(cumulative, bands.cumulative if bands else None)
         if analysis.protocol.subgroups:
             pictures[f"subgroups_{stem}"] = plot_subgroups(analysis.subgroups(cumulative))
-    return save_pictures(pictures, folder)
+    return pictures
 
 
-def _summary(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> str:
-    """The tables that people read first, in Markdown, with what they need to be read."""
-    protocol = analysis.protocol
-    said = [*analysis.headlines(), *(f"Warning: {message}." for message in analysis.warnings)]
-    parts = [
-        f"# {protocol.name}",
-        f"**{RAW_MARK}**",
-        _as_list(said),
-        "## How to read this",
-        _as_list(_reading(analysis)),
-    ]
-    for _, cumulative in analysis.everyone():
-        which = cumulative.comparison
-        words = protocol.outcome(which.outcome).words
-        stem = f"{which.outcome}_{which.contrast.name}"
-        parts += [f"## Days {words}: {which.contrast.treatment_words} against {which.contrast.control_words}"]
-        parts.append(to_markdown(tabulate_horizons(cumulative)))
-        parts += [f"![{alt_texts[name]}](figures/{name})" for name in (f"daily_{stem}.png", f"cumulative_{stem}.png")]
-        if protocol.subgroups:
-            parts += [f"By subgroup, over the first {protocol.analysis.max_horizon} days:"]
-            parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
-    parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.sample.flow, protocol))]
-    if len(analysis.balance.rows):
-        parts += ["## Balance", to_markdown(tabulate_balance(analysis.balance, protocol))]
-    return "\n\n".join(parts) + "\n"
-
-
-def _reading(analysis: TrialAnalysis) -> Iterator[str]:
-    protocol = analysis.protocol
-    yield "Everyone is analysed in the arm assigned (intention to treat). Differences are treatment minus control."
-    yield "Later joiners are followed for fewer days: each day is among those followed that day."
-    rule = protocol.analysis.small_sample
-    yield f"Intervals are pointwise ({protocol.analysis.interval_words}); small-sample correction {rule}."
-    if protocol.analysis.cumulative_interval == "accumulated":
-        yield "Limits of days are daily limits added up, as a publication has them: conservative, and p with them."
-    if protocol.identifiers.synthetic:
-        yield "The protocol takes identifiers that are never issued: these may be people who do not exist."
-    if protocol.subgroups:
-        yield "Each subgroup is an estimate of its own; that intervals differ does not show that groups differ."
-    for name, source in protocol.sources.spells.items():
-        yield f"{name}: covers {source.covered_from} up to, not including, {source.extract_date}."
-    if any(each.comparison.stratified for each in analysis.cumulative):
-        yield "Stratified estimates are in estimates.csv (method: stratified)."
-
-
-def _as_list(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+def _method_pictures(analysis: TrialAnalysis) -> dict[str, Picture]:
+    """Other assignments, tipping points, survival curves and states."""
+    found, pictures = analysis.inference, {}
+    for placebo in found.placebos:
+        test = placebo.randomisation if isinstance(placebo, Placebo) else placebo
+        if test.target.at in (analysis.protocol.analysis.max_horizon,) or test.target.kind == "pre_period":
+            which = "before" if test.target.kind == "pre_period" else "after"
+            pictures[f"placebo_{which}_{stem_of(test)}"] = plot_placebo(placebo, analysis.protocol)
+    for bounds in found.bounds:
+        pictures[f"tipping_{stem_of(bounds)}"] = plot_tipping(bounds)
+    for durations in found.durations:
+        pictures[f"{durations.event}_{stem_of(durations)}"] = plot_survival(durations)
+    for states in found.states:
+        pictures[f"states_{states.contrast.name}"] = plot_states(states)
+    return pictures
 
 
 def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
@@ -231,7 +204,7 @@ def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
         "protocol": {"name": analysis.protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()},
         "inputs": [
             {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
-            for each in analysis.inputs
+            for each in analysis.records.inputs
         ],
         "options": analysis.options,
         "seed": analysis.protocol.analysis.seed,

@@ -14,7 +14,8 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "intervals", "loaders", "spells", "allocation", "flow", "sample", "groups", "panel",
-    "tally", "jumps", "moments", "archive", "estimators", "report", "analysis", "output", "baseline", "reproduce",
+    "tally", "jumps", "moments", "archive", "stages", "estimators", "inference",
+    "report", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli",
     "__main__",
 ]  # fmt: skip
@@ -22,12 +23,12 @@ INSIDE = {
     "protocol": ["conditions", "sources", "methods", "consistency", "model", "read", "explain"],
     "loaders": ["values", "dates", "identifiers", "files", "schema", "rules", "records", "load"],
     "estimators": [
-        "contrast", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
+        "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
         "placebo", "bootstrap", "characteristics", "balance", "covariates", "adjusted", "intake", "integrity", "bounds", "durations", "states",
         "power",
     ],
-    "report": ["rounding", "words", "tables", "figures"],
+    "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],

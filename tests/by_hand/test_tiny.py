@@ -101,7 +101,7 @@ def test_the_arm_is_the_digits_whatever_the_office_did(analysis: ti.TrialAnalysi
 
 
 def test_the_audit_counts_what_it_saw(analysis: ti.TrialAnalysis) -> None:
-    frame = analysis.audit.to_frame().set_index(["table", "rule"])
+    frame = analysis.records.audit.to_frame().set_index(["table", "rule"])
     assert frame.loc[("benefit", "spell_has_ended"), "n_broken"] == 2
     assert frame.loc[("employment", "spell_has_ended"), "n_broken"] == 1
     assert frame.loc[("employment", "end_by_extract"), "n_broken"] == 1

@@ -1,4 +1,4 @@
-"""Moments (or, where claimants are needed, the panel) in, estimates out: one method a file, the sign in `contrast.py`."""
+"""Moments (or, where claimants are needed, the panel) in, estimates out: a method a file, the sign in `contrast.py`."""
 
 from trialimpact.estimators.adjusted import Adjusted, estimate_adjusted
 from trialimpact.estimators.balance import Balance, estimate_balance

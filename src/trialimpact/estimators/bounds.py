@@ -13,6 +13,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import critical_value
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import days_ledger, side_influence, sides_of
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.small_sample import side_factor
 from trialimpact.estimators.target import day_weights
 from trialimpact.flow import ParticipantFlow
@@ -154,7 +155,7 @@ class Bounds:
             what = "the effect is zero" if method == "tipping_zero" else "the interval reaches zero"
             says = f"if the lost of the treatment side had so many days more than its linked, {what}: {possible}"
             rows.append(common | {"method": method, "shift_treatment": shift, "says": says})
-        return pd.DataFrame(rows, columns=BOUNDS_COLUMNS)
+        return as_table(rows, BOUNDS_COLUMNS)
 
     def __repr__(self) -> str:
         found = ", ".join(f"{each.method} {each.lower:.4g} to {each.upper:.4g}" for each in self.bounds)

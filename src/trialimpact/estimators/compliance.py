@@ -22,6 +22,7 @@ from trialimpact.estimators.ledger import (
     mean_ledger,
     side_influence,
 )
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import Target, target_of
 from trialimpact.intervals import Booleans
 from trialimpact.panel import Panel
@@ -119,7 +120,7 @@ class Compliance:
                 "says": "values of the CACE that are not rejected; valid however few comply",
             },
         )
-        return pd.DataFrame([common | row for row in rows], columns=COMPLIANCE_COLUMNS)
+        return as_table([common | row for row in rows], COMPLIANCE_COLUMNS)
 
     def _numbers(self, estimate: float, std_error: float) -> dict[str, Any]:
         one, error = np.array([estimate]), np.array([std_error])

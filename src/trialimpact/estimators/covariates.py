@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.characteristics import columns_of
 from trialimpact.estimators.contrast import Floats
-from trialimpact.intervals import Booleans, clip, length_by_owner
+from trialimpact.intervals import clip, length_by_owner
 from trialimpact.panel import Panel
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
@@ -61,21 +61,10 @@ def build_covariates(
     Covariates(... claimants; share of days before day 0)
     """
     adjustment = panel.protocol.adjustment
-    blocks: list[tuple[list[str], Floats, str]] = []
-    if adjustment.pre_period and panel.protocol.analysis.pre_days:
-        blocks.append((["share of days before day 0"], pre_period_share(panel, outcome)[:, None], "days before day 0"))
-    characteristics = {each.name: each for each in panel.protocol.characteristics}
-    if adjustment.characteristics and (sample is None or spells is None):
-        raise DesignError(worded("the covariates name characteristics.", remedy="pass sample and spells too"))
-    for name in adjustment.characteristics:
-        assert sample is not None and spells is not None  # noqa: S101
-        columns = list(columns_of(characteristics[name], sample, spells))
-        kept = columns[1:] if columns[0].kind == "categorical" and len(columns) > 1 else columns
-        labels = [f"{name}: {each.level}" if each.level else name for each in kept]
-        blocks.append((labels, np.column_stack([each.value for each in kept]), name))
-    names, values = [], []
-    for labels, block, what in blocks:
-        missing = np.isnan(block).any(axis=1)
+    names: list[str] = []
+    values: list[Floats] = []
+    for labels, block, what in _blocks(panel, outcome, sample, spells):
+        missing = np.asarray(np.isnan(block).any(axis=1), dtype=bool)
         if missing.any() and adjustment.missing == "error":
             remedy = 'set adjustment.missing = "indicator", or leave the covariate out'
             raise DesignError(worded(f"{what} is missing for {int(missing.sum()):,} of {len(panel):,}.", remedy=remedy))
@@ -83,11 +72,31 @@ def build_covariates(
         filled = np.where(missing[:, None], known.mean(axis=0) if len(known) else 0.0, block)
         names += [*labels, f"{what}: missing"]
         values.append(np.column_stack([filled, missing.astype(float)]))
-    everything = np.column_stack([np.empty((len(panel), 0)), *values])
-    varies: Booleans = np.less(everything.min(axis=0, initial=np.inf), everything.max(axis=0, initial=-np.inf))
+    every = [column for block in values for column in block.T]
+    varying = [place for place, column in enumerate(every) if column.min(initial=np.inf) < column.max(initial=-np.inf)]
     return Covariates(
-        names=tuple(name for name, kept in zip(names, varies, strict=True) if kept), values=everything[:, varies]
+        names=tuple(names[place] for place in varying),
+        values=np.column_stack([np.empty((len(panel), 0)), *(every[place] for place in varying)]),
     )
+
+
+def _blocks(
+    panel: Panel, outcome: str, sample: TrialSample | None, spells: Mapping[str, OutcomeSpells] | None
+) -> Iterator[tuple[list[str], Floats, str]]:
+    """Names of columns, the columns (NaN where missing), and what they are together."""
+    adjustment = panel.protocol.adjustment
+    if adjustment.pre_period and panel.protocol.analysis.pre_days:
+        yield ["share of days before day 0"], pre_period_share(panel, outcome)[:, None], "days before day 0"
+    wanted = [
+        each for name in adjustment.characteristics for each in panel.protocol.characteristics if each.name == name
+    ]
+    for characteristic in wanted:
+        if sample is None or spells is None:
+            raise DesignError(worded("the covariates name characteristics.", remedy="pass sample and spells too"))
+        columns = list(columns_of(characteristic, sample, spells))
+        kept = columns[1:] if columns[0].kind == "categorical" and len(columns) > 1 else columns
+        labels = [f"{characteristic.name}: {each.level}" if each.level else characteristic.name for each in kept]
+        yield labels, np.column_stack([each.value for each in kept]), characteristic.name
 
 
 def pre_period_share(panel: Panel, outcome: str) -> Floats:

@@ -14,6 +14,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import chosen, labels
 from trialimpact.estimators.ledger import Ledger, days_ledger, sides_of
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.panel import OutcomePanel, Panel
@@ -58,7 +59,7 @@ class Durations:
     event : str
         "first_exit", "sustained_exit" or "re_entry".
     curves : mapping of side to DataFrame
-        Columns day, n_at_risk, n_events, survival, conf_low, conf_high (Kaplan-Meier).
+        Columns day, n_at_risk, n_events, estimate (of survival), conf_low, conf_high (Kaplan-Meier).
     log_rank : (statistic, p_value)
     hazard_ratio : (log ratio, standard error, p_value)
         Treatment against control, Cox with Efron's ties.
@@ -79,18 +80,10 @@ class Durations:
         """`DURATIONS_COLUMNS`: restricted means, log-rank, log hazard ratio, then the curves."""
         common: dict[str, Any] = {**labels(self.outcome, self.contrast), "event": self.event}
         rows = [common | row for row in self._summary()]
-        curves = [
-            curve.rename(columns={"survival": "estimate"}).assign(
-                **common, measure="survival", side=side, method="kaplan_meier"
-            )
-            for side, curve in self.curves.items()
-        ]
-        summary = pd.DataFrame(rows, columns=DURATIONS_COLUMNS)
-        everything = [
-            summary.astype(object),
-            *(curve.reindex(columns=DURATIONS_COLUMNS).astype(object) for curve in curves),
-        ]
-        return pd.concat(everything, ignore_index=True)
+        for side, curve in self.curves.items():
+            measured = common | {"measure": "survival", "side": side, "method": "kaplan_meier"}
+            rows += [measured | {str(name): x for name, x in row.items()} for row in curve.to_dict("records")]
+        return as_table(rows, DURATIONS_COLUMNS)
 
     def _summary(self) -> Iterator[dict[str, Any]]:
         n_at_risk = int(sum(curve["n_at_risk"].iloc[0] for curve in self.curves.values()))
@@ -279,7 +272,7 @@ def _kaplan_meier(frame: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
             "day": table.index.astype(int),
             "n_at_risk": table["at_risk"].to_numpy(),
             "n_events": table["observed"].to_numpy(),
-            "survival": fitter.survival_function_.iloc[:, 0].to_numpy(),
+            "estimate": fitter.survival_function_.iloc[:, 0].to_numpy(),
             "conf_low": limits.iloc[:, 0].to_numpy(),
             "conf_high": limits.iloc[:, 1].to_numpy(),
         }

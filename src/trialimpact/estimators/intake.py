@@ -13,6 +13,7 @@ from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.effects import TIDY_COLUMNS
 from trialimpact.estimators.ledger import Ledger, days_ledger, followed_within, ledger_entry, side_influence, sides_of
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.panel import OutcomePanel, Panel
@@ -76,7 +77,7 @@ class IntakeSensitivity:
                     "method": method,
                 }
             )
-        return pd.DataFrame(rows, columns=TIDY_COLUMNS)
+        return as_table(rows, TIDY_COLUMNS)
 
     def __repr__(self) -> str:
         longest = self.protocol.analysis.max_horizon

@@ -120,7 +120,7 @@ def side_influence(panel: Panel, outcome: OutcomePanel, side: Booleans, weights:
     on_sums, share_sums = (np.r_[0.0, each.cumsum()] for each in (per_day, per_day * share))
     spells = outcome.spells.where(side[outcome.spells.owner])
     on_days = on_sums[spells.end - first] - on_sums[spells.start - first]
-    influence = np.bincount(spells.owner, weights=on_days, minlength=len(panel))
+    influence = np.bincount(spells.owner, weights=on_days, minlength=len(panel)).astype(float)
     influence -= share_sums[outcome.followed_to - first] - share_sums[outcome.followed_from - first]
     mean = float((weights * share).sum())
     return mean, np.where(side, influence, 0.0) if np.isfinite(mean) else np.full(len(panel), np.nan)

@@ -13,6 +13,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.contrast import Floats, chosen, difference
 from trialimpact.estimators.ledger import side_influence
 from trialimpact.estimators.randomisation import PLACEBO_COLUMNS, Randomisation
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.small_sample import side_factor
 from trialimpact.estimators.target import target_of
 from trialimpact.estimators.wald import NOTHING_TO_TEST, WaldTest, wald_test
@@ -56,7 +57,7 @@ class Placebo:
         blank = dict.fromkeys(("estimate", "n_assignments", "exact"), pd.NA)
         test = {"test": "digits alike within arms", "statistic": self.homogeneity.statistic}
         test |= {"df": self.homogeneity.df, "p_value": self.homogeneity.p_value}
-        return pd.DataFrame([row, row | blank | test], columns=PLACEBO_COLUMNS)
+        return as_table([row, row | blank | test], PLACEBO_COLUMNS)
 
     def __repr__(self) -> str:
         found, alike = self.randomisation, self.homogeneity
@@ -122,18 +123,8 @@ def estimate_placebo(
     digits = np.array(sorted(of_side[0] + of_side[1]))
     place = np.full(11, -1)
     place[digits] = np.arange(digits.size)
-    followed, on = part.counts_by(place[panel.digit], digits.size, panel.window)
-    used = target.weights != 0
-    if (followed[:, used] == 0).any():
-        raise DesignError(
-            worded("a digit has nobody on some day.", remedy="choose an earlier day or a shorter horizon")
-        )
-    splits = np.array(
-        [np.isin(np.arange(digits.size), some) for some in combinations(range(digits.size), len(of_side[0]))]
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = [(side @ on[:, used]) / (side @ followed[:, used]) for side in (splits.astype(int), 1 - splits)]
-    estimates = difference(*shares) @ target.weights[used]
+    counts = part.counts_by(place[panel.digit], digits.size, panel.window)
+    splits, estimates = _every_split(counts, len(of_side[0]), target.weights)
     actual = int(np.flatnonzero((splits == np.isin(digits, of_side[0])).all(axis=1))[0])
     found = [side_influence(panel, part, panel.digit == digit, target.weights) for digit in digits]
     return Placebo(
@@ -151,6 +142,20 @@ def estimate_placebo(
         mean=np.array([mean for mean, _ in found]),
         homogeneity=_homogeneity(panel, digits, found, [np.isin(digits, side) for side in of_side]),
     )
+
+
+def _every_split(counts: tuple[Integers, Integers], n_treatment: int, weights: Floats) -> tuple[Booleans, Floats]:
+    """Every choice of `n_treatment` digits, and the estimate under it, from counts by digit and day."""
+    used = weights != 0
+    followed, on = (each[:, used] for each in counts)
+    if (followed == 0).any():
+        raise DesignError(
+            worded("a digit has nobody on some day.", remedy="choose an earlier day or a shorter horizon")
+        )
+    places = range(len(followed))
+    splits = np.array([np.isin(places, some) for some in combinations(places, n_treatment)])
+    shares = [(side @ on) / (side @ followed) for side in (splits.astype(int), 1 - splits)]
+    return splits, np.asarray(difference(*shares) @ weights[used])
 
 
 def _homogeneity(panel: Panel, digits: Integers, found: list[tuple[float, Floats]], sides: list[Booleans]) -> WaldTest:

@@ -14,6 +14,7 @@ from trialimpact.estimators.bands import Band, band_around, largest_draws
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, compare, difference, labels
 from trialimpact.estimators.daily import estimate_daily
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.variance import day_covariance
 from trialimpact.estimators.wald import WaldTest, wald_test
 from trialimpact.moments import Moments
@@ -69,7 +70,7 @@ class PreTrend:
                 "p_value": self.p_value,
             },
         ]
-        return pd.DataFrame([common | row for row in rows], columns=PRETREND_COLUMNS)
+        return as_table([common | row for row in rows], PRETREND_COLUMNS)
 
     def __repr__(self) -> str:
         which, at, sup_p = self.comparison, self.band.effects.at, self.band.sup_p_value

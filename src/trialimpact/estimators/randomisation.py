@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import sides_of
+from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import Target, target_of
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.panel import OutcomePanel, Panel
@@ -76,7 +77,7 @@ class Randomisation:
             "exact": self.exact,
             "p_value": self.p_value,
         }
-        return pd.DataFrame([row], columns=PLACEBO_COLUMNS)
+        return as_table([row], PLACEBO_COLUMNS)
 
     def __repr__(self) -> str:
         how = "all" if self.exact else "drawn"

@@ -54,48 +54,48 @@ class States:
 
     def to_frame(self) -> pd.DataFrame:
         """The tidy columns, `outcome` being the state: daily rows, then the protocol's horizons."""
-        frames = []
-        common: dict[str, Any] = {
-            "conf_level": self.protocol.analysis.conf_level,
-            "interval": "wald",
-            "method": "difference",
+        daily = [self._daily(place) for place in range(len(STATE_NAMES))]
+        return pd.concat([*daily, *map(self._to_horizon, self.cumulative)], ignore_index=True)[TIDY_COLUMNS]
+
+    def _daily(self, place: int) -> pd.DataFrame:
+        columns = {
+            "day": pd.array(self.days, dtype="Int64"),
+            "horizon_days": pd.array([pd.NA] * self.days.size, dtype="Int64"),
+            "n_treatment": self.n_treatment,
+            "n_control": self.n_control,
+            "mean_treatment": self.share_treatment[place],
+            "mean_control": self.share_control[place],
         }
-        common |= {"small_sample": self.protocol.analysis.small_sample}
-        for place, state in enumerate(STATE_NAMES):
-            low, high = wald_limits(self.protocol, self.estimate[place], self.std_error[place])
-            daily = {
-                "day": pd.array(self.days, dtype="Int64"),
-                "horizon_days": pd.array([pd.NA] * self.days.size, dtype="Int64"),
-                "n_treatment": self.n_treatment,
-                "n_control": self.n_control,
-                "mean_treatment": self.share_treatment[place],
-                "mean_control": self.share_control[place],
-                "estimate": self.estimate[place],
-                "std_error": self.std_error[place],
-                "conf_low": low,
-                "conf_high": high,
-                "p_value": two_sided_p(self.estimate[place], self.std_error[place]),
-            }
-            frames.append(pd.DataFrame({**labels(state, self.contrast), **daily, **common}))
-        for horizon, entry in self.cumulative.items():
-            low, high = wald_limits(self.protocol, entry.estimate, entry.std_error)
-            frame = pd.DataFrame(
-                {
-                    "n_treatment": entry.n_treatment,
-                    "n_control": entry.n_control,
-                    "mean_treatment": entry.mean_treatment,
-                    "mean_control": entry.mean_control,
-                    "estimate": entry.estimate,
-                    "std_error": entry.std_error,
-                    "conf_low": low,
-                    "conf_high": high,
-                    "p_value": two_sided_p(entry.estimate, entry.std_error),
-                }
-            ).assign(**labels("", self.contrast), **common)
-            blank = pd.array([pd.NA] * len(STATE_NAMES), dtype="Int64")
-            whole = pd.array([horizon] * len(STATE_NAMES), dtype="Int64")
-            frames.append(frame.assign(outcome=list(STATE_NAMES), day=blank, horizon_days=whole))
-        return pd.concat(frames, ignore_index=True)[TIDY_COLUMNS]
+        return self._finished(columns, self.estimate[place], self.std_error[place], STATE_NAMES[place])
+
+    def _to_horizon(self, horizon: int) -> pd.DataFrame:
+        entry, n_states = self.cumulative[horizon], len(STATE_NAMES)
+        columns = {
+            name: getattr(entry, name) for name in ("n_treatment", "n_control", "mean_treatment", "mean_control")
+        }
+        columns["day"] = pd.array([pd.NA] * n_states, dtype="Int64")
+        columns["horizon_days"] = pd.array([horizon] * n_states, dtype="Int64")
+        return self._finished(columns, entry.estimate, entry.std_error, list(STATE_NAMES))
+
+    def _finished(
+        self, columns: dict[str, Any], estimate: Floats, std_error: Floats, state: str | list[str]
+    ) -> pd.DataFrame:
+        low, high = wald_limits(self.protocol, estimate, std_error)
+        analysis = self.protocol.analysis
+        columns |= {
+            **labels("", self.contrast),
+            "estimate": estimate,
+            "std_error": std_error,
+            "conf_low": low,
+            "conf_high": high,
+            "conf_level": analysis.conf_level,
+            "p_value": two_sided_p(estimate, std_error),
+            "interval": "wald",
+            "small_sample": analysis.small_sample,
+            "method": "difference",
+            "outcome": state,
+        }
+        return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
         longest = max(self.cumulative)
@@ -164,16 +164,13 @@ def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> Sta
         share_control=share[:, 1],
         estimate=difference(share[:, 0], share[:, 1]),
         std_error=np.array([np.sqrt(_daily_variance(panel, panel.states[name], sides)) for name in STATE_NAMES]),
-        cumulative={
-            horizon: joined(
-                [
-                    days_ledger(panel, panel.states[name], contrast, day_weights(protocol, 0, horizon))
-                    for name in STATE_NAMES
-                ]
-            )
-            for horizon in protocol.analysis.horizon_days
-        },
+        cumulative={horizon: _days_in_states(panel, contrast, horizon) for horizon in protocol.analysis.horizon_days},
     )
+
+
+def _days_in_states(panel: Panel, contrast: Contrast, horizon: int) -> Ledger:
+    weights = day_weights(panel.protocol, 0, horizon)
+    return joined([days_ledger(panel, panel.states[name], contrast, weights) for name in STATE_NAMES])
 
 
 def _daily_variance(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, Booleans]) -> Floats:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from trialimpact.estimators import Effects, SubgroupEffects
+from trialimpact.estimators import Band, Effects, PreTrend, SubgroupEffects
 from trialimpact.estimators.contrast import Floats
-from trialimpact.report.rounding import printed, printed_percent
+from trialimpact.report.rounding import printed, printed_p, printed_percent
 from trialimpact.report.words import headline, interval_in_words, interval_name
 
 if TYPE_CHECKING:
@@ -59,16 +59,20 @@ class Picture:
         with house_style():
             self.figure.savefig(path, metadata=metadata)
 
-    def _repr_html_(self) -> str:
+    def as_png(self) -> str:
+        """The picture as PNG in base64, for a page that stands alone."""
         import base64
-        import html
         import io
 
         stream = io.BytesIO()
         with house_style():
-            self.figure.savefig(stream, format="png")
-        data = base64.b64encode(stream.getvalue()).decode()
-        return f'<img alt="{html.escape(self.alt_text)}" src="data:image/png;base64,{data}">'
+            self.figure.savefig(stream, format="png", dpi=110)
+        return base64.b64encode(stream.getvalue()).decode()
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<img alt="{escape(self.alt_text)}" src="data:image/png;base64,{self.as_png()}">'
 
 
 def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> dict[str, str]:
@@ -82,8 +86,11 @@ def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> dict[str, st
     return alt_texts
 
 
-def plot_daily(effects: Effects) -> Picture:
-    """Daily shares of both arms, and below them their difference with its interval."""
+def plot_daily(effects: Effects, band: Band | None = None, pretrend: PreTrend | None = None) -> Picture:
+    """Daily shares of both arms, and below them their difference with its interval.
+
+    A simultaneous band is drawn as two lines; a pre-trial test as its band before day 0 and its p-value.
+    """
     effects.require("daily")
     words = _words(effects)
     with house_style():
@@ -98,22 +105,27 @@ def plot_daily(effects: Effects) -> Picture:
         _label_lines(above, effects)
         above.set_ylabel(f"% {words['outcome']}")
         _draw_effect(below, effects, scale=100)
+        for each in (band, pretrend.band if pretrend is not None else None):
+            _draw_band(below, each, scale=100)
+        if pretrend is not None:
+            _say_pretrend(below, pretrend)
         below.set_ylabel("Difference\n(percentage points)")
         below.set_xlabel("Days from the index day")
-        title_above(figure, f"{capitalised(words['outcome'])}, day by day", _reading(effects))
+        title_above(figure, f"{capitalised(words['outcome'])}, day by day", _reading(effects, band))
         for axes in (above, below):
             _mark_index_day(axes, effects)
     return Picture(figure, _daily_alt_text(effects, words))
 
 
-def plot_cumulative(effects: Effects) -> Picture:
-    """Cumulative difference in days to every horizon, with its interval."""
+def plot_cumulative(effects: Effects, band: Band | None = None) -> Picture:
+    """Cumulative difference in days to every horizon, with its interval and, if given, its band."""
     effects.require("cumulative")
     words = _words(effects)
     with house_style():
         figure = new_figure(4.4)
         axes = figure.subplots()
         _draw_effect(axes, effects, scale=1)
+        _draw_band(axes, band, scale=1)
         rule = effects.protocol.presentation.rounding
         for horizon in effects.protocol.analysis.horizon_days:
             effect = effects.effect(horizon)
@@ -130,7 +142,7 @@ def plot_cumulative(effects: Effects) -> Picture:
             )
         axes.set_ylabel("Difference in days")
         axes.set_xlabel("Days followed (horizon)")
-        title_above(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects))
+        title_above(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects, band))
     horizon = effects.protocol.analysis.max_horizon
     return Picture(figure, f"Line chart of the cumulative difference. {headline(effects, horizon)}")
 
@@ -209,9 +221,25 @@ def title_above(figure: Figure, title: str, reading: str) -> None:
         engine.set(rect=(0.0, 0.0, 1.0, 1 - 0.66 / height))  # type: ignore[call-arg]
 
 
-def _reading(effects: Effects) -> str:
+def _reading(effects: Effects, band: Band | None = None) -> str:
     name = {"wald": " (Wald)", "newcombe": " (Newcombe)"}.get(effects.interval, "")
-    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {interval_name(effects)}{name}"
+    lines = "; lines: simultaneous band" if band is not None else ""
+    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {interval_name(effects)}{name}{lines}"
+
+
+def _draw_band(axes: Axes, band: Band | None, scale: int) -> None:
+    """Both limits of a simultaneous band, dashed."""
+    if band is None:
+        return
+    for limits in (band.low, band.high):
+        axes.plot(band.effects.at, scale * limits, color=EFFECT, linewidth=0.9, linestyle=(0, (4, 2)))
+
+
+def _say_pretrend(axes: Axes, pretrend: PreTrend) -> None:
+    """The p-values of the pre-trial tests, where their days are drawn."""
+    tests = ("any day", pretrend.band.sup_p_value), ("any quarter", pretrend.wald.p_value), ("total", pretrend.p_value)
+    text = "Before the trial, p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests)
+    axes.annotate(text, (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=9, color="#444444")
 
 
 def _draw_effect(axes: Axes, effects: Effects, scale: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trialimpact.estimators import Effect, Effects
-from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol import RoundingRule, TrialProtocol
 from trialimpact.report.rounding import printed
 
 
@@ -52,6 +52,11 @@ def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:
         return "not known"
     rule = protocol.presentation.rounding
     return f"{printed(effect.conf_low, rule)} to {printed(effect.conf_high, rule)}"
+
+
+def with_limits(estimate: float, low: float, high: float, rule: RoundingRule) -> str:
+    """A number with its limits, as in "−5.5 (−9.5 to −1.6)"."""
+    return f"{printed(estimate, rule)} ({printed(low, rule)} to {printed(high, rule)})"
 
 
 def can_be_judged(effect: Effect) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from trialimpact.report.figures import Picture, house_style
+from trialimpact.report.figures import Picture
 from trialimpact.report.rounding import printed_p
 from trialimpact.report.tables import tabulate_flow
 from trialimpact.report.words import excludes_zero, interval_in_words
@@ -27,7 +25,6 @@ def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], 
     page = environment.from_string(template).render(
         name=reproduction.analysis.protocol.name,
         comparison=reproduction.comparison,
-        frame=reproduction.comparison.to_frame().to_dict("records"),
         headlines=list(reproduction.headline_rows()),
         tables=[_subgroup_table(reproduction, outcome) for outcome in TABLES],
         balance=list(_balance_rows(reproduction)),
@@ -35,7 +32,7 @@ def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], 
         lint=reproduction.lint,
         provenance=reproduction.provenance,
         warnings=_to_know_first(reproduction),
-        pictures={name: {"src": _as_png(each), "alt": each.alt_text} for name, each in pictures.items()},
+        pictures={name: {"src": each.as_png(), "alt": each.alt_text} for name, each in pictures.items()},
     )
     path.write_text(page, encoding="utf-8")
 
@@ -96,10 +93,3 @@ def _balance_rows(reproduction: Reproduction) -> Iterator[dict[str, Any]]:
                 "computed": (row.computed_printed, other.computed_printed, star.computed_printed == "*"),
                 "matches": row.matches and other.matches and star.matches,
             }
-
-
-def _as_png(picture: Picture) -> str:
-    stream = io.BytesIO()
-    with house_style():
-        picture.figure.savefig(stream, format="png", dpi=110)
-    return base64.b64encode(stream.getvalue()).decode()

@@ -10,7 +10,6 @@ import numpy as np
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.estimators import Effects
 from trialimpact.estimators.contrast import Floats
-from trialimpact.loaders import TrialRecords
 from trialimpact.protocol.consistency import name_from
 
 DAYS_A_MONTH = 365.25 / 12
@@ -24,13 +23,13 @@ SIGNIFICANT = 0.05
 TABLES = {"on_benefit": "t62", "employed": "t63"}
 
 
-def compute_iap(analysis: TrialAnalysis, records: TrialRecords) -> dict[str, float]:
+def compute_iap(analysis: TrialAnalysis) -> dict[str, float]:
     """Every number of the report that records can give, by its id.
 
     Percentages and percentage points are out of 100, dates are days since 1970-01-01.
     """
     computed: dict[str, float] = {}
-    for part in (_allocation(analysis, records), _flow(analysis), _table_6_1(analysis), _cumulative(analysis)):
+    for part in (_allocation(analysis), _flow(analysis), _table_6_1(analysis), _cumulative(analysis)):
         computed |= dict(part)
     for daily, _ in analysis.everyone():
         computed |= dict(_benefit_figures(daily) if daily.comparison.outcome == "on_benefit" else _work_figures(daily))
@@ -40,13 +39,14 @@ def compute_iap(analysis: TrialAnalysis, records: TrialRecords) -> dict[str, flo
     return computed
 
 
-def _allocation(analysis: TrialAnalysis, records: TrialRecords) -> Iterator[tuple[str, float]]:
+def _allocation(analysis: TrialAnalysis) -> Iterator[tuple[str, float]]:
     sample = analysis.sample
     treated = sample.assigned_arm == analysis.protocol.arms.index("IAP")
-    assert records.markers is not None  # noqa: S101
+    markers = analysis.records.markers
+    assert markers is not None  # noqa: S101
     yield "alloc.digit", float(sample.people["digit"][treated].min())
-    yield "alloc.start", float(records.markers["marker_day"].min())
-    yield "alloc.end", float(records.markers["marker_day"].max())
+    yield "alloc.start", float(markers["marker_day"].min())
+    yield "alloc.end", float(markers["marker_day"].max())
     yield "alloc.offices", float(sample.people["office"].nunique())
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from trialimpact.analysis import TrialAnalysis, analyse_trial
 from trialimpact.errors import OutputError, TrialWarning, unknown_name, worded
 from trialimpact.estimators import estimate_subgroups
-from trialimpact.loaders import load_records
 from trialimpact.output import fill_folder, write_whole
 from trialimpact.protocol import shipped_protocol
 from trialimpact.report.figures import save_pictures
@@ -73,7 +72,7 @@ def reproduce_report(name: str, data: str | Path, *, progress: bool = False) -> 
         valid = {
             each.name: estimate_subgroups(analysis.moments, each.name, interval="wald") for each in protocol.outcomes
         }
-    computed = compute_iap(analysis, load_records(protocol, folder=data))
+    computed = compute_iap(analysis)
     return Reproduction(
         published=published,
         provenance=provenance_of(Path(data), name, analysis),
@@ -99,7 +98,7 @@ def provenance_of(data: Path, name: str, analysis: TrialAnalysis) -> Provenance:
         mark, tuned_to = manifest["mark"], manifest.get("tuned_to")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "unknown"
-    if mark != "synthetic" or not {each.sha256 for each in analysis.inputs} <= hashes:
+    if mark != "synthetic" or not {each.sha256 for each in analysis.records.inputs} <= hashes:
         return "unknown"
     return "tuned" if tuned_to == name else "invented"
 
@@ -131,4 +130,4 @@ def _fill(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
     save_pictures(pictures, folder / "figures")
     write_document(reproduction, pictures, folder / "reproduction.html")
     (folder / "analysis").mkdir()
-    return fill_folder(reproduction.analysis, folder / "analysis")
+    return fill_folder(reproduction.analysis, folder / "analysis", methods=False)

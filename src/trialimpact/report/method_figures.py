@@ -1,0 +1,170 @@
+"""Pictures of the methods beside the main estimates, each with its alt text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialimpact.estimators import Bounds, Durations, Placebo, Randomisation, States
+from trialimpact.protocol import TrialProtocol
+from trialimpact.report.figures import (
+    CONTROL,
+    EFFECT,
+    TREATMENT,
+    Picture,
+    capitalised,
+    house_style,
+    new_figure,
+    title_above,
+)
+from trialimpact.report.rounding import printed, printed_p
+from trialimpact.report.sentences import bounds_sentence, placebo_sentence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STATE_COLOURS = ("#56B4E9", "#009E73", "#F0E442", "#CCCCCC")
+"""Okabe and Ito's sky blue, green and yellow, and grey: four states, told apart in grey too."""
+
+
+def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Picture:
+    """The actual assignment among all that the design could have given."""
+    test = found.randomisation if isinstance(found, Placebo) else found
+    scale = 100 if test.target.kind == "daily" else 1
+    words = protocol.outcome(test.outcome).words
+    with house_style():
+        figure = new_figure(3.8)
+        axes = figure.subplots()
+        axes.hist(
+            scale * test.estimates, bins=min(42, max(10, test.estimates.size // 6)), color="#BDBDBD", edgecolor="white"
+        )
+        axes.axvline(scale * test.observed, color=TREATMENT, linewidth=2)
+        axes.axvline(-scale * test.observed, color=TREATMENT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"actual: {printed(scale * test.observed, protocol.presentation.rounding)}",
+            (scale * test.observed, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -2),
+            textcoords="offset points",
+            color=TREATMENT,
+            fontweight="bold",
+            va="top",
+        )
+        unit = "percentage points" if scale == 100 else "days"
+        axes.set_xlabel(f"Difference in {test.target.in_words()} ({unit})")
+        axes.set_ylabel("Splits of the digits" if isinstance(found, Placebo) else "Assignments")
+        reading = f"p {printed_p(test.p_value)}: share as far from zero as the actual one (dashed: its mirror image)"
+        title_above(figure, f"{capitalised(words)}: the actual assignment among {test.estimates.size:,}", reading)
+    return Picture(figure, f"Histogram of estimates under other assignments. {placebo_sentence(found, protocol)}")
+
+
+def plot_tipping(found: Bounds) -> Picture:
+    """The effect on all eligible, by how unlike the linked the lost of each side would have to be."""
+    tipping, protocol = found.tipping, found.protocol
+    words = protocol.outcome(found.outcome).words
+    shifts = [
+        np.linspace(-mean, found.horizon_days - mean, 201) for mean in (tipping.mean_treatment, tipping.mean_control)
+    ]
+    with house_style():
+        figure = new_figure(5.2)
+        axes = figure.subplots()
+        across, up = np.meshgrid(*shifts)
+        effect = tipping.effect(across, up)
+        half = tipping.critical * tipping.std_error
+        axes.contourf(
+            across, up, effect, levels=[-np.inf, -half, half, np.inf], colors=["#C6DBEF", "#F2F2F2", "#FDD0A2"]
+        )
+        lines = axes.contour(across, up, effect, levels=[0.0], colors=[EFFECT], linewidths=1.5)
+        axes.clabel(lines, fmt={0.0: "no effect"}, fontsize=9)
+        axes.plot([0], [0], "o", color=EFFECT, markersize=7)
+        axes.annotate("the lost as the linked", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9)
+        axes.grid(visible=False)
+        arms = found.contrast.treatment_words, found.contrast.control_words
+        axes.set_xlabel(f"Lost of {arms[0]}: days {words} more than its linked")
+        axes.set_ylabel(f"Lost of {arms[1]}: days more\nthan its linked")
+        reading = "Blue: interval below zero; orange: above; grey: zero within it. Edges: the lost had no days, or all"
+        title_above(figure, f"Days {words}: what the unlinked would have to be like", reading)
+    return Picture(figure, f"Map of the effect by assumptions on those lost. {bounds_sentence(found)}")
+
+
+def plot_states(found: States) -> Picture:
+    """Shares in each state, stacked, by arm."""
+    with house_style():
+        figure = new_figure(4.6, width=10.0)
+        sides = figure.subplots(1, 2, sharey=True)
+        arms = (
+            (found.contrast.treatment_words, found.share_treatment),
+            (found.contrast.control_words, found.share_control),
+        )
+        for axes, (arm, share) in zip(sides, arms, strict=True):
+            layers = axes.stackplot(
+                found.days, 100 * np.nan_to_num(share), colors=STATE_COLOURS, edgecolor="white", linewidth=0.4
+            )
+            axes.set_title(arm, loc="left", fontsize=10.5, fontweight="bold")
+            axes.set_xlabel("Days from the index day")
+            axes.margins(x=0)
+            axes.set_ylim(0, 100)
+            if found.days[0] < 0:
+                axes.axvline(0, color=EFFECT, linewidth=1, linestyle=(0, (1, 2)))
+        sides[0].set_ylabel("% of those followed")
+        handles = dict(zip(found.labels, layers, strict=True))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+        title_above(figure, "Where people are, day by day", "Shares add up to 100% on every day")
+    longest = max(found.cumulative)
+    apart = found.cumulative[longest].estimate
+    rule = found.protocol.presentation.rounding
+    text = ", ".join(f"{label} {printed(float(x), rule)}" for label, x in zip(found.labels, apart, strict=True))
+    return Picture(figure, f"Stacked shares by arm. Differences in days over {longest} days: {text}.")
+
+
+def plot_survival(found: Durations) -> Picture:
+    """Kaplan-Meier curves of both sides, with how many are at risk below them."""
+    protocol, event = found.protocol, found.event.replace("_", " ")
+    words = protocol.outcome(found.outcome).words
+    names = {"treatment": found.contrast.treatment_words, "control": found.contrast.control_words}
+    with house_style():
+        figure = new_figure(4.8)
+        axes = figure.subplots()
+        for side, colour in (("treatment", TREATMENT), ("control", CONTROL)):
+            curve = found.curves[side]
+            axes.step(
+                curve["day"], 100 * curve["estimate"], where="post", color=colour, linewidth=1.6, label=names[side]
+            )
+            axes.fill_between(
+                curve["day"],
+                100 * curve["conf_low"],
+                100 * curve["conf_high"],
+                step="post",
+                color=colour,
+                alpha=0.15,
+                linewidth=0,
+            )
+        axes.set_ylim(0, 100)
+        axes.set_ylabel(f"% without {event}")
+        origin = "Days from the first exit" if found.event == "re_entry" else "Days from the index day"
+        axes.set_xlabel(f"{origin}\n{_at_risk(axes, found, names)}")
+        axes.legend(frameon=False, loc="upper right")
+        reading = f"Kaplan-Meier; log-rank p {printed_p(found.log_rank[1])}; shaded: pointwise intervals"
+        title_above(figure, f"{capitalised(words)}: time to {event}", reading)
+    horizon = max(found.restricted)
+    entry = found.restricted[horizon]
+    apart = printed(float(entry.estimate[0]), protocol.presentation.rounding)
+    test = f"Log-rank p {printed_p(found.log_rank[1])}. Restricted means over {horizon} days differ by {apart} days."
+    alt = f"Survival curves until {event}, {words}. {test}"
+    return Picture(figure, alt)
+
+
+def _at_risk(axes: Axes, found: Durations, names: dict[str, str]) -> str:
+    """How many are at risk at a few times, a line a side."""
+    last = max(int(curve["day"].max()) for curve in found.curves.values())
+    times = [round(share * last) for share in (0, 0.25, 0.5, 0.75, 1)]
+    axes.set_xticks(times)
+    lines = []
+    for side, curve in found.curves.items():
+        at = [
+            int(curve["n_at_risk"][curve["day"] >= time].iloc[0]) if (curve["day"] >= time).any() else 0
+            for time in times
+        ]
+        lines.append(f"{names[side]} at risk: " + ", ".join(f"{n:,}" for n in at))
+    return "\n".join(lines)

@@ -1,0 +1,220 @@
+"""What the methods beside the main estimates say, in sentences that their own numbers bear out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trialimpact.estimators import (
+    Adjusted,
+    Bands,
+    Bounds,
+    Compliance,
+    Heterogeneity,
+    IntakeSensitivity,
+    Integrity,
+    Placebo,
+    PreTrend,
+    Randomisation,
+)
+from trialimpact.estimators.bands import Band
+from trialimpact.estimators.intake import METHODS
+from trialimpact.estimators.integrity import Level
+from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.report.rounding import printed, printed_p, printed_percent
+from trialimpact.report.words import with_limits
+
+CLEAR = 0.05
+"""An adjusted p-value below this is called clear."""
+
+
+def band_sentences(bands: Bands) -> Iterator[str]:
+    """From which day to which the daily and the cumulative band exclude zero."""
+    which = bands.daily.effects.comparison
+    about = f"{_about(bands.daily.effects.protocol, which.outcome, which.contrast)}: the"
+    for band, what, unit in (
+        (bands.daily, "daily difference", "day"),
+        (bands.cumulative, "cumulative difference", "horizon"),
+    ):
+        at = band.effects.at
+        over = f"over {unit}s {int(at[0])} to {int(at[-1])}" if at.size else "over no days"
+        yield f"{about} {_level(band)} simultaneous band of the {what} {over} excludes zero {_runs(band, unit)}."
+
+
+def _level(band: Band) -> str:
+    return f"{100 * band.effects.protocol.analysis.conf_level:g}%"
+
+
+def _runs(band: Band, unit: str) -> str:
+    runs = [
+        (f"on {unit} {run.first}" if run.first == run.last else f"from {unit} {run.first} to {run.last}")
+        + (" (above)" if run.above else " (below)")
+        for run in band.runs()
+    ]
+    if not runs:
+        return "nowhere"
+    return runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
+
+
+def pretrend_sentence(pretrend: PreTrend) -> str:
+    """Whether the arms differed before day 0, by the three tests."""
+    protocol, which = pretrend.comparison.moments.protocol, pretrend.comparison
+    rule = protocol.presentation.rounding
+    first = int(pretrend.band.effects.at[0])
+    smallest = min(pretrend.band.sup_p_value, pretrend.wald.p_value, pretrend.p_value)
+    found = "No clear difference" if not smallest < CLEAR else "A difference"
+    tests = {
+        "any day": pretrend.band.sup_p_value,
+        "any quarter": pretrend.wald.p_value,
+        "their total": pretrend.p_value,
+    }
+    p_values = ", ".join(f"{what} p {printed_p(p)}" for what, p in tests.items())
+    days = with_limits(pretrend.days, pretrend.conf_low, pretrend.conf_high, rule)
+    words = protocol.outcome(which.outcome).words
+    return f"{found} in days {words} before the trial (days {first} to -1): {days} days; tests of {p_values}."
+
+
+def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) -> str:
+    """Where the actual assignment stands among those that the design could have given."""
+    test = found.randomisation if isinstance(found, Placebo) else found
+    share = test.target.kind == "daily"
+    rule = protocol.presentation.rounding
+    size = printed_percent(test.observed, rule) if share else f"{printed(test.observed, rule)} days"
+    n, words = test.estimates.size, protocol.outcome(test.outcome).words
+    among = f"all {n:,} splits of the digits" if isinstance(found, Placebo) else f"{n:,} assignments of {test.unit}"
+    text = f"{words}, {test.target.in_words()}: {size}; p {printed_p(test.p_value)} among {among}."
+    if isinstance(found, Placebo):
+        alike = found.homogeneity.p_value
+        text += f" Digits of one arm {'differ' if alike < CLEAR else 'do not clearly differ'} (p {printed_p(alike)})."
+    return text[:1].upper() + text[1:]
+
+
+def integrity_sentences(integrity: Integrity) -> Iterator[str]:
+    """Every red and amber check, and how many are green."""
+    levels: tuple[Level, ...] = ("red", "amber")
+    for level in levels:
+        for each in integrity.at(level):
+            basis = f", arms as {each.basis}" if each.check.startswith(("sample", "ratio")) else ""
+            p = f"{each.p_value:.1g}" if each.p_value < 0.001 else printed_p(each.p_value)
+            yield (
+                f"{level.capitalize()}: {each.check.replace('_', ' ')} ({each.where}{basis}): {each.counts}; "
+                f"expected {each.expected} (p = {p}): {each.says}."
+            )
+    green, untested = len(integrity.at("green")), integrity.at("not tested")
+    yield f"{green} checks are green: no sign of trouble, which is not proof that there is none."
+    for each in untested:
+        yield f"Not tested: {each.check.replace('_', ' ')} ({each.where}): {each.says}."
+
+
+def intake_sentence(found: IntakeSensitivity) -> str:
+    """The estimate, in the common intake and stratified by intake."""
+    protocol = found.protocol
+    horizon, rule = protocol.analysis.max_horizon, protocol.presentation.rounding
+    as_is, common, stratified = (printed(found.estimate(method, horizon), rule) for method in METHODS)
+    return (
+        f"{_about(protocol, found.outcome, found.contrast)} over {horizon} days: {as_is} days; {common} in the "
+        f"common intake ({found.n_left_out:,} people left out); {stratified} stratified by intake "
+        f"({found.n_periods} periods)."
+    )
+
+
+def adjusted_sentence(found: Adjusted) -> str:
+    """The adjusted estimate and what adjustment gained."""
+    effects = found.cumulative
+    protocol, horizon = effects.protocol, effects.protocol.analysis.max_horizon
+    effect, rule = effects.effect(horizon), protocol.presentation.rounding
+    gain = found.gain(horizon)
+    change = f"the variance is {abs(100 * gain):.0f}% {'lower' if gain >= 0 else 'higher'} than without"
+    about = _about(protocol, effects.comparison.outcome, effects.comparison.contrast)
+    limits = with_limits(effect.estimate, effect.conf_low, effect.conf_high, rule)
+    covariates = ", ".join(found.covariates)
+    gained = change if gain == gain else "what it gains is not known"
+    return f"{about} over {horizon} days, adjusted for {covariates}: {limits} days; {gained}."
+
+
+def heterogeneity_sentence(found: Heterogeneity) -> str:
+    """Whether subgroups differ from their complements at all."""
+    joint = found.joint
+    differ = "differ" if joint.p_value < CLEAR else "do not clearly differ"
+    return (
+        f"{_about(found.protocol, found.outcome, found.contrast)}: effects {differ} between subgroups "
+        f"(joint test of {len(found.subgroups)}, p {printed_p(joint.p_value)} on {joint.df} df)."
+    )
+
+
+def subgroup_sentence(row: Mapping[str, Any], protocol: TrialProtocol) -> str:
+    """One row of `subgroups.csv`: the effect in a subgroup, and whether it differs from the others'.
+
+    A direction is stated only where the interval excludes zero; that the subgroup differs, only where
+    the difference's interval does and its p-value, adjusted for the family, is below 0.05.
+    """
+    rule, name = protocol.presentation.rounding, protocol.subgroup_words(row["subgroup"])
+    own = _clear(
+        row["estimate"], row["conf_low"], row["conf_high"], rule, f"days {protocol.outcome(row['outcome']).words}"
+    )
+    apart = {name: row[f"difference{name}"] for name in ("", "_low", "_high")}
+    excludes = apart["_low"] > 0 or apart["_high"] < 0
+    limits = with_limits(apart[""], apart["_low"], apart["_high"], rule)
+    adjusted = f"p {printed_p(row['difference_p_holm'])} adjusted for {int(row['family_size'])}"
+    if not excludes:
+        other = f"no clear difference from the others: {limits}"
+    elif row["difference_p_holm"] < CLEAR:
+        other = f"{'higher' if apart[''] > 0 else 'lower'} than among the others: difference {limits}; {adjusted}"
+    else:
+        other = f"difference from the others {limits}, which is not clear among so many comparisons ({adjusted})"
+    return f"{name}: {own}; {other}."
+
+
+def _clear(estimate: float, low: float, high: float, rule: Any, what: str) -> str:
+    interval = f"{printed(low, rule)} to {printed(high, rule)}"
+    if math.isnan(low):
+        return f"{what} cannot be judged"
+    if low > 0 or high < 0:
+        return f"{printed(abs(estimate), rule)} {'more' if estimate > 0 else 'fewer'} {what} ({interval})"
+    return f"no clear difference in {what} ({printed(estimate, rule)}; {interval})"
+
+
+def compliance_sentence(found: Compliance) -> str:
+    """Intention to treat, receipt, and the effect on those who receive because assigned."""
+    protocol, rule = found.protocol, found.protocol.presentation.rounding
+    (itt, receipt), (cace, _) = found.ledger.estimate, found.cace
+    kept = found.anderson_rubin
+    low, high = printed(kept.low, rule), printed(kept.high, rule)
+    if kept.kind == "interval":
+        values = f"{low} to {high}"
+    elif kept.kind == "two rays":
+        values = f"below {low} or above {high}: assignment changed receipt too little to say more"
+    else:
+        values = "any value: assignment changed receipt too little to say anything"
+    about = f"{_about(protocol, found.outcome, found.contrast)}, {found.target.in_words()}"
+    return (
+        f"{about}: {printed(itt, rule)} by assignment (intention to treat); receipt differs by "
+        f"{printed_percent(float(receipt), rule)}; on those who receive it because assigned {printed(cace, rule)} "
+        f"(Anderson-Rubin: {values}). By the arm received, {printed(float(found.as_treated.estimate[0]), rule)}, "
+        "which is biased."
+    )
+
+
+def bounds_sentence(found: Bounds) -> str:
+    """What unlinked records leave possible."""
+    rule, tipping = found.protocol.presentation.rounding, found.tipping
+    parts = [
+        f"{words} {printed(bound.lower, rule)} to {printed(bound.upper, rule)}"
+        for words, bound in (("Lee bounds", found.bound("lee")), ("worst case", found.bound("worst_case")))
+    ]
+    if math.isnan(tipping.to_zero):
+        tip = "nobody of the treatment side was lost"
+    else:
+        shift = f"{printed(tipping.to_zero, rule)} days more than its linked"
+        tip = f"for no effect, the lost of the treatment side would need {shift}"
+        tip += "" if tipping.is_possible(tipping.to_zero) else ", which is not possible"
+    return (
+        f"{_about(found.protocol, found.outcome, found.contrast)} over {found.horizon_days} days, linked "
+        f"{printed_percent(found.retained_treatment, rule)} against {printed_percent(found.retained_control, rule)}: "
+        f"{'; '.join(parts)}; {tip}."
+    )
+
+
+def _about(protocol: TrialProtocol, outcome: str, contrast: Contrast) -> str:
+    return f"Days {protocol.outcome(outcome).words}, {contrast.treatment_words} against {contrast.control_words}"
