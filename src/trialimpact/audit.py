@@ -13,6 +13,7 @@ import pandas as pd
 
 from trialimpact.errors import TrialWarning
 from trialimpact.estimators import (
+    TIDY_COLUMNS,
     Balance,
     IntakeSensitivity,
     Integrity,
@@ -23,8 +24,10 @@ from trialimpact.estimators import (
     estimate_daily,
 )
 from trialimpact.estimators.integrity import Level
+from trialimpact.estimators.pretrend import PRETREND_COLUMNS
+from trialimpact.estimators.randomisation import PLACEBO_COLUMNS
 from trialimpact.flow import ParticipantFlow
-from trialimpact.inference import MethodRuns
+from trialimpact.inference import MethodRuns, stacked
 from trialimpact.loaders import Audit, OnBrokenRule
 from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments
@@ -135,6 +138,17 @@ class TrialAudit:
     def to_frame(self) -> pd.DataFrame:
         """The integrity checks, a row each."""
         return self.integrity.to_frame()
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Every number of the page, by file name."""
+        return {
+            "integrity.csv": self.integrity.to_frame(),
+            "pretrend.csv": stacked(self.pretrends, PRETREND_COLUMNS),
+            "placebo.csv": stacked(self.placebos, PLACEBO_COLUMNS),
+            "intake.csv": stacked(self.intake, TIDY_COLUMNS),
+            "balance.csv": self.balance.to_frame(),
+            "flow.csv": self.flow.to_frame(),
+        }
 
     def to_html(self) -> str:
         """The page on its own: no network, no script."""

@@ -14,13 +14,15 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_power import power_app
 from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning
 
 EXIT_CODES = """\b
 Exit codes:
   0  done; `check`: nothing moved
   1  the records break rules, the trial cannot be analysed as asked, numbers moved,
-     a printed number is inconsistent (lint-report) or unexplained (reproduce --strict)
+     a printed number is inconsistent (lint-report) or unexplained (reproduce --strict),
+     a check is red (audit --strict)
   2  the command line, the protocol, or the folder to write to is wrong
   3  a defect of trialimpact: please report the place that it names
 """
@@ -36,6 +38,7 @@ protocol_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Look at a protocol file."
 )
 app.add_typer(protocol_app, name="protocol")
+app.add_typer(power_app, name="power")
 
 
 def _say_version(wanted: bool) -> None:
@@ -118,6 +121,38 @@ def analyse(
     for line in analysis.headlines():
         typer.echo(line)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
+
+
+@app.command(epilog=EXIT_CODES)
+def audit(
+    protocol: ProtocolFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the page and its numbers.")
+    ] = None,
+    on_broken_rule: Annotated[
+        BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
+    ] = BrokenRuleChoice.error,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a check is red.")] = False,
+) -> None:
+    """Was the trial run as designed? Sample ratios, loss, intake, balance, days before the trial.
+
+    Says every red and amber check; with --out, writes audit.html and the numbers. Raw, not for release.
+
+    Example: trialimpact audit trial/protocol.toml --out audit
+    """
+    from trialimpact.audit import audit_trial
+    from trialimpact.output import check_destination, write_audit
+
+    if out is not None:
+        check_destination(out)
+    found = audit_trial(protocol, on_broken_rule=on_broken_rule.value)
+    for line in found.sentences():
+        typer.echo(line)
+    if out is not None:
+        write_audit(found, out)
+        typer.echo(f"written to {out} (raw: not for release); start with {out / 'audit.html'}")
+    if strict and found.level == "red":
+        raise typer.Exit(1)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
@@ -84,15 +84,15 @@ class Inference:
         families = adjust_families(self.heterogeneity) if self.heterogeneity else None
         return {
             "integrity.csv": self.integrity.to_frame(),
-            "bands.csv": _stacked(self.bands, TIDY_COLUMNS),
-            "pretrend.csv": _stacked(self.pretrends, PRETREND_COLUMNS),
-            "placebo.csv": _stacked(self.placebos, PLACEBO_COLUMNS),
+            "bands.csv": stacked(self.bands, TIDY_COLUMNS),
+            "pretrend.csv": stacked(self.pretrends, PRETREND_COLUMNS),
+            "placebo.csv": stacked(self.placebos, PLACEBO_COLUMNS),
             "adjusted.csv": self._adjusted(),
             "subgroups.csv": pd.DataFrame(columns=HETEROGENEITY_COLUMNS) if families is None else families,
-            "compliance.csv": _stacked(self.compliance, COMPLIANCE_COLUMNS),
-            "bounds.csv": _stacked(self.bounds, BOUNDS_COLUMNS),
-            "durations.csv": _stacked(self.durations, DURATIONS_COLUMNS),
-            "states.csv": _stacked(self.states, TIDY_COLUMNS),
+            "compliance.csv": stacked(self.compliance, COMPLIANCE_COLUMNS),
+            "bounds.csv": stacked(self.bounds, BOUNDS_COLUMNS),
+            "durations.csv": stacked(self.durations, DURATIONS_COLUMNS),
+            "states.csv": stacked(self.states, TIDY_COLUMNS),
         }
 
     def bands_of(self, comparison: Comparison) -> Bands | None:
@@ -122,8 +122,16 @@ def _alike(one: Comparison, other: Comparison) -> bool:
     return (one.outcome, one.contrast.name) == (other.outcome, other.contrast.name)
 
 
-def _stacked(results: Sequence[object], columns: list[str]) -> pd.DataFrame:
-    frames = [each.to_frame() for each in results]  # type: ignore[attr-defined]
+class Framed(Protocol):
+    """A result with rows."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows."""
+
+
+def stacked(results: Sequence[Framed], columns: list[str]) -> pd.DataFrame:
+    """The rows of several results; their columns alone where there are none."""
+    frames = [each.to_frame() for each in results]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
+from trialimpact.audit import TrialAudit
 from trialimpact.errors import OutputError, worded
 from trialimpact.estimators import Placebo
 from trialimpact.loaders.files import file_sha256
+from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
 from trialimpact.summary import RAW_MARK, stem_of, summarise
@@ -53,6 +55,28 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     ['adjusted', 'allocation', 'audit', 'balance', 'bands', 'bounds', 'compliance', 'durations', 'estimates']
     """
     return write_whole(Path(out), lambda folder: fill_folder(analysis, folder), mark=RAW_MARK)
+
+
+def write_audit(audit: TrialAudit, out: str | Path) -> Path:
+    """Write an integrity page into a folder, whole or not at all: `audit.html` and its numbers. Raw.
+
+    Files: `audit.html`, `integrity.csv`, `pretrend.csv`, `placebo.csv`, `intake.csv`, `balance.csv`,
+    `flow.csv`, `manifest.json`, `NOT_FOR_RELEASE.txt`.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        for name, frame in audit.frames().items():
+            frame.to_csv(folder / name, index=False, lineterminator="\n")
+        (folder / "audit.html").write_text(audit.to_html(), encoding="utf-8")
+        _mark_raw(folder)
+        return {"protocol": _protocol_in(audit.protocol), "level": audit.level, "versions": _versions()}
+
+    return write_whole(Path(out), fill, mark=RAW_MARK)
 
 
 def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
@@ -159,11 +183,13 @@ def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) 
     pictures = _main_pictures(analysis, methods) | (_method_pictures(analysis) if methods else {})
     alt_texts = save_pictures(pictures, folder / "figures")
     (folder / "summary.md").write_text(summarise(analysis, alt_texts, methods=methods), encoding="utf-8")
-    (folder / "NOT_FOR_RELEASE.txt").write_text(
-        "These are raw numbers: no disclosure control has been applied to anything in this folder.\n",
-        encoding="utf-8",
-    )
+    _mark_raw(folder)
     return _manifest(analysis)
+
+
+def _mark_raw(folder: Path) -> None:
+    text = "These are raw numbers: no disclosure control has been applied to anything in this folder.\n"
+    (folder / "NOT_FOR_RELEASE.txt").write_text(text, encoding="utf-8")
 
 
 def _main_pictures(analysis: TrialAnalysis, methods: bool) -> dict[str, Picture]:
@@ -198,20 +224,25 @@ def _method_pictures(analysis: TrialAnalysis) -> dict[str, Picture]:
 
 
 def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
-    design = analysis.protocol.model_dump_json(by_alias=True)
-    libraries = ("trialimpact", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pydantic")
     return {
-        "protocol": {"name": analysis.protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()},
+        "protocol": _protocol_in(analysis.protocol),
         "inputs": [
             {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
             for each in analysis.records.inputs
         ],
         "options": analysis.options,
         "seed": analysis.protocol.analysis.seed,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in libraries},
-        },
+        "versions": _versions(),
         "headlines": list(analysis.headlines()),
         "warnings": list(analysis.warnings),
     }
+
+
+def _protocol_in(protocol: TrialProtocol) -> dict[str, str]:
+    design = protocol.model_dump_json(by_alias=True)
+    return {"name": protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()}
+
+
+def _versions() -> dict[str, str]:
+    libraries = ("trialimpact", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pydantic")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}

@@ -16,7 +16,7 @@ ORDER = [
     "errors", "protocol", "intervals", "loaders", "spells", "allocation", "flow", "sample", "groups", "panel",
     "tally", "jumps", "moments", "archive", "stages", "estimators", "inference",
     "report", "analysis", "audit", "summary", "output", "baseline", "reproduce",
-    "synthetic", "cli",
+    "synthetic", "cli_power", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
