@@ -83,7 +83,17 @@ def days_ledger(
     sides = sides_of(panel, contrast, members)
     found = [side_influence(panel, outcome, side, weights) for side in sides]
     followed = followed_within(panel, outcome, weights)
+    if any(_one_cluster_on_a_day(panel, outcome, side, weights) for side in sides):
+        found = [(mean, np.full(len(panel), np.nan)) for mean, _ in found]
     return ledger_entry(panel, sides, found, followed, 2 * int((weights != 0).sum()))
+
+
+def _one_cluster_on_a_day(panel: Panel, outcome: OutcomePanel, side: Booleans, weights: Floats) -> bool:
+    """Whether a side has fewer than two clusters on a day that counts: its influence is 0 whatever happened."""
+    if panel.protocol.analysis.clusters is None:
+        return False
+    followed, _ = outcome.counts_by(np.where(side, panel.cluster, -1), len(panel.clusters), panel.window)
+    return bool(((followed > 0).sum(axis=0)[weights != 0] < 2).any())
 
 
 def mean_ledger(panel: Panel, values: Floats, contrast: Contrast, members: Booleans | None = None) -> Ledger:
@@ -114,16 +124,17 @@ def side_influence(panel: Panel, outcome: OutcomePanel, side: Booleans, weights:
     """Σ w(d) p(d) of some claimants, and each one's influence on it, unscaled; NaN if nobody is there on a day."""
     first = panel.window[0]
     (followed,), (on,) = outcome.counts_by(np.where(side, 0, -1), 1, panel.window)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(weights != 0, on / followed, 0.0)
-        per_day = np.where(weights != 0, weights / followed, 0.0)
+    used = weights != 0
+    if (followed[used] == 0).any():
+        return float("nan"), np.full(len(panel), np.nan)
+    counted = np.maximum(followed, 1)
+    share, per_day = np.where(used, on / counted, 0.0), weights / counted
     on_sums, share_sums = (np.r_[0.0, each.cumsum()] for each in (per_day, per_day * share))
     spells = outcome.spells.where(side[outcome.spells.owner])
     on_days = on_sums[spells.end - first] - on_sums[spells.start - first]
     influence = np.bincount(spells.owner, weights=on_days, minlength=len(panel)).astype(float)
     influence -= share_sums[outcome.followed_to - first] - share_sums[outcome.followed_from - first]
-    mean = float((weights * share).sum())
-    return mean, np.where(side, influence, 0.0) if np.isfinite(mean) else np.full(len(panel), np.nan)
+    return float((weights * share).sum()), np.where(side, influence, 0.0)
 
 
 def ledger_entry(

@@ -1,0 +1,128 @@
+"""Integrity checks: the report's own numbers, scipy's tests, and trials that were spoilt on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, chi2_contingency, chisquare
+
+from trialimpact import (
+    DesignError,
+    ProtocolError,
+    TrialProtocol,
+    build_panel,
+    build_sample,
+    estimate_integrity,
+    load_records,
+    merge_spells,
+)
+from trialimpact.estimators.integrity import WORDS, differential_loss, sample_ratio
+from trialimpact.synthetic import simulate_trial
+
+FAIR = {"IAP": 1.0, "BAU": 1.0}
+
+
+def integrity_of(trial):
+    records = load_records(trial.protocol, trial.tables)
+    sample = build_sample(records)
+    return estimate_integrity(sample, build_panel(sample, merge_spells(records)))
+
+
+def test_the_counts_of_the_2016_report() -> None:
+    as_put = sample_ratio({"IAP": 5_720, "BAU": 6_423}, FAIR)
+    analysed = sample_ratio({"IAP": 4_806, "BAU": 5_285}, FAIR)
+    loss = differential_loss({"IAP": 1_052, "BAU": 1_000}, {"IAP": 5_858, "BAU": 6_285})
+    assert f"{as_put.p_value:.1e}" == "1.8e-10"
+    assert f"{analysed.p_value:.1e}" == "1.9e-06"
+    assert loss.p_value == pytest.approx(0.0025, abs=0.0002)
+    assert loss.counts == "IAP 18.0% of 5,858, BAU 15.9% of 6,285"
+    assert [each.level for each in (as_put, analysed, loss)] == ["red", "red", "amber"]
+
+
+def test_ratios_are_scipys_and_small_ones_exact() -> None:
+    found = sample_ratio({"a": 700, "b": 400, "c": 350}, {"a": 2, "b": 1, "c": 1})
+    expected = chisquare([700, 400, 350], [725, 362.5, 362.5])
+    assert (found.statistic, found.p_value, found.df) == pytest.approx((expected.statistic, expected.pvalue, 2))
+    small = sample_ratio({"a": 3, "b": 12}, {"a": 1, "b": 1})
+    assert small.test == "exact binomial"
+    assert small.p_value == pytest.approx(binomtest(3, 15, 0.5).pvalue)
+    third = sample_ratio({"a": 30, "b": 20}, {"a": 1, "b": 2})
+    assert third.p_value == pytest.approx(binomtest(30, 50, 1 / 3).pvalue)
+
+
+def test_loss_is_a_chi_square_of_removed_and_left() -> None:
+    found = differential_loss({"a": 30, "b": 10, "c": 5}, {"a": 100, "b": 80, "c": 60})
+    expected = chi2_contingency([[30, 10, 5], [70, 70, 55]], correction=False)
+    assert (found.statistic, found.df, found.p_value) == pytest.approx(tuple(expected[:1]) + (2, expected[1]))
+    nobody = differential_loss({"a": 0, "b": 0}, {"a": 10, "b": 10})
+    assert nobody.level == "not tested"
+
+
+def test_wrong_arms_are_an_error() -> None:
+    with pytest.raises(DesignError, match="name each arm once"):
+        sample_ratio({"a": 1, "b": 2}, {"a": 1, "c": 1})
+
+
+def test_a_sound_trial_is_green_and_says_what_that_is_not() -> None:
+    found = integrity_of(simulate_trial(2_000, seed=11))
+    assert not found.at("red")
+    frame = found.to_frame()
+    assert set(frame["check"]) == set(WORDS)
+    assert (frame.loc[frame["level"] == "green", "says"] == "no sign of it").all()
+
+
+def without(trial, table: str, lost: np.ndarray):
+    return replace(trial, tables=trial.tables | {table: trial.tables[table][~lost]})
+
+
+def test_lost_treatment_claims_are_found_where_they_were_lost() -> None:
+    trial = simulate_trial(3_000, seed=11)
+    benefit = trial.tables["benefit"]
+    treated = (benefit["claimant_id"].str[7].astype(int) >= 5).to_numpy()
+    lost = treated & (benefit["claimant_id"].str[6].astype(int) < 2).to_numpy()
+    found = integrity_of(without(trial, "benefit", lost))
+    red = {(each.check, each.where) for each in found.at("red")}
+    assert ("differential_loss", "lost at: Matched to a claim") in red
+    assert ("sample_ratio", "Matched to a claim") in red
+    assert not any(check == "sample_ratio" and where == "Individuals with a marker" for check, where in red)
+    assert not any(check == "arm_share_drift" for check, _ in red)
+
+
+def test_an_office_that_hides_treatment_claimants_is_found_and_the_others_are_not() -> None:
+    trial = simulate_trial(3_000, seed=11)
+    markers = trial.tables["markers"]
+    treated = (markers["claimant_id"].str[7].astype(int) >= 5).to_numpy()
+    lost = treated & (markers["office"] == "Easton").to_numpy() & (markers["claimant_id"].str[6].astype(int) < 5).to_numpy()
+    found = integrity_of(without(trial, "markers", lost))
+    office = [each for each in found.checks if each.check == "ratio_by_office" and each.level != "green"]
+    assert [each.where for each in office] == ["Easton"]
+    assert office[0].p_holm == pytest.approx(3 * office[0].p_value)
+
+
+def test_an_arm_that_stopped_recruiting_is_drift_and_shorter_follow_up() -> None:
+    trial = simulate_trial(3_000, seed=11)
+    markers = trial.tables["markers"]
+    treated = (markers["claimant_id"].str[7].astype(int) >= 5).to_numpy()
+    found = integrity_of(without(trial, "markers", treated & (markers["marker_date"] >= "2015-07-15").to_numpy()))
+    red = {each.check for each in found.at("red")}
+    assert {"arm_share_drift", "follow_up", "ratio_by_week"} <= red
+
+
+def test_without_a_designed_ratio_it_is_said_not_to_be_tested() -> None:
+    trial = simulate_trial(500, seed=1)
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["allocation"] = {"rule": "assigned", "control": "BAU", "arms": ["BAU", "IAP"]}
+    claimants = trial.tables["claimants"]
+    arm = np.where(claimants["claimant_id"].str[7].astype(int) >= 5, "IAP", "BAU")
+    tables = trial.tables | {"claimants": claimants.assign(assigned_arm=arm)}
+    found = integrity_of(replace(trial, protocol=TrialProtocol.from_dict(data), tables=tables))
+    untested = {each.says for each in found.at("not tested")}
+    assert untested == {"the designed ratio is not given: set allocation.ratio"}
+    data["allocation"]["ratio"] = {"BAU": 1, "IAP": 3}
+    found = integrity_of(replace(trial, protocol=TrialProtocol.from_dict(data), tables=tables))
+    assert {each.check for each in found.at("red")} >= {"sample_ratio"}
+    data["allocation"]["ratio"] = {"BAU": 1}
+    with pytest.raises(ProtocolError, match=r"allocation\.ratio must name each arm once"):
+        TrialProtocol.from_dict(data)

@@ -1,0 +1,83 @@
+"""States: exactly one each day, contrasts that sum to zero, and the same numbers as outcomes have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from oracles import dense
+from strategies import small_trials
+from trials import SmallTrial
+
+from trialimpact import (
+    Contrast,
+    DesignError,
+    ProtocolError,
+    TrialProtocol,
+    build_panel,
+    build_sample,
+    count_moments,
+    estimate_cumulative,
+    estimate_daily,
+    estimate_states,
+    load_records,
+    merge_spells,
+    merge_states,
+)
+from trialimpact.synthetic import simulate_trial
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+POOLED = Contrast(name="pooled", treatment=("T", "U"), control=("C",))
+
+
+def panel_of(trial):
+    records = load_records(trial.protocol, trial.tables)
+    return build_panel(build_sample(records), merge_spells(records), merge_states(records))
+
+
+@given(trial=small_trials())
+@settings(max_examples=30, deadline=None)
+def test_everyone_is_in_one_state_each_followed_day(trial: SmallTrial) -> None:
+    trial.more = {"states": {"first": ["a"], "second": ["b"]}}
+    panel = panel_of(trial)
+    days = np.arange(*panel.window)
+    states = np.array([panel.states[name].states(days)[1] for name in panel.states])
+    followed, _ = panel.states["both"].states(days)
+    np.testing.assert_array_equal(states.sum(axis=0), followed)
+    # "a and not b" is an outcome of its own in these trials.
+    np.testing.assert_array_equal(states[0], dense(trial, "a_not_b").on)
+    found = estimate_states(panel, POOLED)
+    known = np.isfinite(found.estimate).all(axis=0)
+    np.testing.assert_allclose(found.share_treatment.sum(axis=0)[known], 1.0)
+    np.testing.assert_allclose(found.estimate.sum(axis=0)[known], 0.0, atol=1e-12)
+    total = found.cumulative[12].estimate.sum()
+    assert np.isnan(total) or total == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("analysis", [{}, {"small_sample": "cr1"}, {"clusters": "office"}, {"clusters": "office", "small_sample": "cr1"}])
+def test_a_state_that_is_an_outcome_has_its_numbers(analysis: dict[str, str]) -> None:
+    trial = simulate_trial(600, seed=3)
+    trial = replace(trial, protocol=trial.protocol.with_analysis(**analysis))
+    panel = panel_of(trial)
+    moments, found = count_moments(panel), estimate_states(panel)
+    daily, cumulative = estimate_daily(moments, "employed"), estimate_cumulative(moments, "employed")
+    np.testing.assert_allclose(found.estimate[2], daily.estimate)
+    np.testing.assert_allclose(found.std_error[2], daily.std_error, atol=1e-12)
+    entry, effect = found.cumulative[273], cumulative.effect(273)
+    assert (entry.estimate[2], entry.std_error[2]) == pytest.approx((effect.estimate, effect.std_error))
+    frame = found.to_frame()
+    assert frame["outcome"].drop_duplicates().tolist() == ["first_only", "both", "second_only", "neither"]
+    assert frame["horizon_days"].notna().sum() == 4 * 3
+
+
+def test_without_states_it_is_an_error_and_strangers_are_named() -> None:
+    trial = simulate_trial(200, seed=1)
+    with pytest.raises(DesignError, match=r"declare \[states\]"):
+        estimate_states(trial.panel())
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["states"] = {"first": ["benefit"], "second": ["training"]}
+    with pytest.raises(ProtocolError, match="states: 'training' is not a spell source"):
+        TrialProtocol.from_dict(data)
