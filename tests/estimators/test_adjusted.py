@@ -49,7 +49,9 @@ def lin_by_statsmodels(y: np.ndarray, treated: np.ndarray, x: np.ndarray, cov_ty
 def test_every_day_is_lins_regression_among_those_followed(trial, rule: str, cov_type: str) -> None:
     panel = replace(trial, protocol=trial.protocol.with_analysis(small_sample=rule)).panel()
     rng = np.random.default_rng(1)
-    x = np.column_stack([pre_period_share(panel, "on_benefit"), rng.normal(size=len(panel)), rng.integers(0, 2, len(panel))])
+    x = np.column_stack(
+        [pre_period_share(panel, "on_benefit"), rng.normal(size=len(panel)), rng.integers(0, 2, len(panel))]
+    )
     x = np.nan_to_num(x)
     found = estimate_adjusted(panel, Covariates(names=("a", "b", "c"), values=x), "on_benefit")
     days = np.array([1, 64, 150, 260])
@@ -84,7 +86,10 @@ def test_a_covariate_that_explains_nothing_changes_nothing(trial: SmallTrial, ru
     panel, moments = trial.panel(), trial.moments()
     nothing = Covariates(names=("one",), values=np.ones((len(panel), 1)))
     found = estimate_adjusted(panel, nothing, "a", POOLED, moments=moments)
-    daily, cumulative = estimate_daily(moments, "a", POOLED).between(0, trial.horizon), estimate_cumulative(moments, "a", POOLED)
+    daily, cumulative = (
+        estimate_daily(moments, "a", POOLED).between(0, trial.horizon),
+        estimate_cumulative(moments, "a", POOLED),
+    )
     np.testing.assert_allclose(found.daily.estimate, daily.estimate, atol=1e-9)
     np.testing.assert_allclose(found.cumulative.estimate, cumulative.estimate, atol=1e-9)
     if rule == "cr0":

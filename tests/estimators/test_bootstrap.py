@@ -67,4 +67,6 @@ def test_clusters_are_drawn_whole(mixed: bool) -> None:
             if mine.any():
                 assert (weights[:, mine] == weights[:, mine][:, :1]).all()
     found = estimate_bootstrap(panel, "a", "t", draws=999)
-    assert found.std_error == pytest.approx(estimate_cumulative(trial.moments(), "a", "t").effect(12).std_error, rel=0.15)
+    assert found.std_error == pytest.approx(
+        estimate_cumulative(trial.moments(), "a", "t").effect(12).std_error, rel=0.15
+    )

@@ -23,7 +23,9 @@ def ten_people() -> SmallTrial:
     arms = ["T"] * 5 + ["C"] * 4
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(9)], "arm": arms, "index": 0})
     ends = DAYS["T"] + DAYS["C"]
-    return SmallTrial(people, pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends}))
+    return SmallTrial(
+        people, pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
+    )
 
 
 def test_by_hand() -> None:
@@ -86,7 +88,9 @@ def test_the_error_of_lee_is_that_of_many_trials() -> None:
         people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": arm, "index": 0})[linked]
         spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends[linked]})
         trial = SmallTrial(people, spells, analysis={"small_sample": "hc2"})
-        bound = estimate_bounds(trial.panel(), {"T": int((arm == "T").sum()), "C": int((arm == "C").sum())}, "a", "t").bound("lee")
+        bound = estimate_bounds(
+            trial.panel(), {"T": int((arm == "T").sum()), "C": int((arm == "C").sum())}, "a", "t"
+        ).bound("lee")
         estimates.append((bound.lower, bound.upper))
         errors.append((bound.lower_std_error, bound.upper_std_error))
     ratio = np.std(estimates, axis=0) / np.mean(errors, axis=0)
@@ -95,7 +99,16 @@ def test_the_error_of_lee_is_that_of_many_trials() -> None:
 
 def test_imbens_and_manskis_interval_is_between_one_and_two_sided() -> None:
     def interval(lower: float, upper: float) -> tuple[float, float]:
-        bound = Bound(method="lee", lower=lower, upper=upper, lower_std_error=1.0, upper_std_error=1.0, n_treatment=9, n_control=9, says="")
+        bound = Bound(
+            method="lee",
+            lower=lower,
+            upper=upper,
+            lower_std_error=1.0,
+            upper_std_error=1.0,
+            n_treatment=9,
+            n_control=9,
+            says="",
+        )
         return bound.interval(0.95)
 
     assert interval(0.0, 0.0) == pytest.approx((-1.96, 1.96), abs=1e-3)
@@ -119,7 +132,11 @@ def test_the_tipping_point_is_where_the_effect_vanishes() -> None:
     frame = found.to_frame()
     assert frame["method"].tolist() == ["lee", "lee_daily", "worst_case", "tipping_zero", "tipping_interval"]
     worst = found.bound("worst_case")
-    corners = [float(tipping.effect(t, c)) for t in (-tipping.mean_treatment, 273 - tipping.mean_treatment) for c in (-tipping.mean_control, 273 - tipping.mean_control)]
+    corners = [
+        float(tipping.effect(t, c))
+        for t in (-tipping.mean_treatment, 273 - tipping.mean_treatment)
+        for c in (-tipping.mean_control, 273 - tipping.mean_control)
+    ]
     assert (worst.lower, worst.upper) == pytest.approx((min(corners), max(corners)))
 
 

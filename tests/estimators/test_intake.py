@@ -20,7 +20,9 @@ def drifting(n: int = 400, seed: int = 1) -> SmallTrial:
     rng = np.random.default_rng(seed)
     index = rng.integers(0, 140, n)
     treated = (rng.random(n) < 0.5) & (index < 84)
-    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": np.where(treated, "T", "C"), "index": index})
+    people = pd.DataFrame(
+        {"claimant_id": [f"p{i}" for i in range(n)], "arm": np.where(treated, "T", "C"), "index": index}
+    )
     length = np.minimum(rng.geometric(1 / (10 + index / 5)), 60)
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": index, "end": index + length})
     spells = spells[spells["start"] < 160]
@@ -33,11 +35,15 @@ def test_common_intake_leaves_out_periods_in_which_one_side_did_not_join() -> No
     kept = trial.people["index"] < 84
     assert found.n_left_out == int((~kept).sum())
     people = trial.people[kept]
-    alone = SmallTrial(people, trial.spells[trial.spells["claimant_id"].isin(people["claimant_id"])], trial.covered, horizon=56)
+    alone = SmallTrial(
+        people, trial.spells[trial.spells["claimant_id"].isin(people["claimant_id"])], trial.covered, horizon=56
+    )
     effect = estimate_cumulative(alone.moments(), "a", "t").effect(56)
     row = found.to_frame().set_index("method").loc["common_intake"]
     assert (row["estimate"], row["std_error"]) == pytest.approx((effect.estimate, effect.std_error))
-    assert found.estimate("difference", 56) == pytest.approx(estimate_cumulative(trial.moments(), "a", "t").effect(56).estimate)
+    assert found.estimate("difference", 56) == pytest.approx(
+        estimate_cumulative(trial.moments(), "a", "t").effect(56).estimate
+    )
 
 
 def test_stratified_by_intake_is_a_weighted_sum_of_contrasts_within_periods_on_each_day() -> None:
@@ -62,7 +68,9 @@ def test_stratified_by_intake_is_a_weighted_sum_of_contrasts_within_periods_on_e
 def test_both_remedies_take_out_what_drift_puts_in() -> None:
     """Treatment does nothing; over many trials only the remedies are near zero."""
     found = [estimate_intake_sensitivity(drifting(400, seed).panel(), "a", "t") for seed in range(25)]
-    means = {m: np.mean([f.estimate(m, 56) for f in found]) for m in ("difference", "common_intake", "intake_stratified")}
+    means = {
+        m: np.mean([f.estimate(m, 56) for f in found]) for m in ("difference", "common_intake", "intake_stratified")
+    }
     spread = np.std([f.estimate("common_intake", 56) for f in found]) / 5
     assert means["difference"] < -3 * spread
     assert abs(means["common_intake"]) < 3 * spread

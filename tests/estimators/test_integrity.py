@@ -94,7 +94,11 @@ def test_an_office_that_hides_treatment_claimants_is_found_and_the_others_are_no
     trial = simulate_trial(3_000, seed=11)
     markers = trial.tables["markers"]
     treated = (markers["claimant_id"].str[7].astype(int) >= 5).to_numpy()
-    lost = treated & (markers["office"] == "Easton").to_numpy() & (markers["claimant_id"].str[6].astype(int) < 5).to_numpy()
+    lost = (
+        treated
+        & (markers["office"] == "Easton").to_numpy()
+        & (markers["claimant_id"].str[6].astype(int) < 5).to_numpy()
+    )
     found = integrity_of(without(trial, "markers", lost))
     office = [each for each in found.checks if each.check == "ratio_by_office" and each.level != "green"]
     assert [each.where for each in office] == ["Easton"]

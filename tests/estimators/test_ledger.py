@@ -33,7 +33,9 @@ def test_the_ledger_gives_the_estimates_of_the_moments(trial: SmallTrial, rule: 
             effect = cumulative.effect(horizon)
             np.testing.assert_allclose(entry.estimate, effect.estimate, **CLOSE)
             known = np.isfinite(effect.estimate)
-            np.testing.assert_allclose(entry.std_error if known else np.nan, effect.std_error if known else np.nan, **CLOSE)
+            np.testing.assert_allclose(
+                entry.std_error if known else np.nan, effect.std_error if known else np.nan, **CLOSE
+            )
             assert (entry.n_treatment[0], entry.n_control[0]) == (effect.n_treatment, effect.n_control)
         effect = daily.effect(-2)
         entry = days_ledger(panel, panel.outcome(outcome), POOLED, day_weights(panel.protocol, -2, -1))

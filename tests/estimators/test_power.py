@@ -31,7 +31,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 @given(st.integers(50, 20_000), st.floats(1, 200), st.floats(0.2, 0.8), st.floats(0.5, 0.95))
 @settings(max_examples=30)
-def test_days_are_statsmodels_and_the_two_questions_answer_each_other(n: int, sd: float, share: float, power: float) -> None:
+def test_days_are_statsmodels_and_the_two_questions_answer_each_other(
+    n: int, sd: float, share: float, power: float
+) -> None:
     design = PowerDesign(treatment_share=share, power=power)
     effect = detectable_days(n, sd, design).effect
     n_control = n * (1 - share)
@@ -56,7 +58,9 @@ def test_shares_are_statsmodels_with_unpooled_variance(n: int, control: float) -
 
 def test_clusters_covariates_and_lost_follow_up_change_the_variance() -> None:
     plain = required_for_days(6.0, 100.0).n_claimants
-    assert required_for_days(6.0, 100.0, PowerDesign(cluster_size=21, icc=0.05)).n_claimants == pytest.approx(2 * plain, abs=2)
+    assert required_for_days(6.0, 100.0, PowerDesign(cluster_size=21, icc=0.05)).n_claimants == pytest.approx(
+        2 * plain, abs=2
+    )
     assert required_for_days(6.0, 100.0, PowerDesign(explained=0.5)).n_claimants == pytest.approx(plain / 2, abs=2)
     assert required_for_days(6.0, 100.0, PowerDesign(followed_share=0.5)).n_claimants == pytest.approx(2 * plain, abs=2)
 
@@ -78,7 +82,9 @@ def test_power_by_simulation_is_the_formulas() -> None:
     planned = detectable_days(400, past.std_dev, design)
     found = simulate_power(past, planned.effect, design, 400, draws=1_500)
     assert found == pytest.approx(0.7, abs=4 * np.sqrt(0.7 * 0.3 / 1_500))
-    assert simulate_power(past, 0.0, design, 400, draws=1_500) == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 1_500))
+    assert simulate_power(past, 0.0, design, 400, draws=1_500) == pytest.approx(
+        0.05, abs=4 * np.sqrt(0.05 * 0.95 / 1_500)
+    )
 
 
 def in_teams(icc: float) -> SmallTrial:
@@ -87,7 +93,9 @@ def in_teams(icc: float) -> SmallTrial:
     team = np.repeat(np.arange(n_teams), size)
     z = np.sqrt(icc) * rng.normal(size=n_teams)[team] + np.sqrt(1 - icc) * rng.normal(size=team.size)
     ends = np.clip(np.round(6 + 2 * z), 1, 12).astype(int)
-    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(team.size)], "arm": "C", "index": 0, "team": [f"t{i}" for i in team]})
+    people = pd.DataFrame(
+        {"claimant_id": [f"p{i}" for i in range(team.size)], "arm": "C", "index": 0, "team": [f"t{i}" for i in team]}
+    )
     people.loc[people.index[-2 * size :], "arm"] = "T"
     people["site"] = np.where(ends > 6, "long", "short")
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})

@@ -43,7 +43,10 @@ def test_with_clusters_too() -> None:
     panel = build_panel(build_sample(records), merge_spells(records))
     found = estimate_pretrend(count_moments(panel), "on_benefit")
     entry = days_ledger(
-        panel, panel.outcome("on_benefit"), protocol.contrasts[0], day_weights(protocol, int(found.band.effects.at[0]), 0)
+        panel,
+        panel.outcome("on_benefit"),
+        protocol.contrasts[0],
+        day_weights(protocol, int(found.band.effects.at[0]), 0),
     )
     assert found.std_error == pytest.approx(entry.std_error[0])
 

@@ -104,7 +104,9 @@ def test_unknown_and_wrong_designs_are_errors() -> None:
 def larger(n: int = 40) -> SmallTrial:
     rng = np.random.default_rng(n)
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T", "C"] * (n // 2), "index": 0})
-    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": rng.integers(1, 12, n)})
+    spells = pd.DataFrame(
+        {"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": rng.integers(1, 12, n)}
+    )
     return SmallTrial(people, spells)
 
 

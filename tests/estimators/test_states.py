@@ -57,7 +57,9 @@ def test_everyone_is_in_one_state_each_followed_day(trial: SmallTrial) -> None:
     assert np.isnan(total) or total == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("analysis", [{}, {"small_sample": "cr1"}, {"clusters": "office"}, {"clusters": "office", "small_sample": "cr1"}])
+@pytest.mark.parametrize(
+    "analysis", [{}, {"small_sample": "cr1"}, {"clusters": "office"}, {"clusters": "office", "small_sample": "cr1"}]
+)
 def test_a_state_that_is_an_outcome_has_its_numbers(analysis: dict[str, str]) -> None:
     trial = simulate_trial(600, seed=3)
     trial = replace(trial, protocol=trial.protocol.with_analysis(**analysis))

@@ -25,3 +25,8 @@ def penn() -> Path:
 @pytest.fixture(scope="module")
 def rossi() -> Path:
     return folder_of("rossi")
+
+
+@pytest.fixture(scope="module")
+def nsw() -> Path:
+    return folder_of("nsw")
