@@ -23,7 +23,7 @@ from trialimpact.estimators import (
     estimate_balance,
     estimate_daily,
 )
-from trialimpact.estimators.integrity import Level
+from trialimpact.estimators.checks import Level
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import PLACEBO_COLUMNS
 from trialimpact.flow import ParticipantFlow
@@ -86,9 +86,10 @@ class TrialAudit:
 
     @property
     def level(self) -> Level:
-        """The worst level of any integrity check that could be made."""
+        """The worst level of any integrity check of the arms as assigned that could be made."""
+        found = {each.level for each in self.integrity.checks if each.basis == "assigned"}
         levels: tuple[Level, ...] = ("red", "amber", "green")
-        return next((level for level in levels if self.integrity.at(level)), "not tested")
+        return next((level for level in levels if level in found), "not tested")
 
     def sentences(self) -> Iterator[str]:
         """Everything it says, in words."""

@@ -25,7 +25,7 @@ INSIDE = {
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
-        "placebo", "bootstrap", "characteristics", "balance", "covariates", "adjusted", "intake", "integrity", "bounds", "durations", "states",
+        "placebo", "bootstrap", "characteristics", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
     "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],

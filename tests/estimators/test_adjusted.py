@@ -53,7 +53,7 @@ def test_every_day_is_lins_regression_among_those_followed(trial, rule: str, cov
         [pre_period_share(panel, "on_benefit"), rng.normal(size=len(panel)), rng.integers(0, 2, len(panel))]
     )
     x = np.nan_to_num(x)
-    found = estimate_adjusted(panel, Covariates(names=("a", "b", "c"), values=x), "on_benefit")
+    found = estimate_adjusted(panel, Covariates(names=("a", "b", "c"), matrix=x), "on_benefit")
     days = np.array([1, 64, 150, 260])
     followed, on = panel.outcome("on_benefit").states(days)
     treated = panel.on_side(("IAP",))
@@ -70,7 +70,7 @@ def test_days_under_full_follow_up_are_the_regression_of_the_total(trial) -> Non
     part = panel.outcome("on_benefit")
     panel = panel.where((part.followed_from <= 0) & (part.followed_to >= 91))
     x = np.random.default_rng(2).normal(size=(len(panel), 2))
-    found = estimate_adjusted(panel, Covariates(names=("a", "b"), values=x), "on_benefit").cumulative.effect(91)
+    found = estimate_adjusted(panel, Covariates(names=("a", "b"), matrix=x), "on_benefit").cumulative.effect(91)
     _, on = panel.outcome("on_benefit").states(np.arange(91))
     expected = lin_by_statsmodels(on.sum(axis=1).astype(float), panel.on_side(("IAP",)).astype(float), x, "HC0")
     assert (found.estimate, found.std_error) == pytest.approx(expected, rel=1e-8)
@@ -84,7 +84,7 @@ def test_a_covariate_that_explains_nothing_changes_nothing(trial: SmallTrial, ru
     """A constant is no covariate: what is left are the estimates of the moments."""
     trial.analysis = {"small_sample": rule} | ({"clusters": clusters} if clusters else {})
     panel, moments = trial.panel(), trial.moments()
-    nothing = Covariates(names=("one",), values=np.ones((len(panel), 1)))
+    nothing = Covariates(names=("one",), matrix=np.ones((len(panel), 1)))
     found = estimate_adjusted(panel, nothing, "a", POOLED, moments=moments)
     daily, cumulative = (
         estimate_daily(moments, "a", POOLED).between(0, trial.horizon),
@@ -104,7 +104,7 @@ def test_a_covariate_that_explains_everything_leaves_no_error() -> None:
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
     panel = SmallTrial(people, spells).panel()
     levels = (ends[:, None] == np.arange(2, 11)).astype(float)
-    found = estimate_adjusted(panel, Covariates(names=tuple("bcdefghij"), values=levels), "a", "t")
+    found = estimate_adjusted(panel, Covariates(names=tuple("bcdefghij"), matrix=levels), "a", "t")
     effect = found.cumulative.effect(12)
     assert effect.estimate == pytest.approx(0.0, abs=1e-9)
     assert effect.std_error == pytest.approx(0.0, abs=1e-7)
@@ -139,12 +139,12 @@ def test_categoricals_become_columns_and_missing_gets_an_indicator(trial) -> Non
         "share of days before day 0", "Gender: Male", "Gender: missing", "Age: 25 to 44", "Age: 45 or over", "Children",
     )  # fmt: skip
     gender = sample.people["gender"]
-    column = covariates.values[:, 1]
+    column = covariates.matrix[:, 1]
     known = gender.isin(["Male", "Female"]).to_numpy()
     np.testing.assert_array_equal(column[known], (gender[known] == "Male").astype(float))
     assert np.unique(column[~known]).tolist() == [pytest.approx(column[known].mean())]
-    np.testing.assert_array_equal(covariates.values[:, 2], ~known)
-    assert np.isfinite(covariates.values).all()
+    np.testing.assert_array_equal(covariates.matrix[:, 2], ~known)
+    assert np.isfinite(covariates.matrix).all()
     assert estimate_adjusted(panel, covariates, "on_benefit").gain() < 1
 
 
@@ -165,10 +165,10 @@ def test_the_pre_period_share_is_of_followed_days_only() -> None:
     np.testing.assert_array_equal(share, [np.nan, np.nan, 0.5, 0.0])
     covariates = build_covariates(trial.panel(), "a")
     assert covariates.names == ("share of days before day 0", "days before day 0: missing")
-    np.testing.assert_allclose(covariates.values, [[0.25, 1], [0.25, 1], [0.5, 0], [0.0, 0]])
+    np.testing.assert_allclose(covariates.matrix, [[0.25, 1], [0.25, 1], [0.5, 0], [0.0, 0]])
 
 
 def test_no_covariates_is_an_error(trial) -> None:
     panel = trial.panel()
     with pytest.raises(DesignError, match="no covariates"):
-        estimate_adjusted(panel, Covariates(names=(), values=np.empty((len(panel), 0))), "on_benefit")
+        estimate_adjusted(panel, Covariates(names=(), matrix=np.empty((len(panel), 0))), "on_benefit")

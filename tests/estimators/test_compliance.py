@@ -61,10 +61,12 @@ def test_the_anderson_rubin_set_is_where_the_test_does_not_reject() -> None:
         ((-8.0, 0.01), (1.0, 1e-4), "two rays"),
         ((-1.0, 0.01), (4.0, 1e-2), "everything"),
         ((-1.0, 0.0), (4.0, 0.0), "everything"),
-        ((np.nan, 0.5), (1.0, 1.0), "everything"),
+        ((-9.0, 0.0), (4.0, 0.0), "empty"),
+        ((np.nan, 0.5), (1.0, 1.0), "not known"),
+        ((0.1, 0.3), (0.0, 0.0), "interval"),
     ],
 )
-def test_three_kinds_of_set(estimate: tuple[float, float], variances: tuple[float, float], kind: str) -> None:
+def test_kinds_of_set(estimate: tuple[float, float], variances: tuple[float, float], kind: str) -> None:
     covariance = np.diag(variances)
     kept = _anderson_rubin(np.array(estimate), covariance, 1.96)
     assert kept.kind == kind
@@ -73,6 +75,26 @@ def test_three_kinds_of_set(estimate: tuple[float, float], variances: tuple[floa
         error = np.sqrt(variances[0] + value**2 * variances[1])
         if np.isfinite(effect):
             assert (value in kept) == (abs(effect) <= 1.96 * error), value
+
+
+def test_receipt_is_of_the_same_days_and_people_as_the_outcome() -> None:
+    """Early joiners comply and late ones hardly; late ones are followed for half of the horizon only."""
+    n = 4_000
+    rng = np.random.default_rng(5)
+    late = np.arange(n) % 2 == 1
+    arm = np.where(rng.permutation(n) % 2 == 0, "T", "C")
+    received = (arm == "T") & (rng.random(n) < np.where(late, 0.2, 0.9))
+    index = np.where(late, 6, 0)
+    ends = np.where(received, 6, 12)  # receipt takes six days off, for whoever is followed to see it
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": arm, "index": index})
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": index, "end": index + ends})
+    panel = SmallTrial(people, spells, {"a": (-50, 12), "b": (-50, 12)}).panel()
+    found = estimate_compliance(panel, "a", "t", received=received)
+    share = [0.0] * 12
+    for day in range(12):
+        here = ~late if day >= 6 else np.ones(n, dtype=bool)
+        share[day] = received[here & (arm == "T")].mean()
+    assert found.ledger.estimate[1] == pytest.approx(np.mean(share))
 
 
 def test_nobody_crosses_over_cace_is_itt_and_days_or_shares() -> None:

@@ -51,10 +51,10 @@ def test_first_exit_by_hand() -> None:
 
 
 def test_sustained_exit_by_hand() -> None:
-    """Four days off in a row. Whoever leaves on day 9 or 10 of 12 has not been seen off for four."""
+    """Four days off in a row. Of twelve days the first nine can be seen to begin such a gap, for everybody."""
     assert waited("sustained_exit") == {
-        "stays": (12, False), "leaves": (4, True), "returns soon": (9, False), "returns late": (2, True),
-        "leaves at the end": (10, False), "not on": None, "came before": (1, True),
+        "stays": (9, False), "leaves": (4, True), "returns soon": (9, False), "returns late": (2, True),
+        "leaves at the end": (9, False), "not on": None, "came before": (1, True),
     }  # fmt: skip
     assert waited("sustained_exit", extract=8)["leaves"] == (4, True)
     assert waited("sustained_exit", extract=7)["leaves"] == (4, False)
@@ -82,16 +82,11 @@ def by_loops(on: np.ndarray, followed: np.ndarray, event: str, g: int) -> tuple[
             return None
         back = np.flatnonzero(state[off[0] :])
         return (int(back[0]), True) if back.size else (n - int(off[0]), False)
-    for day in range(n):
-        if not state[day] and (day == 0 or state[day - 1]):
-            gap = 0
-            while day + gap < n and not state[day + gap]:
-                gap += 1
-            if gap >= g:
-                return day, True
-            if day + gap == n:
-                return day, False
-    return n, False
+    known = n - g + 1
+    for day in range(known):
+        if not state[day : day + g].any():
+            return day, True
+    return (known, False) if known > 0 else None
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -122,17 +117,19 @@ def test_curves_and_tests_are_lifelines_on_the_waits(panel, event: str) -> None:
     found, waits = estimate_durations(panel, "on_benefit", None, event), waits_for(panel, "on_benefit", event)
     sides = {"treatment": panel.on_side(("IAP",)), "control": panel.on_side(("BAU",))}
     for side, mask in sides.items():
-        mine, curve = mask & waits.at_risk, found.curves[side]
+        observed = waits.happened | (waits.followed > 1)
+        mine, curve = mask & waits.at_risk & observed, found.curves[side]
         assert curve["n_at_risk"].iloc[0] == mine.sum()
         assert curve["n_events"].sum() == waits.happened[mine].sum()
         day = int(curve["day"].iloc[5])
-        survival = 1.0
+        survival, known_to = 1.0, np.where(waits.happened, waits.days, waits.followed - 1)
         for t in range(1, day + 1):  # the product-limit by hand
-            at_risk = (waits.days[mine] >= t).sum()
+            at_risk = (known_to[mine] >= t).sum()
             survival *= 1 - (waits.happened[mine] & (waits.days[mine] == t)).sum() / at_risk
         assert curve["estimate"].iloc[5] == pytest.approx(survival)
-    one, other = (mask & waits.at_risk for mask in sides.values())
-    test = logrank_test(waits.days[one], waits.days[other], waits.happened[one], waits.happened[other])
+    lasted = np.where(waits.happened, waits.days, waits.followed - 1)
+    one, other = (mask & waits.at_risk & (lasted > 0) for mask in sides.values())
+    test = logrank_test(lasted[one], lasted[other], waits.happened[one], waits.happened[other])
     assert found.log_rank == pytest.approx((test.test_statistic, test.p_value))
 
 
@@ -163,7 +160,7 @@ def test_the_cox_ratio_of_rossi() -> None:
         {"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": np.where(arrested, rossi["week"], 52)}
     )
     trial = SmallTrial(people, spells, {"a": (-50, 53), "b": (-50, 60)}, horizon=53, pre_days=0)
-    # One arrest a week 52 at the latest: 53 days of follow-up stand for 52 weeks.
+    # Weeks stand for days: nobody is seen past week 52, so day 52 is the last of 53.
     spells.loc[~arrested, "end"] = 53
     found = estimate_durations(trial.panel(), "a", "t")
     assert found.hazard_ratio[0] == pytest.approx(-0.36907, abs=2e-4)
@@ -176,3 +173,48 @@ def test_an_outcome_that_nobody_has_on_day_0_is_an_error(panel) -> None:
         estimate_durations(panel, "employed")
     with pytest.raises(DesignError, match="use one of first_exit"):
         estimate_durations(panel, "on_benefit", None, "death")
+
+
+def test_nobody_is_censored_because_of_what_they_did() -> None:
+    """Everyone followed to day 40, exits by a known hazard: each kind of curve is the true one on its last day."""
+    rng = np.random.default_rng(6)
+    n, g = 6_000, 5
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T", "C"] * (n // 2), "index": 0})
+    ends = rng.geometric(0.05, n)
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": np.minimum(ends, 60)})
+    spells = spells[spells["start"] < 40]
+    trial = SmallTrial(
+        people,
+        spells,
+        {"a": (-50, 40), "b": (-50, 40)},
+        horizon=40,
+        pre_days=0,
+        more={"durations": {"sustained_days": g}},
+    )
+    panel = trial.panel()
+    for event, last in (("first_exit", 39), ("sustained_exit", 40 - g)):
+        curve = estimate_durations(panel, "a", "t", event).curves["treatment"]
+        survival = curve.loc[curve["day"] == last, "estimate"].item()
+        assert survival == pytest.approx((ends[::2] > last).mean(), abs=1e-12)
+
+
+def test_staggered_follow_up_does_not_bend_the_curve() -> None:
+    rng = np.random.default_rng(7)
+    n, g = 20_000, 5
+    index = rng.integers(0, 30, n)
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T", "C"] * (n // 2), "index": index})
+    ends = rng.geometric(0.04, n)
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": index, "end": index + ends})
+    trial = SmallTrial(
+        people,
+        spells,
+        {"a": (-50, 40), "b": (-50, 40)},
+        horizon=40,
+        pre_days=0,
+        more={"durations": {"sustained_days": g}},
+    )
+    panel = trial.panel()
+    for event in ("first_exit", "sustained_exit"):
+        curve = estimate_durations(panel, "a", "t", event).curves["treatment"]
+        survival = curve.loc[curve["day"] == 25, "estimate"].item()
+        assert survival == pytest.approx(0.96**25, abs=4 * 0.012)

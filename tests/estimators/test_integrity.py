@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.stats import binomtest, chi2_contingency, chisquare
+from scipy.stats import binomtest, chi2_contingency, chisquare, fisher_exact
+from trials import SmallTrial
 
 from trialimpact import (
     DesignError,
@@ -18,7 +20,7 @@ from trialimpact import (
     load_records,
     merge_spells,
 )
-from trialimpact.estimators.integrity import WORDS, differential_loss, sample_ratio
+from trialimpact.estimators.checks import WORDS, differential_loss, sample_ratio
 from trialimpact.synthetic import simulate_trial
 
 FAIR = {"IAP": 1.0, "BAU": 1.0}
@@ -55,7 +57,7 @@ def test_ratios_are_scipys_and_small_ones_exact() -> None:
 def test_loss_is_a_chi_square_of_removed_and_left() -> None:
     found = differential_loss({"a": 30, "b": 10, "c": 5}, {"a": 100, "b": 80, "c": 60})
     expected = chi2_contingency([[30, 10, 5], [70, 70, 55]], correction=False)
-    assert (found.statistic, found.df, found.p_value) == pytest.approx(tuple(expected[:1]) + (2, expected[1]))
+    assert (found.statistic, found.df, found.p_value) == pytest.approx((expected[0], 2, expected[1]))
     nobody = differential_loss({"a": 0, "b": 0}, {"a": 10, "b": 10})
     assert nobody.level == "not tested"
 
@@ -123,6 +125,7 @@ def test_without_a_designed_ratio_it_is_said_not_to_be_tested() -> None:
     tables = trial.tables | {"claimants": claimants.assign(assigned_arm=arm)}
     found = integrity_of(replace(trial, protocol=TrialProtocol.from_dict(data), tables=tables))
     untested = {each.says for each in found.at("not tested")}
+    assert "put_in_arm" not in {each.check for each in found.checks}
     assert untested == {"the designed ratio is not given: set allocation.ratio"}
     data["allocation"]["ratio"] = {"BAU": 1, "IAP": 3}
     found = integrity_of(replace(trial, protocol=TrialProtocol.from_dict(data), tables=tables))
@@ -130,3 +133,56 @@ def test_without_a_designed_ratio_it_is_said_not_to_be_tested() -> None:
     data["allocation"]["ratio"] = {"BAU": 1}
     with pytest.raises(ProtocolError, match=r"allocation\.ratio must name each arm once"):
         TrialProtocol.from_dict(data)
+
+
+def test_small_counts_are_tested_exactly_or_by_simulation() -> None:
+    loss = differential_loss({"T": 1, "C": 0}, {"T": 5, "C": 1_000})
+    assert loss.test == "fisher exact"
+    assert loss.p_value == pytest.approx(fisher_exact([[1, 0], [4, 1_000]]).pvalue)
+    one = sample_ratio({"a": 1, "b": 0, "c": 0}, {"a": 1, "b": 1, "c": 18})
+    assert one.test == "simulated"
+    # One person in a or b happens in 10% of draws, and is as far from expectation in either.
+    assert one.p_value == pytest.approx(0.1, abs=0.005)
+    three = differential_loss({"a": 3, "b": 0, "c": 0}, {"a": 40, "b": 40, "c": 40})
+    assert three.test == "simulated"
+    # All three of one arm: 3 * C(40,3) / C(120,3), and nothing is further from independence.
+    assert three.p_value == pytest.approx(3 * 9_880 / 280_840, abs=0.02)
+
+
+def test_arms_as_put_are_a_check_of_their_own() -> None:
+    trial = simulate_trial(3_000, seed=11)
+    markers = trial.tables["markers"].copy()
+    moved = (markers["marker"] == "IAP") & (markers["claimant_id"].str[6].astype(int) < 3)
+    markers.loc[moved, "marker"] = "BAU"
+    found = integrity_of(replace(trial, tables=trial.tables | {"markers": markers}))
+    assert [each.check for each in found.at("red")] == ["put_in_arm"]
+    assert "offices put people in arms" in found.at("red")[0].says
+
+
+def test_clusters_assigned_whole_are_counted_as_clusters() -> None:
+    trial = simulate_trial(800, seed=2)
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["allocation"] = {"rule": "assigned", "control": "BAU", "arms": ["BAU", "IAP"], "ratio": {"BAU": 1, "IAP": 1}}
+    data["analysis"]["clusters"] = "team"
+    team = np.arange(len(trial.tables["claimants"])) % 40
+    claimants = trial.tables["claimants"].assign(
+        team=[f"t{i}" for i in team], assigned_arm=np.where(team % 2, "IAP", "BAU")
+    )
+    found = integrity_of(
+        replace(trial, protocol=TrialProtocol.from_dict(data), tables=trial.tables | {"claimants": claimants})
+    )
+    ratio = found.checks[0]
+    assert (ratio.where, ratio.counts, ratio.level) == ("clusters analysed", "BAU 20, IAP 20", "green")
+    assert all(each.level == "not tested" and "assigned whole" in each.says for each in found.checks[1:])
+
+
+def test_a_certain_difference_is_red_and_one_period_is_said_to_be_one() -> None:
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(40)], "arm": ["T", "C"] * 20, "index": [0, 50] * 20})
+    spells = pd.DataFrame({"claimant_id": ["p0"], "kind": "a", "start": [0], "end": [3]})
+    trial = SmallTrial(people, spells, analysis={"small_sample": "hc2"})
+    found = {each.check: each for each in integrity_of(trial).checks if "a_" not in each.where}
+    assert found["follow_up"].level == "red"
+    people["index"] = 0
+    found = {each.check: each for each in integrity_of(trial).checks}
+    assert found["arm_share_drift"].level == "not tested"
+    assert "one period of intake" in found["arm_share_drift"].says

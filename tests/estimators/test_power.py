@@ -46,14 +46,15 @@ def test_days_are_statsmodels_and_the_two_questions_answer_each_other(
 @pytest.mark.parametrize(("n", "control"), [(400, 0.1), (2_000, 0.55), (10_091, 0.8)])
 def test_shares_are_statsmodels_with_unpooled_variance(n: int, control: float) -> None:
     result = detectable_share(n, control)
-    rise = result.effect
+    rise = result.effect if control < 0.5 else -result.effect  # the way towards one half needs more
     p1 = control + rise
     error = np.sqrt((p1 * (1 - p1) + control * (1 - control)) / (n / 2))
-    found = NormalIndPower().power(rise / error, 1, 0.05, ratio=0, alternative="two-sided")
+    found = NormalIndPower().power(abs(rise) / error, 1, 0.05, ratio=0, alternative="two-sided")
     assert found == pytest.approx(0.8, abs=1e-4)
     pooled = power_proportions_2indep(rise, control, n / 2, return_results=False)
     assert pooled == pytest.approx(0.8, abs=0.02)
     assert abs(required_for_share(rise, control).n_claimants - n) <= 1
+    assert required_for_share(-rise, control).n_claimants <= n  # the other way needs no more
 
 
 def test_clusters_covariates_and_lost_follow_up_change_the_variance() -> None:
@@ -109,6 +110,10 @@ def test_the_intracluster_correlation_and_the_strata_of_past_spells() -> None:
         past = past_variation(trial.panel(), "a")
         assert past.cluster_size == pytest.approx(8)
         assert past.icc == pytest.approx(icc, abs=0.06)
+        ends, team = trial.spells["end"][:-16], trial.people["team"][:-16]
+        between = 8 * ((ends.groupby(team).mean() - ends.mean()) ** 2).sum() / 147
+        within = ((ends - ends.groupby(team).transform("mean")) ** 2).sum() / (ends.size - 148)
+        assert past.icc == pytest.approx(max(0, (between - within) / (between + 7 * within)))
         assert past.design(power=0.9).inflation == pytest.approx(1 + 7 * past.icc)
     trial = in_teams(0.0)
     trial.analysis = {"strata": "site"}
@@ -131,7 +136,7 @@ def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 def test_questions_without_an_answer_are_errors() -> None:
     with pytest.raises(DesignError, match="four people"):
         detectable_days(3, 10.0)
-    with pytest.raises(DesignError, match="cannot detect even"):
+    with pytest.raises(DesignError, match="however large"):
         detectable_share(6, 0.5)
     with pytest.raises(DesignError, match="must lie"):
         detectable_share(100, 1.0)

@@ -55,7 +55,7 @@ def stages():
     return sample, build_panel(sample, merge_spells(records)), TRIAL.moments()
 
 
-@given(NUMBERS, st.floats(0, 80), NUMBERS, st.floats(0, 80), st.floats(0, 1), st.integers(1, 26))
+@given(NUMBERS, st.floats(0.01, 80), NUMBERS, st.floats(0.01, 80), st.floats(0, 1), st.integers(1, 26))
 @settings(max_examples=300, deadline=None)
 def test_no_subgroup_sentence_contradicts_its_intervals(
     estimate: float, half: float, apart: float, half_apart: float, p_holm: float, size: int
@@ -111,8 +111,12 @@ def test_bands_are_read_off_their_limits(stages) -> None:
 def test_the_others_say_their_numbers(stages) -> None:
     sample, panel, moments = stages
     before = estimate_pretrend(moments, "on_benefit")
-    smallest = min(before.band.sup_p_value, before.wald.p_value, before.p_value)
-    assert pretrend_sentence(before).startswith("A difference" if smallest < 0.05 else "No clear difference")
+    assert ": no clear difference; " in pretrend_sentence(before)
+    unlike = replace(before, p_value=0.03)
+    assert ": no clear difference; " in pretrend_sentence(unlike)  # of three tests one has p 0.03
+    unlike = replace(before, p_value=0.01)
+    assert ": a difference, by the test of their total; " in pretrend_sentence(unlike)
+    assert "adjusted for 3 tests" in pretrend_sentence(unlike)
     placebo = estimate_placebo(panel, "on_benefit", day=30)
     assert "all 252 splits" in placebo_sentence(placebo, TRIAL.protocol) and "%" in placebo_sentence(
         placebo, TRIAL.protocol
@@ -132,7 +136,8 @@ def test_the_others_say_their_numbers(stages) -> None:
 
 
 def test_red_says_what_it_may_mean_and_what_it_does_not(stages) -> None:
-    from trialimpact.estimators.integrity import Integrity, sample_ratio
+    from trialimpact.estimators.checks import sample_ratio
+    from trialimpact.estimators.integrity import Integrity
 
     red = sample_ratio({"IAP": 5_720, "BAU": 6_423}, {"IAP": 1, "BAU": 1}, where="Not exempt", basis="received")
     line = next(iter(integrity_sentences(Integrity(checks=(red,)))))
@@ -146,3 +151,13 @@ def test_a_set_that_is_two_rays_or_everything_is_said_to_be(stages) -> None:
     found = estimate_compliance(panel, "on_benefit", received=rng.random(len(panel)) < 0.5)
     kind, text = found.anderson_rubin.kind, compliance_sentence(found)
     assert {"interval": " to ", "two rays": "or above", "everything": "any value"}[kind] in text
+
+
+def test_what_has_no_interval_is_not_judged() -> None:
+    row = {
+        "subgroup": "female", "outcome": "on_benefit", "estimate": -6.0, "conf_low": -6.0, "conf_high": -6.0,
+        "difference": float("nan"), "difference_low": float("nan"), "difference_high": float("nan"),
+        "difference_p_holm": float("nan"), "family_size": 3,
+    }  # fmt: skip
+    text = subgroup_sentence(row, TRIAL.protocol)
+    assert text == "Women: days on benefit cannot be judged; whether it differs from the others cannot be judged."

@@ -61,7 +61,7 @@ def trials_without_effect(runs: int) -> dict[str, int]:
         bands, before = estimate_bands(moments, "on_benefit"), estimate_pretrend(moments, "on_benefit")
         placebo = estimate_placebo(panel, "on_benefit")
         share = np.nan_to_num(pre_period_share(panel, "on_benefit"))[:, None]
-        adjusted = estimate_adjusted(panel, Covariates(names=("share",), values=share), "on_benefit", moments=moments)
+        adjusted = estimate_adjusted(panel, Covariates(names=("share",), matrix=share), "on_benefit", moments=moments)
         drift = [each for each in estimate_integrity(sample, panel).checks if each.check == "arm_share_drift"]
         p_values = (
             bands.daily.sup_p_value, bands.cumulative.sup_p_value, before.band.sup_p_value, before.wald.p_value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,15 +127,17 @@ def estimate_adjusted(
         )
     part = panel.outcome(comparison.outcome)
     members = panel.membership(subgroup)
-    found = _adjust(panel, part, sides_of(panel, comparison.contrast, members), covariates.values)
+    found = _adjust(panel, part, sides_of(panel, comparison.contrast, members), covariates.matrix)
     which, last = (comparison.moments, comparison.outcome, comparison.contrast, subgroup), panel.window[1] - 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
         daily, cumulative = _effects(comparison, found)
         unadjusted = estimate_daily(*which), estimate_cumulative(*which, interval="wald")
+    # Clusters are never left out one by one here, so that is not what the rows say.
+    named: dict[str, Any] = {"method": "adjusted", "small_sample": panel.protocol.analysis.small_sample}
     return Adjusted(
-        daily=replace(daily.between(0, last), method="adjusted"),
-        cumulative=replace(cumulative, method="adjusted"),
+        daily=replace(daily.between(0, last), **named),
+        cumulative=replace(cumulative, **named),
         unadjusted_daily=unadjusted[0].between(0, last),
         unadjusted_cumulative=unadjusted[1],
         covariates=covariates.names,
@@ -194,6 +197,8 @@ def _adjust(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, Booleans
             found.means[place, days], value, leverage = block
             influence[side] = value if place == 0 else -value
             daily[side] = influence[side] / np.sqrt(_spread(panel, leverage))
+        alone = _too_few(here, treated, followed, design.shape[1])
+        influence[:, alone], daily[:, alone] = np.nan, np.nan
         running_sums = running[:, None] + influence.cumsum(axis=1)
         ever = seen[:, None] | np.logical_or.accumulate(followed, axis=1)
         rows = n_rows + followed.sum(axis=0).cumsum()
@@ -223,12 +228,24 @@ def _regressions(
     return mean, influence, leverage
 
 
+def _too_few(panel: Panel, treated: Booleans, followed: Booleans, n_terms: int) -> Booleans:
+    """Days on which a side has no more people than its regression has terms, or fewer than two clusters."""
+    n_people = np.min([followed[side].sum(axis=0) for side in (treated, ~treated)], axis=0)
+    too_few = np.asarray(n_people <= n_terms)
+    if panel.protocol.analysis.clusters is not None:
+        for side in (treated, ~treated):
+            present = np.zeros((len(panel.clusters), followed.shape[1]), dtype=bool)
+            np.logical_or.at(present, panel.cluster[side], followed[side])
+            too_few |= present.sum(axis=0) < 2
+    return too_few
+
+
 def _spread(panel: Panel, leverage: Floats) -> Floats:
-    """1 - leverage under unclustered hc2; else 1."""
+    """1 - leverage under unclustered hc2, NaN where that is 0; else 1."""
     analysis = panel.protocol.analysis
     if analysis.small_sample != "hc2" or analysis.clusters is not None:
         return np.ones_like(leverage)
-    return np.maximum(1 - leverage, _LEAST)
+    return np.where(1 - leverage > _LEAST, 1 - leverage, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import critical_value
-from trialimpact.estimators.contrast import Floats, compare
+from trialimpact.estimators.contrast import Comparison, Floats, compare
 from trialimpact.estimators.cumulative import estimate_cumulative
 from trialimpact.estimators.daily import estimate_daily
-from trialimpact.estimators.effects import Effects
+from trialimpact.estimators.effects import FEW_CLUSTERS, Effects
 from trialimpact.estimators.variance import day_covariance
 from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast, TrialProtocol
@@ -59,7 +59,9 @@ class Band:
 
     def runs(self) -> tuple[Run, ...]:
         """Where the band excludes zero, as runs of consecutive days or horizons."""
-        side = np.where(self.low > 0, 1, np.where(self.high < 0, -1, 0))
+        effects = self.effects
+        known = (effects.std_error > 0) & (np.minimum(effects.n_treatment, effects.n_control) > 1)
+        side = np.where(known & (self.low > 0), 1, np.where(known & (self.high < 0), -1, 0))
         edges = np.flatnonzero(np.diff(side, prepend=0, append=0))
         at = self.effects.at
         return tuple(
@@ -148,7 +150,8 @@ def estimate_bands(
     Notes
     -----
     Sup-t: the quantile of max |Z| for Z normal with the correlation of the estimates, from 10,000
-    draws seeded by the protocol. Days without variance take no part. Source: methods page, M5;
+    draws seeded by the protocol. Days without variance take no part. With clusters the draws are
+    of t, and under 30 clusters there is no band (NaN): no draws would hold. Source: methods page, M5;
     Montiel Olea and Plagborg-Møller 2019. Cost: O(days³ + draws × days × rank), whatever the claimants.
 
     Examples
@@ -169,7 +172,7 @@ def estimate_bands(
     daily = estimate_daily(*which, stratified=stratified).between(first, last)
     cumulative = estimate_cumulative(*which, stratified=stratified, interval="wald").between(first + 1, last + 1)
     covariance = day_covariance(comparison, last + 1)
-    maxima = largest_draws(covariance, first, moments.protocol)
+    maxima = largest_draws(covariance, first, moments.protocol, n_clusters_of(comparison))
     return Bands(daily=band_around(daily, maxima[0]), cumulative=band_around(cumulative, maxima[1]))
 
 
@@ -177,7 +180,7 @@ def band_around(effects: Effects, maxima: Floats) -> Band:
     """The band that draws of the largest |z| (sorted) give."""
     protocol = effects.protocol
     quantile = float(np.quantile(maxima, protocol.analysis.conf_level)) if maxima.size else 0.0
-    critical = max(quantile, critical_value(protocol))
+    critical = quantile if np.isnan(quantile) else max(quantile, critical_value(protocol))
     half = critical * effects.std_error
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(effects.std_error > 0, np.abs(effects.estimate) / effects.std_error, np.nan)
@@ -187,12 +190,28 @@ def band_around(effects: Effects, maxima: Floats) -> Band:
         critical=critical,
         low=effects.estimate - half,
         high=effects.estimate + half,
-        p_value=np.where(np.isnan(z), np.nan, (1 + as_large) / (1 + maxima.size)),
+        p_value=np.where(np.isnan(z) | np.isnan(critical), np.nan, (1 + as_large) / (1 + maxima.size)),
     )
 
 
-def largest_draws(covariance: Floats, first: int, protocol: TrialProtocol) -> tuple[Floats, Floats]:
-    """Sorted draws of max |Z| over the days from `first`, of the daily and of the cumulative differences."""
+def n_clusters_of(comparison: Comparison) -> int | None:
+    """Clusters with anybody followed; None where claimants are the unit."""
+    if not comparison.moments.clustered:
+        return None
+    followed = [side.followed.any(axis=-1) for part in comparison.parts for side in part.sides]
+    return int(np.logical_or.reduce(followed).sum())
+
+
+def largest_draws(
+    covariance: Floats, first: int, protocol: TrialProtocol, n_clusters: int | None = None
+) -> tuple[Floats, Floats]:
+    """Sorted draws of max |Z| over the days from `first`, of the daily and of the cumulative differences.
+
+    Clusters make the draws those of t with one degree of freedom fewer; under `FEW_CLUSTERS` no
+    draws hold, and both are NaN.
+    """
+    if n_clusters is not None and n_clusters < FEW_CLUSTERS:
+        return np.full(1, np.nan), np.full(1, np.nan)
     variance = np.diag(covariance)
     moving = np.flatnonzero(np.nan_to_num(variance) > 0)
     moving = moving[np.isfinite(covariance[np.ix_(moving, moving)]).all(axis=1)] if moving.size else moving
@@ -202,6 +221,8 @@ def largest_draws(covariance: Floats, first: int, protocol: TrialProtocol) -> tu
     moved = covariance[np.ix_(moving, moving)]
     root = _root(moved / np.outer(scale, scale))
     z = _normals(protocol.analysis.seed, covariance.shape[0])[:, : root.shape[0]] @ root.astype(np.float32)
+    if n_clusters is not None:
+        z /= np.sqrt(_chi_squares(protocol.analysis.seed, n_clusters - 1) / (n_clusters - 1))[:, None]
     total_scale = np.sqrt(np.maximum(np.diagonal(moved.cumsum(axis=0).cumsum(axis=1)), 0.0))
     inside = moving >= first
     daily = _largest(z[:, inside])
@@ -226,6 +247,10 @@ def _root(correlation: Floats) -> Floats:
     largest = np.abs(vectors).argmax(axis=0)
     signs = np.sign(vectors[largest, np.arange(vectors.shape[1])])
     return np.asarray((vectors * signs * np.sqrt(values[kept][::-1])).T)
+
+
+def _chi_squares(seed: int, df: int) -> NDArray[np.float32]:
+    return np.random.default_rng([seed, df]).chisquare(df, DRAWS).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -203,8 +203,9 @@ def estimate_bounds(
 
     Notes
     -----
-    "lee" uses people followed on every day to the horizon; "lee_daily" uses each day's followed and
-    adds the daily bounds up, which is wider and has no standard error here. Ties at the cut are
+    With clusters the bounds have no standard errors: the clusters of the lost are not known. "lee"
+    uses people followed on every day to the horizon; "lee_daily" uses each day's followed and adds
+    the daily bounds up, which is usually wider and has no standard error here. Ties at the cut are
     trimmed by weight. Source: methods page, M12; Lee 2009; Imbens and Manski 2004.
     Cost: O(claimants log claimants).
 
@@ -316,6 +317,8 @@ def _lee(
         means = (mean, mean_other) if trimmed == 0 else (mean_other, mean)
         found.append((difference(*means), float(np.sqrt(error))))
     (lower, lower_error), (upper, upper_error) = sorted(found)
+    if panel.protocol.analysis.clusters is not None:
+        lower_error = upper_error = float("nan")
     n = [each.size for each in values]
     return Bound(
         method="lee",
@@ -347,7 +350,7 @@ def _lee_daily(outcome: OutcomePanel, sides: tuple[Booleans, Booleans], retained
         upper_std_error=float("nan"),
         n_treatment=int(sides[0].sum()),
         n_control=int(sides[1].sum()),
-        says="the same day by day, among those followed that day, added up: wider; no standard error",
+        says="the same day by day, among those followed that day, added up: usually wider; no standard error",
     )
 
 
@@ -367,6 +370,8 @@ def _worst_case(
         high.append(r * mean + (1 - r) * horizon)
         low_error.append(r**2 * of_mean + mean**2 * of_share)
         high_error.append(r**2 * of_mean + (mean - horizon) ** 2 * of_share)
+    if panel.protocol.analysis.clusters is not None:
+        low_error, high_error = [np.nan, np.nan], [np.nan, np.nan]
     return Bound(
         method="worst_case",
         lower=difference(low[0], high[1]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,16 +19,15 @@ from trialimpact.estimators.ledger import (
     followed_within,
     joined,
     ledger_entry,
-    mean_ledger,
     side_influence,
 )
 from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import Target, target_of
-from trialimpact.intervals import Booleans
-from trialimpact.panel import Panel
+from trialimpact.intervals import Booleans, Intervals
+from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import Contrast, TrialProtocol
 
-SetKind = Literal["interval", "two rays", "everything"]
+SetKind = Literal["interval", "two rays", "everything", "empty", "not known"]
 
 COMPLIANCE_COLUMNS = [
     *("outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days", "estimand", "estimate"),
@@ -38,7 +37,11 @@ COMPLIANCE_COLUMNS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceSet:
-    """An Anderson-Rubin set: an interval [low, high], two rays (-inf, low] and [high, inf), or everything."""
+    """An Anderson-Rubin set: an interval [low, high], two rays (-inf, low] and [high, inf), or everything.
+
+    It is empty where nobody's receipt differs by assignment and the outcome does: assignment cannot
+    have acted through receipt alone. It is not known where an estimate or its error is not.
+    """
 
     kind: SetKind
     low: float
@@ -46,8 +49,8 @@ class ConfidenceSet:
 
     def __contains__(self, value: float) -> bool:
         """Whether the set holds a value."""
-        if self.kind == "everything":
-            return True
+        if self.kind not in ("interval", "two rays"):
+            return self.kind == "everything"
         inside = self.low <= value <= self.high
         return inside if self.kind == "interval" else value <= self.low or value >= self.high
 
@@ -159,9 +162,10 @@ def estimate_compliance(
 ) -> Compliance:
     """Effect of assignment, and of receipt on those who receive because they are assigned.
 
-    The estimand of the CACE is the average effect on compliers: people who receive the treatment
-    if assigned to it and not otherwise. It needs that assignment changes the outcome through
-    receipt alone, and that nobody does the opposite of what they are assigned.
+    Receipt is averaged over the same days and followed people as the outcome. The estimand of the
+    CACE is the average effect on compliers: people who receive the treatment if assigned to it and
+    not otherwise. It needs that assignment changes the outcome through receipt alone, and that
+    nobody does the opposite of what they are assigned.
 
     Parameters
     ----------
@@ -214,11 +218,26 @@ def estimate_compliance(
         ledger=joined(
             [
                 days_ledger(panel, part, contrast, target.weights, members),
-                mean_ledger(panel, receipt.astype(float), contrast, members),
+                _scaled(
+                    days_ledger(panel, _received_days(part, receipt), contrast, target.weights, members),
+                    1 / np.abs(target.weights).sum(),
+                ),
             ]
         ),
         as_treated=ledger_entry(panel, sides, found, followed, 2 * int((target.weights != 0).sum())),
     )
+
+
+def _received_days(outcome: OutcomePanel, receipt: Booleans) -> OutcomePanel:
+    """Receipt as an outcome that holds on all followed days, so that it is averaged over the same days and people."""
+    who = np.flatnonzero(receipt)
+    spells = Intervals(who, outcome.followed_from[who], outcome.followed_to[who])
+    return OutcomePanel(spells=spells, followed_from=outcome.followed_from, followed_to=outcome.followed_to)
+
+
+def _scaled(ledger: Ledger, by: float) -> Ledger:
+    parts = ("estimate", "mean_treatment", "mean_control", "influence")
+    return replace(ledger, **{name: getattr(ledger, name) * by for name in parts})
 
 
 def _receipt(panel: Panel, contrast: Contrast, members: Booleans) -> Booleans:
@@ -243,14 +262,25 @@ def _anderson_rubin(estimate: Floats, covariance: Floats, z: float) -> Confidenc
     'interval'
     """
     if not np.isfinite([*estimate, *covariance.ravel()]).all():
-        return ConfidenceSet(kind="everything", low=-math.inf, high=math.inf)
+        return ConfidenceSet(kind="not known", low=math.nan, high=math.nan)
     effect, receipt = estimate
     square = receipt**2 - z**2 * covariance[1, 1]
     middle = effect * receipt - z**2 * covariance[0, 1]
     constant = effect**2 - z**2 * covariance[0, 0]
     inside = middle**2 - square * constant
-    if square == 0 or inside < 0:
-        # A downward parabola without roots; the point estimate always fits, so it cannot be empty.
+    if square == 0 and middle == 0:
+        kind: SetKind = "empty" if constant > 0 else "everything"
+        return ConfidenceSet(
+            kind=kind, low=math.nan if constant > 0 else -math.inf, high=math.nan if constant > 0 else math.inf
+        )
+    if square <= 0 and inside <= 0:
         return ConfidenceSet(kind="everything", low=-math.inf, high=math.inf)
-    one, other = sorted(((middle - math.sqrt(inside)) / square, (middle + math.sqrt(inside)) / square))
+    if square == 0:
+        edge = constant / (2 * middle)
+        return ConfidenceSet(
+            kind="interval", low=edge if middle > 0 else -math.inf, high=math.inf if middle > 0 else edge
+        )
+    # With receipt known to differ the point estimate is in the set: a negative root there is rounding.
+    root = math.sqrt(max(inside, 0.0))
+    one, other = sorted(((middle - root) / square, (middle + root) / square))
     return ConfidenceSet(kind="interval" if square > 0 else "two rays", low=float(one), high=float(other))

@@ -23,14 +23,14 @@ class Covariates:
     Attributes
     ----------
     names : tuple of str
-    values : array, shape (n, k)
+    matrix : array, shape (n, k)
     """
 
     names: tuple[str, ...]
-    values: Floats
+    matrix: Floats
 
     def __repr__(self) -> str:
-        return f"Covariates({len(self.values):,} claimants; {', '.join(self.names) or 'none'})"
+        return f"Covariates({len(self.matrix):,} claimants; {', '.join(self.names) or 'none'})"
 
 
 def build_covariates(
@@ -76,7 +76,7 @@ def build_covariates(
     varying = [place for place, column in enumerate(every) if column.min(initial=np.inf) < column.max(initial=-np.inf)]
     return Covariates(
         names=tuple(names[place] for place in varying),
-        values=np.column_stack([np.empty((len(panel), 0)), *(every[place] for place in varying)]),
+        matrix=np.column_stack([np.empty((len(panel), 0)), *(every[place] for place in varying)]),
     )
 
 

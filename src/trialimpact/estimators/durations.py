@@ -38,10 +38,11 @@ class Waits:
     at_risk : bool array, shape (n,)
         Who could have the event; the other entries mean nothing.
     days : array, shape (n,)
-        Days to the event, or for which it is known not to have happened.
+        Day of the event, counted from the origin; without one, `followed`.
     happened : bool array, shape (n,)
     followed : array, shape (n,)
-        Days for which it is known whether the event has happened.
+        It is known whether the event has happened by each of the days 0 to followed - 1, whatever
+        the answer: nobody is censored because of what they did.
     """
 
     at_risk: Booleans
@@ -61,10 +62,12 @@ class Durations:
     curves : mapping of side to DataFrame
         Columns day, n_at_risk, n_events, estimate (of survival), conf_low, conf_high (Kaplan-Meier).
     log_rank : (statistic, p_value)
+        NaN with clusters, for which it does not hold; so are the limits of the curves.
     hazard_ratio : (log ratio, standard error, p_value)
         Treatment against control, Cox with Efron's ties.
     restricted : mapping of horizon to Ledger
-        Mean days without the event within the horizon, by our own estimator (M3).
+        Mean days without the event within the horizon, by our own estimator (M3); horizons that
+        nobody of a side is followed for are not in it.
     """
 
     protocol: TrialProtocol
@@ -125,11 +128,16 @@ class Durations:
 
     def __repr__(self) -> str:
         at_risk = " and ".join(f"{int(curve['n_at_risk'].iloc[0]):,}" for curve in self.curves.values())
-        longest, ratio = max(self.restricted), np.exp(self.hazard_ratio[0])
+        ratio, days = (
+            np.exp(self.hazard_ratio[0]),
+            "".join(
+                f"; restricted mean over {horizon} days {float(entry.estimate[0]):+.2f}"
+                for horizon, entry in list(self.restricted.items())[-1:]
+            ),
+        )
         return (
             f"Durations({self.outcome}, {self.contrast.name}: {self.event}; {at_risk} at risk; log-rank p "
-            f"{self.log_rank[1]:.3f}; hazard ratio {ratio:.3f}; restricted mean over {longest} days "
-            f"{float(self.restricted[longest].estimate[0]):+.2f})"
+            f"{self.log_rank[1]:.3f}; hazard ratio {ratio:.3f}{days})"
         )
 
     def _repr_html_(self) -> str:
@@ -146,8 +154,8 @@ def estimate_durations(
     """Time to an event of those with the outcome on day 0: survival curves, log-rank, Cox, restricted means.
 
     first_exit: first day without the outcome. sustained_exit: first day without it that is followed
-    by `durations.sustained_days` without it; where follow-up ends sooner, it is not known and the
-    claimant is censored on the day of the exit. re_entry: first day with it again, counted from the first
+    by `durations.sustained_days` without it; that is known only so many days before follow-up ends,
+    and everybody is censored there. re_entry: first day with it again, counted from the first
     exit; those who exit are not random, so arms may differ in it for that reason alone.
 
     Parameters
@@ -182,7 +190,7 @@ def estimate_durations(
         raise DesignError(worded(f"no event {event!r}.", remedy=f"use one of {', '.join(EVENTS)}"))
     waits = waits_for(panel, name, event)
     sides = sides_of(panel, contrast, waits.at_risk)
-    if min(side.sum() for side in sides) < 2 or not all(waits.days[side].any() for side in sides):
+    if not all((waits.happened[side] | (waits.followed[side] > 1)).sum() > 1 for side in sides):
         raise DesignError(
             worded(f"{name}: hardly anybody of a side can have a {event}.", remedy="choose another outcome or event")
         )
@@ -193,21 +201,28 @@ def estimate_durations(
         followed_from=np.zeros(len(panel), dtype=np.int64),
         followed_to=np.where(waits.at_risk, waits.followed, 0),
     )
-    frame = pd.DataFrame({"days": waits.days, "happened": waits.happened, "treatment": sides[0].astype(int)})
-    curves = {side: _kaplan_meier(frame[mask], panel.protocol) for side, mask in zip(SIDES, sides, strict=True)}
+    frame = _survival_frame(panel, waits, sides[0])
+    on_side = sides[0][frame.index], sides[1][frame.index]
+    weights = {horizon: day_weights(panel.protocol, 0, horizon) for horizon in panel.protocol.analysis.horizon_days}
+    restricted = {days: days_ledger(panel, process, contrast, each, waits.at_risk) for days, each in weights.items()}
+    clustered = panel.protocol.analysis.clusters is not None
     return Durations(
         protocol=panel.protocol,
         outcome=name,
         contrast=contrast,
         event=event,
-        curves=curves,
-        log_rank=_log_rank(frame[sides[0]], frame[sides[1]]),
-        hazard_ratio=_cox(frame[sides[0] | sides[1]]),
-        restricted={
-            horizon: days_ledger(panel, process, contrast, day_weights(panel.protocol, 0, horizon), waits.at_risk)
-            for horizon in panel.protocol.analysis.horizon_days
-        },
+        curves={side: _kaplan_meier(frame[mask], panel.protocol) for side, mask in zip(SIDES, on_side, strict=True)},
+        log_rank=(np.nan, np.nan) if clustered else _log_rank(frame[on_side[0]], frame[on_side[1]]),
+        hazard_ratio=_cox(frame[on_side[0] | on_side[1]], clustered),
+        restricted={days: entry for days, entry in restricted.items() if np.isfinite(entry.estimate[0])},
     )
+
+
+def _survival_frame(panel: Panel, waits: Waits, treated: Booleans) -> pd.DataFrame:
+    """What lifelines takes: whoever had no event by day f - 1 is censored there, being at risk no later."""
+    days = np.where(waits.happened, waits.days, waits.followed - 1)
+    columns = {"days": days, "happened": waits.happened, "treatment": treated.astype(int), "cluster": panel.cluster}
+    return pd.DataFrame(columns)[waits.at_risk & (days > 0)]
 
 
 def waits_for(panel: Panel, outcome: str, event: str) -> Waits:
@@ -231,27 +246,30 @@ def waits_for(panel: Panel, outcome: str, event: str) -> Waits:
     if event == "first_exit":
         return Waits(at_risk=at_risk, days=exits, happened=left, followed=followed)
     if event == "re_entry":
-        back = np.zeros(len(panel), dtype=np.int64)
+        back, known = np.zeros(len(panel), dtype=np.int64), np.where(left, followed - exits, 0)
         back[owner[first]] = gap_end[first]
-        waited = np.where(left, back - exits, 0)
-        return Waits(
-            at_risk=left, days=waited, happened=left & (back < followed), followed=np.where(left, followed - exits, 0)
-        )
+        returned = left & (back < followed)
+        return Waits(at_risk=left, days=np.where(returned, back - exits, known), happened=returned, followed=known)
     return _sustained(panel, at_risk, followed, (owner, stop, gap_end))
 
 
 def _sustained(panel: Panel, at_risk: Booleans, followed: Integers, gaps: tuple[Integers, Integers, Integers]) -> Waits:
-    """The first gap of `sustained_days`; a gap that follow-up cuts shorter than that is not known."""
+    """The first gap of `sustained_days`.
+
+    Whether a day begins such a gap is known only if the days of the gap are followed too; so
+    everybody's days, not only those of people who left, end that much sooner.
+    """
     owner, start, end = gaps
-    long = end - start >= panel.protocol.durations.sustained_days
-    days, happened = followed.copy(), np.zeros(len(panel), dtype=bool)
-    cut_short = ~long & (end == followed[owner]) & (start < end)
-    days[owner[cut_short]] = start[cut_short]
+    needed = panel.protocol.durations.sustained_days
+    known = np.maximum(followed - needed + 1, 0)
+    long = end - start >= needed
+    days, happened = known.copy(), np.zeros(len(panel), dtype=bool)
     # Written backwards, so that the first long gap of each claimant stays.
     days[owner[long][::-1]] = start[long][::-1]
     happened[owner[long]] = True
+    at_risk = at_risk & (known > 0)
     happened &= at_risk
-    return Waits(at_risk=at_risk, days=days, happened=happened, followed=np.where(happened, followed, days))
+    return Waits(at_risk=at_risk, days=np.where(happened, days, known), happened=happened, followed=known)
 
 
 def _lifelines(module: str) -> Any:
@@ -267,6 +285,8 @@ def _kaplan_meier(frame: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
     fitter = _lifelines("").KaplanMeierFitter(alpha=1 - protocol.analysis.conf_level)
     fitter.fit(frame["days"], frame["happened"])
     table, limits = fitter.event_table, fitter.confidence_interval_
+    if protocol.analysis.clusters is not None:
+        limits = limits * np.nan
     return pd.DataFrame(
         {
             "day": table.index.astype(int),
@@ -284,11 +304,13 @@ def _log_rank(one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float]:
     return float(found.test_statistic), float(found.p_value)
 
 
-def _cox(frame: pd.DataFrame) -> tuple[float, float, float]:
-    """Log hazard ratio, standard error, p; NaN where a side has no event, so that it is not finite."""
+def _cox(frame: pd.DataFrame, clustered: bool) -> tuple[float, float, float]:
+    """Log hazard ratio, standard error (robust to clusters), p; NaN where a side has no event."""
     if frame.groupby("treatment")["happened"].sum().min() == 0:
         return float("nan"), float("nan"), float("nan")
     fitter = _lifelines("").CoxPHFitter()
-    fitter.fit(frame, duration_col="days", event_col="happened")
+    columns = ["days", "happened", "treatment", *(["cluster"] if clustered else [])]
+    clusters = {"cluster_col": "cluster"} if clustered else {}
+    fitter.fit(frame[columns], duration_col="days", event_col="happened", **clusters)
     row = fitter.summary.loc["treatment"]
     return float(row["coef"]), float(row["se(coef)"]), float(row["p"])

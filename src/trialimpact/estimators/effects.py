@@ -93,6 +93,8 @@ class Effects:
         "wald", "newcombe" or "accumulated".
     method : str
         "difference", "stratified" or "adjusted".
+    small_sample : str
+        The correction of the standard errors; "jackknife" where clusters are left out one by one.
     notes : tuple of Note
         Why some rows are NaN or not to be relied on, if any are.
     """
@@ -111,6 +113,7 @@ class Effects:
     p_value: Floats
     interval: str
     method: str
+    small_sample: str
     notes: tuple[Note, ...] = ()
 
     @property
@@ -157,7 +160,7 @@ class Effects:
             "horizon_days": at if self.kind == "cumulative" else blank,
             "conf_level": analysis.conf_level,
             "interval": self.interval,
-            "small_sample": "jackknife" if which.jackknifed else analysis.small_sample,
+            "small_sample": self.small_sample,
             "method": self.method,
         }
         numbers = {name: getattr(self, name) for name in TIDY_COLUMNS if name not in columns}
@@ -224,6 +227,7 @@ def finish_effects(
         p_value=two_sided_p(estimate, std_error),
         interval=interval,
         method=comparison.method,
+        small_sample="jackknife" if comparison.jackknifed else comparison.moments.protocol.analysis.small_sample,
         notes=notes,
     )
 

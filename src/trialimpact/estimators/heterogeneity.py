@@ -36,7 +36,7 @@ class Heterogeneity:
     Attributes
     ----------
     subgroups : tuple of str
-        Those with people on both sides, and whose complement has them.
+        Those with two people or more on each side, and whose complement has them.
     effect, complement : Ledger
         Days to the horizon in each subgroup, and among those known to be outside it.
     overall : Ledger
@@ -44,7 +44,7 @@ class Heterogeneity:
     joint : WaldTest
         That no subgroup differs from its complement; overlaps and exact opposites lower its df.
     left_out : tuple of str
-        Subgroups with nobody on a side, or whose complement has nobody.
+        The others, for which no standard error means anything.
     """
 
     protocol: TrialProtocol
@@ -158,7 +158,8 @@ def estimate_heterogeneity(
             days_ledger(panel, panel.outcome(name), contrast, weights, rows[place])
             for rows in (panel.members, panel.outside)
         )
-        if np.isfinite([*inside.std_error, *outside.std_error]).all():
+        n = [*inside.n_treatment, *inside.n_control, *outside.n_treatment, *outside.n_control]
+        if min(n) > 1 and np.isfinite([*inside.std_error, *outside.std_error]).all():
             found.append((subgroup, inside, outside))
         else:
             left_out.append(subgroup)
@@ -199,7 +200,7 @@ def adjust_families(results: Iterable[Heterogeneity]) -> pd.DataFrame:
     results = list(results)
     rows = pd.concat([each.rows for each in results], ignore_index=True)
     rows["family"] = [_family(results[0].protocol, row) for row in rows[[*_SCOPE]].to_dict("records")]
-    rows["family_size"] = rows.groupby("family")["p_value"].transform("size")
+    rows["family_size"] = rows.groupby("family")["p_value"].transform("count")
     for column in ("p_value", "difference_p_value"):
         for suffix, method in (("holm", "holm"), ("bh", "fdr_bh")):
             adjusted = column.removesuffix("_value") + f"_{suffix}"

@@ -14,6 +14,7 @@ from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.effects import TIDY_COLUMNS
 from trialimpact.estimators.ledger import Ledger, days_ledger, followed_within, ledger_entry, side_influence, sides_of
 from trialimpact.estimators.rows import as_table
+from trialimpact.estimators.small_sample import side_factor
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.panel import OutcomePanel, Panel
@@ -38,7 +39,7 @@ class IntakeSensitivity:
     n_periods : int
         Intake periods of the stratified estimate.
     n_left_out : int
-        Claimants who joined in a period in which one side did not join, or hardly.
+        Claimants who joined in a period in which one side did not join.
     """
 
     protocol: TrialProtocol
@@ -181,26 +182,34 @@ def _blocks(panel: Panel, contrast: Contrast) -> tuple[Booleans, Integers]:
 
 
 def _stratified(panel: Panel, outcome: OutcomePanel, contrast: Contrast, weights: Floats, period: Integers) -> Ledger:
-    """Σ over days of the contrasts within periods, weighted by those followed that day; one-sided periods drop out."""
+    """Σ over days of the contrasts within periods, weighted by those followed that day.
+
+    A period with fewer than two people of a side followed on a day drops out that day.
+    """
     sides = sides_of(panel, contrast)
     n_periods = int(period.max()) + 1
     followed = [outcome.counts_by(np.where(side, period, -1), n_periods, panel.window)[0] for side in sides]
-    both = np.where(np.min(followed, axis=0) > 0, np.sum(followed, axis=0), 0)
+    both = np.where(np.min(followed, axis=0) > 1, np.sum(followed, axis=0), 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = both / both.sum(axis=0)
     share[:, (both.sum(axis=0) == 0) & (weights == 0)] = 0.0
     means, influence = [0.0, 0.0], [np.zeros(len(panel)), np.zeros(len(panel))]
+    given = np.zeros(len(panel), dtype=np.int64)
+    rule = panel.protocol.analysis.small_sample
     for each in range(n_periods):
         mine = weights * share[each]
         if not mine.any():
             continue
+        days = followed_within(panel, outcome, mine)
         for place, side in enumerate(sides):
-            mean, values = side_influence(panel, outcome, side & (period == each), mine)
+            here = side & (period == each)
+            mean, values = side_influence(panel, outcome, here, mine)
             means[place] += mean
-            influence[place] = influence[place] + values
+            # Each period's side has its own correction, as strata have.
+            influence[place] += values * np.sqrt(side_factor(rule, int((here & (days > 0)).sum())))
+            given[here] = days[here]
     found = list(zip(means, influence, strict=True))
-    n_parameters = 2 * int((weights != 0).sum()) * n_periods
-    return ledger_entry(panel, sides, found, followed_within(panel, outcome, weights), n_parameters)
+    return ledger_entry(panel, sides, found, given, 2 * int((weights != 0).sum()) * n_periods, corrected=True)
 
 
 def mean_follow_up(panel: Panel, outcome: str) -> Floats:

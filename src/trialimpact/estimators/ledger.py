@@ -143,6 +143,8 @@ def ledger_entry(
     found: Sequence[tuple[float, Floats]],
     followed: Integers,
     n_parameters: int,
+    *,
+    corrected: bool = False,
 ) -> Ledger:
     """One estimate: treatment minus control, of means with influence values, scaled by `small_sample`.
 
@@ -151,6 +153,8 @@ def ledger_entry(
     found : (mean, influence of each claimant) of treatment and of control
     followed : array, shape (n,)
         Days of follow-up that each claimant gives; those with none do not count.
+    corrected : bool
+        The influence of claimants already carries the correction of their side.
     """
     analysis = panel.protocol.analysis
     rule, counted = analysis.small_sample, [side & (followed > 0) for side in sides]
@@ -158,7 +162,8 @@ def ledger_entry(
     values = [influence for _, influence in found]
     if analysis.clusters is None:
         n_units = sum(n)
-        influence = difference(*(each * np.sqrt(side_factor(rule, m)) for each, m in zip(values, n, strict=True)))
+        factors = [1.0 if corrected else side_factor(rule, m) for m in n]
+        influence = difference(*(each * np.sqrt(factor) for each, factor in zip(values, factors, strict=True)))
     else:
         n_clusters = [np.unique(panel.cluster[each]).size for each in counted]
         n_units = np.unique(panel.cluster[counted[0] | counted[1]]).size

@@ -140,7 +140,7 @@ class PastVariation:
 
 
 def detectable_share(n_claimants: int, control_share: float, design: PowerDesign | None = None) -> PowerResult:
-    """The smallest rise in a share on a day that is detected; a fall needs no more.
+    """The smallest change in a share on a day that is detected, whether it rises or falls.
 
     Parameters
     ----------
@@ -150,33 +150,46 @@ def detectable_share(n_claimants: int, control_share: float, design: PowerDesign
         Expected in control, 0-1.
     design : PowerDesign, optional
 
+    Returns
+    -------
+    PowerResult
+        `effect` is the larger of the detectable rise and fall: the way that moves the share towards
+        one half needs more. Where one way runs out of room (from 0.98 nothing rises by 0.05), the other's.
+
     Notes
     -----
-    Normal approximation with unpooled variances at the alternative. A fall of the same size from
-    1 - control_share is the mirror image. Source: methods page, M16.
+    Normal approximation with unpooled variances at the alternative. Source: methods page, M16.
 
     Examples
     --------
     >>> round(detectable_share(10_091, 0.55).effect, 4)
-    0.0277
+    0.0279
     """
-    from scipy.optimize import brentq
-
     design = design or PowerDesign()
     _check_people(n_claimants)
     if not 0 < control_share < 1:
         raise DesignError(worded("control_share must lie between 0 and 1.", remedy="give a share such as 0.55"))
-
-    def short(effect: float) -> float:
-        return effect - design.reach * _share_error(n_claimants, control_share, effect, design)
-
-    most = 1 - control_share
-    if short(most) < 0:
-        says = f"{n_claimants:,} people cannot detect even a rise from {control_share:g} to 1."
+    found = [_detected(n_claimants, control_share, way, design) for way in (1, -1)]
+    known = [each for each in found if each is not None]
+    if not known:
+        says = f"{n_claimants:,} people detect no change of the share from {control_share:g}, however large."
         raise DesignError(worded(says, remedy="plan for more people"))
-    effect = float(brentq(short, 0.0, most))
-    error = _share_error(n_claimants, control_share, effect, design)
+    effect, error = max(known)
     return PowerResult(kind="share", design=design, n_claimants=n_claimants, effect=effect, std_error=error)
+
+
+def _detected(n_claimants: int, control_share: float, way: int, design: PowerDesign) -> tuple[float, float] | None:
+    """The smallest rise (1) or fall (-1) that is detected, and its error; None if there is no room for it."""
+    from scipy.optimize import brentq
+
+    def short(size: float) -> float:
+        return size - design.reach * _share_error(n_claimants, control_share, way * size, design)
+
+    most = 1 - control_share if way > 0 else control_share
+    if short(most) < 0:
+        return None
+    size = float(brentq(short, 0.0, most))
+    return size, _share_error(n_claimants, control_share, way * size, design)
 
 
 def detectable_days(n_claimants: int, std_dev: float, design: PowerDesign | None = None) -> PowerResult:
@@ -355,16 +368,21 @@ def _people(error_of_one: float, effect: float, design: PowerDesign) -> int:
 
 
 def _cluster_effect(panel: Panel, side: Booleans, deviation: Floats) -> tuple[float, float]:
-    """Average people in a cluster (weighted as the variance is), and the intracluster correlation."""
+    """People in a cluster of the whole panel (weighted as the variance is), and the ANOVA intracluster correlation."""
     if panel.protocol.analysis.clusters is None:
         return 1.0, 0.0
-    sums = np.bincount(panel.cluster[side], weights=deviation)
-    sizes = np.bincount(panel.cluster[side])
-    weighted_size = float((sizes**2).sum() / sizes.sum())
-    inflation = float((sums**2).sum() / (deviation**2).sum())
-    if weighted_size <= 1:
-        return 1.0, 0.0
-    return weighted_size, float(np.clip((inflation - 1) / (weighted_size - 1), 0.0, 1.0))
+    everyone = np.bincount(panel.cluster)
+    weighted_size = float((everyone**2).sum() / everyone.sum())
+    _, place = np.unique(panel.cluster[side], return_inverse=True)
+    sizes, n = np.bincount(place), deviation.size
+    if sizes.size < 2 or n <= sizes.size:
+        raise DesignError(worded("too few clusters to see how alike their people are.", remedy="give icc yourself"))
+    means = np.bincount(place, weights=deviation) / sizes
+    between = float((sizes * (means - deviation.mean()) ** 2).sum() / (sizes.size - 1))
+    within = float(((deviation - means[place]) ** 2).sum() / (n - sizes.size))
+    usual = (n - (sizes**2).sum() / n) / (sizes.size - 1)
+    total = between + (usual - 1) * within
+    return weighted_size, float(np.clip((between - within) / total, 0.0, 1.0)) if total > 0 else 0.0
 
 
 def _explained(stratum: np.ndarray, deviation: Floats) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, TrialWarning, worded
-from trialimpact.estimators.bands import Band, band_around, largest_draws
+from trialimpact.estimators.bands import Band, band_around, largest_draws, n_clusters_of
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, compare, difference, labels
 from trialimpact.estimators.daily import estimate_daily
@@ -138,6 +138,8 @@ def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
         effects = estimate_daily(moments, comparison.outcome, comparison.contrast).between(first - pre_days, -1)
+    n_clusters = n_clusters_of(comparison)
+    n_claimants = int(np.sum(comparison.ever_followed(pre_days, -pre_days), axis=0)[-1])
     periods = _periods(pre_days - first)
     estimate = difference(*comparison.shares())[first:pre_days]
     variance = float(covariance.sum())
@@ -145,8 +147,8 @@ def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: st
     low, high = wald_limits(protocol, total, std_error)
     return PreTrend(
         comparison=comparison,
-        band=band_around(effects, largest_draws(covariance, 0, protocol)[0]),
-        wald=wald_test(periods @ estimate, periods @ covariance @ periods.T, _units(comparison)),
+        band=band_around(effects, largest_draws(covariance, 0, protocol, n_clusters)[0]),
+        wald=wald_test(periods @ estimate, periods @ covariance @ periods.T, n_clusters or n_claimants),
         days=float(total[0]),
         std_error=float(std_error[0]),
         conf_low=float(low[0]),
@@ -161,12 +163,3 @@ def _periods(n_days: int) -> Floats:
     period = np.minimum(np.arange(n_days)[::-1] // PERIOD_DAYS, n_periods - 1)
     weights = (period == np.arange(n_periods)[:, None]).astype(float)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def _units(comparison: Comparison) -> int:
-    """Claimants of the contrast, or clusters."""
-    if not comparison.moments.clustered:
-        sides = (comparison.contrast.treatment, comparison.contrast.control)
-        return sum(comparison.moments.n_claimants("all", arms) for arms in sides)
-    followed = [side.followed.any(axis=-1) for part in comparison.parts for side in part.sides]
-    return int(np.logical_or.reduce(followed).sum())

@@ -59,11 +59,16 @@ class Randomisation:
 
     @property
     def p_value(self) -> float:
-        """Share of assignments with an estimate at least as far from zero; two-sided."""
-        if math.isnan(self.observed):
+        """Share of assignments with an estimate at least as far from zero; two-sided.
+
+        Assignments that leave a side without anybody followed on some day have no estimate and do
+        not count: which they are depends on follow-up alone.
+        """
+        known = self.estimates[np.isfinite(self.estimates)]
+        if math.isnan(self.observed) or not known.size:
             return math.nan
-        far = int((np.abs(self.estimates) >= abs(self.observed) - _TIE * max(1.0, abs(self.observed))).sum())
-        return far / self.estimates.size if self.exact else (1 + far) / (1 + self.estimates.size)
+        far = int((np.abs(known) >= abs(self.observed) - _TIE * max(1.0, abs(self.observed))).sum())
+        return far / known.size if self.exact else (1 + far) / (1 + known.size)
 
     def to_frame(self) -> pd.DataFrame:
         """One row, `PLACEBO_COLUMNS`."""
@@ -73,7 +78,7 @@ class Randomisation:
             **self.target.columns(),
             "test": f"assignment of {self.unit}",
             "estimate": self.observed,
-            "n_assignments": self.estimates.size,
+            "n_assignments": int(np.isfinite(self.estimates).sum()),
             "exact": self.exact,
             "p_value": self.p_value,
         }

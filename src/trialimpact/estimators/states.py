@@ -185,7 +185,8 @@ def _daily_variance(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, 
         if not clustered:
             variance = sum(p * (1 - p) / n * side_factor(rule, n) for n, p in totals)
             return np.asarray(variance * whole_factor(rule, n_rows, n_rows, np.full(n_rows.shape, 2)))
+        alone = np.min([(followed > 0).sum(axis=0) for followed, _ in counts], axis=0) < 2
         influence = difference(*((on - p * f) / n for (f, on), (n, p) in zip(counts, totals, strict=True)))
         present = (counts[0][0] + counts[1][0] > 0).sum(axis=0)
         factor = cluster_factor(rule, present) * whole_factor(rule, present, n_rows, np.full(n_rows.shape, 2))
-        return np.asarray((influence**2).sum(axis=0) * factor)
+        return np.where(alone, np.nan, (influence**2).sum(axis=0) * factor)

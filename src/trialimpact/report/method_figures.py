@@ -145,12 +145,14 @@ def plot_survival(found: Durations) -> Picture:
         origin = "Days from the first exit" if found.event == "re_entry" else "Days from the index day"
         axes.set_xlabel(f"{origin}\n{_at_risk(axes, found, names)}")
         axes.legend(frameon=False, loc="upper right")
-        reading = f"Kaplan-Meier; log-rank p {printed_p(found.log_rank[1])}; shaded: pointwise intervals"
+        reading = f"Kaplan-Meier; log-rank p {printed_p(found.log_rank[1]) or 'not known'}; shaded: pointwise intervals"
         title_above(figure, f"{capitalised(words)}: time to {event}", reading)
-    horizon = max(found.restricted)
-    entry = found.restricted[horizon]
-    apart = printed(float(entry.estimate[0]), protocol.presentation.rounding)
-    test = f"Log-rank p {printed_p(found.log_rank[1])}. Restricted means over {horizon} days differ by {apart} days."
+    rule = protocol.presentation.rounding
+    apart = "".join(
+        f" Restricted means over {horizon} days differ by {printed(float(entry.estimate[0]), rule)} days."
+        for horizon, entry in list(found.restricted.items())[-1:]
+    )
+    test = f"Log-rank p {printed_p(found.log_rank[1])}.{apart}"
     alt = f"Survival curves until {event}, {words}. {test}"
     return Picture(figure, alt)
 

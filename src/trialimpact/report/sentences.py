@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from trialimpact.estimators import (
     Adjusted,
     Bands,
@@ -19,8 +21,9 @@ from trialimpact.estimators import (
     Randomisation,
 )
 from trialimpact.estimators.bands import Band
+from trialimpact.estimators.checks import Level
 from trialimpact.estimators.intake import METHODS
-from trialimpact.estimators.integrity import Level
+from trialimpact.estimators.integrity import holm
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.rounding import printed, printed_p, printed_percent
 from trialimpact.report.words import with_limits
@@ -47,6 +50,8 @@ def _level(band: Band) -> str:
 
 
 def _runs(band: Band, unit: str) -> str:
+    if not (band.effects.std_error > 0).any() or math.isnan(band.critical):
+        return "on days that cannot be known"
     runs = [
         (f"on {unit} {run.first}" if run.first == run.last else f"from {unit} {run.first} to {run.last}")
         + (" (above)" if run.above else " (below)")
@@ -62,17 +67,21 @@ def pretrend_sentence(pretrend: PreTrend) -> str:
     protocol, which = pretrend.comparison.moments.protocol, pretrend.comparison
     rule = protocol.presentation.rounding
     first = int(pretrend.band.effects.at[0])
-    smallest = min(pretrend.band.sup_p_value, pretrend.wald.p_value, pretrend.p_value)
-    found = "No clear difference" if not smallest < CLEAR else "A difference"
     tests = {
         "any day": pretrend.band.sup_p_value,
         "any quarter": pretrend.wald.p_value,
         "their total": pretrend.p_value,
     }
-    p_values = ", ".join(f"{what} p {printed_p(p)}" for what, p in tests.items())
+    known = [what for what, p in tests.items() if not math.isnan(p)]
+    adjusted = dict(zip(known, holm([tests[what] for what in known]), strict=True))
+    differ = [what for what, p in adjusted.items() if p < CLEAR]
+    found = f"a difference, by the test of {' and '.join(differ)}" if differ else "no clear difference"
+    told = "; ".join(f"{what} p {printed_p(p)}" for what, p in adjusted.items())
     days = with_limits(pretrend.days, pretrend.conf_low, pretrend.conf_high, rule)
-    words = protocol.outcome(which.outcome).words
-    return f"{found} in days {words} before the trial (days {first} to -1): {days} days; tests of {p_values}."
+    about = f"{_about(protocol, which.outcome, which.contrast)}, before the trial (days {first} to -1)"
+    if not known:
+        return f"{about}: no test can be made."
+    return f"{about}: {found}; {days} days in all ({told}; adjusted for {len(known)} tests)."
 
 
 def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) -> str:
@@ -81,11 +90,13 @@ def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) ->
     share = test.target.kind == "daily"
     rule = protocol.presentation.rounding
     size = printed_percent(test.observed, rule) if share else f"{printed(test.observed, rule)} days"
-    n, words = test.estimates.size, protocol.outcome(test.outcome).words
+    n, words = int(np.isfinite(test.estimates).sum()), protocol.outcome(test.outcome).words
     among = f"all {n:,} splits of the digits" if isinstance(found, Placebo) else f"{n:,} assignments of {test.unit}"
     text = f"{words}, {test.target.in_words()}: {size}; p {printed_p(test.p_value)} among {among}."
     if isinstance(found, Placebo):
         alike = found.homogeneity.p_value
+        if math.isnan(alike):
+            return text[:1].upper() + text[1:]
         text += f" Digits of one arm {'differ' if alike < CLEAR else 'do not clearly differ'} (p {printed_p(alike)})."
     return text[:1].upper() + text[1:]
 
@@ -96,7 +107,7 @@ def integrity_sentences(integrity: Integrity) -> Iterator[str]:
     for level in levels:
         for each in integrity.at(level):
             basis = f", arms as {each.basis}" if each.check.startswith(("sample", "ratio")) else ""
-            p = f"{each.p_value:.1g}" if each.p_value < 0.001 else printed_p(each.p_value)
+            p = f"{each.p_holm:.1g}" if each.p_holm < 0.001 else printed_p(each.p_holm)
             yield (
                 f"{level.capitalize()}: {each.check.replace('_', ' ')} ({each.where}{basis}): {each.counts}; "
                 f"expected {each.expected} (p = {p}): {each.says}."
@@ -136,6 +147,8 @@ def adjusted_sentence(found: Adjusted) -> str:
 def heterogeneity_sentence(found: Heterogeneity) -> str:
     """Whether subgroups differ from their complements at all."""
     joint = found.joint
+    if math.isnan(joint.p_value):
+        return f"{_about(found.protocol, found.outcome, found.contrast)}: whether subgroups differ cannot be tested."
     differ = "differ" if joint.p_value < CLEAR else "do not clearly differ"
     return (
         f"{_about(found.protocol, found.outcome, found.contrast)}: effects {differ} between subgroups "
@@ -157,7 +170,9 @@ def subgroup_sentence(row: Mapping[str, Any], protocol: TrialProtocol) -> str:
     excludes = apart["_low"] > 0 or apart["_high"] < 0
     limits = with_limits(apart[""], apart["_low"], apart["_high"], rule)
     adjusted = f"p {printed_p(row['difference_p_holm'])} adjusted for {int(row['family_size'])}"
-    if not excludes:
+    if not apart["_low"] < apart["_high"]:
+        other = "whether it differs from the others cannot be judged"
+    elif not excludes:
         other = f"no clear difference from the others: {limits}"
     elif row["difference_p_holm"] < CLEAR:
         other = f"{'higher' if apart[''] > 0 else 'lower'} than among the others: difference {limits}; {adjusted}"
@@ -168,7 +183,7 @@ def subgroup_sentence(row: Mapping[str, Any], protocol: TrialProtocol) -> str:
 
 def _clear(estimate: float, low: float, high: float, rule: Any, what: str) -> str:
     interval = f"{printed(low, rule)} to {printed(high, rule)}"
-    if math.isnan(low):
+    if not low < high:
         return f"{what} cannot be judged"
     if low > 0 or high < 0:
         return f"{printed(abs(estimate), rule)} {'more' if estimate > 0 else 'fewer'} {what} ({interval})"
@@ -185,8 +200,12 @@ def compliance_sentence(found: Compliance) -> str:
         values = f"{low} to {high}"
     elif kept.kind == "two rays":
         values = f"below {low} or above {high}: assignment changed receipt too little to say more"
-    else:
+    elif kept.kind == "everything":
         values = "any value: assignment changed receipt too little to say anything"
+    elif kept.kind == "empty":
+        values = "no value: assignment did not change receipt and changed the outcome"
+    else:
+        values = "not known"
     about = f"{_about(protocol, found.outcome, found.contrast)}, {found.target.in_words()}"
     return (
         f"{about}: {printed(itt, rule)} by assignment (intention to treat); receipt differs by "
