@@ -158,18 +158,22 @@ def test_the_252_splits_are_those_of_plain_regrouping(by_digit) -> None:
     np.testing.assert_allclose(found.randomisation.estimates, -found.randomisation.estimates[::-1], atol=1e-9)
 
 
-def test_homogeneity_is_the_weighted_sum_of_squares_about_each_arms_mean(by_digit) -> None:
+def test_homogeneity_is_welchs_test_within_each_arm(by_digit) -> None:
+    from statsmodels.stats.oneway import anova_oneway
+
     panel = by_digit.panel()
     found = estimate_placebo(panel, "on_benefit", day=30)
     _, on = panel.outcome("on_benefit").states(np.array([30]))
-    statistic = 0.0
-    for arm in (range(5), range(5, 10)):
-        y = [on[panel.digit == digit, 0].astype(float) for digit in arm]
-        mean, weight = np.array([each.mean() for each in y]), np.array([each.size / each.var(ddof=1) for each in y])
-        centre = (weight * mean).sum() / weight.sum()
-        statistic += (weight * (mean - centre) ** 2).sum()
+    by_arm = [
+        anova_oneway([on[panel.digit == digit, 0].astype(float) for digit in arm], use_var="unequal")
+        for arm in (range(5), range(5, 10))
+    ]
     assert found.homogeneity.df == 8
-    assert found.homogeneity.statistic == pytest.approx(statistic)
+    assert found.homogeneity.statistic == pytest.approx(sum(4 * each.statistic for each in by_arm))
+    from scipy.stats import f
+
+    below = sum(each.df_denom for each in by_arm)
+    assert found.homogeneity.p_value == pytest.approx(f.sf(found.homogeneity.statistic / 8, 8, below))
 
 
 def test_a_digit_that_differs_is_found(by_digit) -> None:
