@@ -33,7 +33,7 @@ def test_every_part_is_there_and_nothing_needs_the_network(audit) -> None:
     assert "not for release" in page
     assert audit.level == "green"
     assert len(list(audit.sentences())) >= 8
-    assert "worst check green" in audit._repr_html_()
+    assert "worst check of the arms as assigned green" in audit._repr_html_()
 
 
 def test_no_identifier_is_on_the_page(audit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,13 @@ import pandas as pd
 import pytest
 
 TINY = Path(__file__).parents[1] / "data" / "synthetic" / "tiny"
+METHOD_FILES = {
+    "bands.csv", "integrity.csv", "pretrend.csv", "placebo.csv", "adjusted.csv", "subgroups.csv", "compliance.csv",
+    "bounds.csv", "durations.csv", "states.csv",
+}  # fmt: skip
 FILES = {
     "estimates.csv", "flow.csv", "allocation.csv", "balance.csv", "audit.csv", "quarantined.csv", "moments.npz",
-    "figures", "manifest.json", "summary.md", "NOT_FOR_RELEASE.txt",
+    "figures", "manifest.json", "summary.md", "NOT_FOR_RELEASE.txt", *METHOD_FILES,
 }  # fmt: skip
 
 
@@ -47,6 +52,19 @@ def test_analyse_writes_every_file_of_the_contract(results: Path) -> None:
     assert all(len(text) > 40 for text in alt.values())
 
 
+def test_every_method_has_its_rows_and_what_was_left_out_is_said(results: Path) -> None:
+    frames = {name: pd.read_csv(results / name) for name in METHOD_FILES}
+    assert set(frames["bands.csv"]["interval"]) == {"band"}
+    assert set(frames["compliance.csv"]["estimand"]) == {"itt", "receipt", "cace", "cace_anderson_rubin", "as_treated"}
+    assert set(frames["placebo.csv"]["test"]) <= {"assignment of digits", "digits alike within arms"}
+    assert len(frames["states.csv"]) == 0  # the tiny protocol declares no states
+    summary = (results / "summary.md").read_text()
+    assert "## Not done, and why" in summary and "states: the panel has no states" in summary
+    assert "## Was the trial run as designed?" in summary
+    inside = frames["bands.csv"].dropna(subset=["std_error"])
+    assert (inside["conf_low"] <= inside["estimate"]).all() and (inside["estimate"] <= inside["conf_high"]).all()
+
+
 def test_estimates_hold_every_outcome_contrast_subgroup_day_and_horizon(results: Path) -> None:
     frame = pd.read_csv(results / "estimates.csv")
     assert list(frame.columns) == ["outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days", "n_treatment", "n_control", "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "conf_level", "p_value", "interval", "small_sample", "method"]  # fmt: skip
@@ -67,7 +85,7 @@ def test_the_same_command_gives_the_same_bytes(results: Path, tmp_path: Path) ->
 
 def test_check_says_nothing_moved_and_names_what_did(results: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    done = run("analyse", TINY / "protocol.toml", "--out", other, "--quiet")
+    shutil.copytree(results, other)
     same = run("check", other, "--against", results)
     assert (same.returncode, same.stdout) == (0, "nothing moved\n")
     path = other / "estimates.csv"
@@ -82,16 +100,17 @@ def test_check_says_nothing_moved_and_names_what_did(results: Path, tmp_path: Pa
     assert run("check", other, "--against", results, "--rtol", "1e-4").returncode == 0
     (other / "flow.csv").unlink()
     assert "flow.csv: file: file was there, is missing" in run("check", other, "--against", results).stdout
-    assert done.returncode == 0
 
 
 def test_only_some_outcomes_and_other_horizons(tmp_path: Path) -> None:
     out = tmp_path / "r"
-    arguments = ("analyse", TINY / "protocol.toml", "--out", out, "--outcome", "employed", "--horizon", 7, "--quiet")
+    arguments = ("analyse", TINY / "protocol.toml", "--out", out, "--outcome", "employed", "--horizon", 7, "--quick")
     assert run(*arguments).returncode == 0
     frame = pd.read_csv(out / "estimates.csv")
     assert set(frame["outcome"]) == {"employed"}
     assert frame["horizon_days"].max() == 7
+    assert not METHOD_FILES & {path.name for path in out.iterdir()}  # --quick: the main estimates only
+    assert "## Was the trial run as designed?" not in (out / "summary.md").read_text()
 
 
 def test_a_broken_record_is_exit_1_and_writes_nothing(tmp_path: Path) -> None:
@@ -109,7 +128,7 @@ def test_a_broken_record_is_exit_1_and_writes_nothing(tmp_path: Path) -> None:
         folder / "protocol.toml",
         "--out",
         tmp_path / "out",
-        "--quiet",
+        "--quick",
         "--on-broken-rule",
         "quarantine",
     )
@@ -205,7 +224,7 @@ def test_a_terminal_that_cannot_show_a_minus_is_no_error(tmp_path: Path) -> None
         str(TINY / "protocol.toml"),
         "--out",
         str(tmp_path / "r"),
-        "--quiet",
+        "--quick",
     ]
     import os
 
@@ -217,14 +236,12 @@ def test_a_terminal_that_cannot_show_a_minus_is_no_error(tmp_path: Path) -> None
 def test_an_asked_for_outcome_stands_once(tmp_path: Path) -> None:
     out = tmp_path / "r"
     twice = ("--outcome", "employed", "--outcome", "employed", "--horizon", 5, "--horizon", 5)
-    assert run("analyse", TINY / "protocol.toml", "--out", out, "--quiet", *twice).returncode == 0
+    assert run("analyse", TINY / "protocol.toml", "--out", out, "--quick", *twice).returncode == 0
     frame = pd.read_csv(out / "estimates.csv")
     assert not frame.duplicated(["outcome", "subgroup", "day", "horizon_days"]).any()
 
 
 def test_check_of_a_damaged_file_is_exit_2(results: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(results, tmp_path / "r")
     (tmp_path / "r" / "flow.csv").write_bytes(b"")
     done = run("check", tmp_path / "r", "--against", results)

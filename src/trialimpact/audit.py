@@ -125,6 +125,7 @@ class TrialAudit:
                 found[found["n_broken"] > 0][["table", "rule", "severity", "says", "n_broken", "n_rows", "action"]],
             ),
         )
+        yield Section(title="Every check", tables=(tabulate_integrity(integrity, everything=True),))
         if self.left_out:
             yield Section(title="Not done, and why", sentences=self.left_out)
 
@@ -159,7 +160,8 @@ class TrialAudit:
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
         return environment.from_string(template).render(
             title=f"{self.protocol.name}: integrity of the trial",
-            lead=f"Worst check: {self.level}. Raw: no disclosure control has been applied; not for release.",
+            lead=f"Worst check of the arms as assigned: {self.level}. Raw: no disclosure control has been applied; "
+            "not for release.",
             sections=list(self.sections()),
         )
 
@@ -170,7 +172,8 @@ class TrialAudit:
         from html import escape
 
         lines = "".join(f"<li>{escape(line)}</li>" for line in self.sentences())
-        lead = f"<b>{escape(self.protocol.name)}</b>: worst check {self.level}. Raw: not for release."
+        name = escape(self.protocol.name)
+        lead = f"<b>{name}</b>: worst check of the arms as assigned {self.level}. Raw: not for release."
         return f"<p>{lead}</p><ul>{lines}</ul>"
 
 

@@ -29,6 +29,17 @@ KEYS: dict[str, tuple[str, ...]] = {
     "comparison.csv": ("id",),
     "lint.csv": ("id", "check"),
     "quarantined.csv": ("table", "row", "rule"),
+    "bands.csv": _ESTIMATES,
+    "adjusted.csv": _ESTIMATES,
+    "intake.csv": _ESTIMATES,
+    "states.csv": _ESTIMATES,
+    "integrity.csv": ("check", "where", "basis"),
+    "pretrend.csv": ("outcome", "contrast", "subgroup", "test"),
+    "placebo.csv": ("outcome", "contrast", "target", "test"),
+    "subgroups.csv": ("outcome", "contrast", "subgroup", "horizon_days"),
+    "compliance.csv": ("outcome", "contrast", "subgroup", "day", "horizon_days", "estimand"),
+    "bounds.csv": ("outcome", "contrast", "horizon_days", "method"),
+    "durations.csv": ("outcome", "contrast", "event", "measure", "side", "day", "horizon_days", "method"),
 }  # fmt: skip
 """What names a row of each file; every other column is compared."""
 

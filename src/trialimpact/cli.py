@@ -92,9 +92,12 @@ def analyse(
     on_broken_rule: Annotated[
         BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
     ] = BrokenRuleChoice.error,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Main estimates only, without what they are defended with.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Run a protocol on its records and write estimates, flow, balance, audit, moments, figures.
+    """Run a protocol on its records and write estimates, what they are defended with, flow, balance, figures.
 
     File names in the protocol start from its own folder. What is written is raw, not for release.
 
@@ -116,8 +119,8 @@ def analyse(
     for message in analysis.warnings:
         typer.echo(f"warning: {message}", err=True)
     if not quiet:
-        typer.echo("drawing and writing", err=True)
-    write_analysis(analysis, out)
+        typer.echo("drawing and writing" if quick else "methods beside, drawing and writing", err=True)
+    write_analysis(analysis, out, methods=not quick)
     for line in analysis.headlines():
         typer.echo(line)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")

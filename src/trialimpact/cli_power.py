@@ -87,8 +87,13 @@ def share(
     Example: trialimpact power share --effect -0.035 --control 0.55 --design icc=0.01 --design cluster_size=40
     """
     _one_of("--people", people, "--effect", effect)
-    found = _past_of(past, outcome, None, _required("--day", day)) if past is not None else None
+    if past is not None and day is None:
+        raise ProtocolError(worded("--past needs the day of the share.", remedy="give --day"))
+    found = _past_of(past, outcome, None, day)
     plan = _design(design, found)
+    if found is not None and not 0 < found.mean < 1:
+        says = f"{100 * found.mean:g}% of the past control arm has the outcome on that day, so nothing varies."
+        raise ProtocolError(worded(says, remedy="choose another --day or --outcome"))
     usual = found.mean if found is not None and control is None else _required("--control", control)
     if people is not None:
         result = detectable_share(people, usual, plan)
@@ -99,7 +104,9 @@ def share(
 
 def _one_of(one: str, given: float | None, other: str, also: float | None) -> None:
     if (given is None) == (also is None):
-        raise ProtocolError(worded(f"give {one} or {other}, and not both.", remedy="see trialimpact power --help"))
+        given_both = "both are given" if given is not None else "neither is given"
+        says = f"give {one} or {other}, and not both: {given_both}."
+        raise ProtocolError(worded(says, remedy=f"{one} says what is detected, {other} how many people it needs"))
 
 
 def _required(name: str, value: float | int | None) -> float:

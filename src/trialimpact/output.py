@@ -26,7 +26,7 @@ from trialimpact.summary import RAW_MARK, stem_of, summarise
 MANIFEST = "manifest.json"
 
 
-def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
+def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = True) -> Path:
     """Write an analysis into a folder: numbers, pictures, moments and a manifest.
 
     The folder appears whole or not at all. One that holds only what an earlier analysis wrote is
@@ -37,6 +37,11 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     `pretrend.csv`, `placebo.csv`, `adjusted.csv`, `subgroups.csv`, `compliance.csv`, `bounds.csv`,
     `durations.csv`, `states.csv`), `moments.npz`, `figures/`, `summary.md`, `manifest.json`. They are
     raw numbers, with no disclosure control: the manifest and `NOT_FOR_RELEASE.txt` say so.
+
+    Parameters
+    ----------
+    methods : bool
+        False: the main estimates only, which is quicker.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path) -> Path:
     >>> sorted(path.stem for path in written.glob("[a-e]*.csv"))
     ['adjusted', 'allocation', 'audit', 'balance', 'bands', 'bounds', 'compliance', 'durations', 'estimates']
     """
-    return write_whole(Path(out), lambda folder: fill_folder(analysis, folder), mark=RAW_MARK)
+    return write_whole(Path(out), lambda folder: fill_folder(analysis, folder, methods=methods), mark=RAW_MARK)
 
 
 def write_audit(audit: TrialAudit, out: str | Path) -> Path:

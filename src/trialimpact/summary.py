@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+
+import pandas as pd
 
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.estimators.heterogeneity import adjust_families
-from trialimpact.protocol import Contrast
 from trialimpact.report.method_tables import (
     tabulate_compliance,
     tabulate_durations,
@@ -16,6 +16,9 @@ from trialimpact.report.method_tables import (
     tabulate_states,
 )
 from trialimpact.report.sentences import (
+    EVENT_WORDS,
+    About,
+    about,
     adjusted_sentence,
     band_sentences,
     bounds_sentence,
@@ -37,21 +40,9 @@ from trialimpact.report.tables import (
 RAW_MARK = "raw: not for release"
 
 
-class About(Protocol):
-    """Anything about one outcome and contrast."""
-
-    @property
-    def outcome(self) -> str:
-        """The outcome's name."""
-
-    @property
-    def contrast(self) -> Contrast:
-        """The contrast."""
-
-
-def stem_of(about: About) -> str:
+def stem_of(found: About) -> str:
     """Outcome and contrast as part of a file's name."""
-    return f"{about.outcome}_{about.contrast.name}"
+    return f"{found.outcome}_{found.contrast.name}"
 
 
 def summarise(analysis: TrialAnalysis, alt_texts: dict[str, str], *, methods: bool) -> str:
@@ -78,6 +69,7 @@ def summarise(analysis: TrialAnalysis, alt_texts: dict[str, str], *, methods: bo
         if protocol.subgroups:
             parts += [f"By subgroup, over the first {protocol.analysis.max_horizon} days:"]
             parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
+            parts += _pictures(alt_texts, f"subgroups_{stem}.")
     parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.sample.flow, protocol))]
     if len(analysis.balance.rows):
         parts += ["## Balance", to_markdown(tabulate_balance(analysis.balance, protocol))]
@@ -112,49 +104,51 @@ def _methods(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> Iterator[str
     found, protocol = analysis.inference, analysis.protocol
     longest = protocol.analysis.max_horizon
     everyone = [each for each in found.bands if each.daily.effects.comparison.subgroup == "all"]
-    sections = {
-        "Was the trial run as designed?": [*integrity_sentences(found.integrity), *map(intake_sentence, found.intake)],
-        "Before the trial": map(pretrend_sentence, found.pretrends),
-        "On which days": (line for each in everyone for line in band_sentences(each)),
-        "Other assignments": (placebo_sentence(each, protocol) for each in found.placebos),
-        "Adjusted for what was known before": (
-            adjusted_sentence(each) for each in found.adjusted if each.cumulative.comparison.subgroup == "all"
-        ),
-        "Do subgroups differ?": map(heterogeneity_sentence, found.heterogeneity),
-        "Assigned and received": (compliance_sentence(each) for each in found.compliance if each.target.at == longest),
-        "Records that could not be linked": map(bounds_sentence, found.bounds),
-    }
-    for title, sentences in sections.items():
-        if lines := list(sentences):
-            yield f"## {title}"
-            yield _as_list(lines)
-            yield from _tables_under(title, analysis)
+    adjusted = [each for each in found.adjusted if each.cumulative.comparison.subgroup == "all"]
+    compliance = [each for each in found.compliance if each.target.at == longest]
+    yield from _section(
+        "Was the trial run as designed?",
+        [*integrity_sentences(found.integrity), *map(intake_sentence, found.intake)],
+        [to_markdown(tabulate_integrity(found.integrity))] if found.integrity.at("red") else [],
+    )
+    yield from _section("Before the trial", map(pretrend_sentence, found.pretrends))
+    yield from _section("On which days", (line for each in everyone for line in band_sentences(each)))
+    placebos = (placebo_sentence(each, protocol) for each in found.placebos)
+    yield from _section("Other assignments", placebos, _pictures(alt_texts, "placebo"))
+    yield from _section("Adjusted for what was known before", map(adjusted_sentence, adjusted))
+    rows = adjust_families(found.heterogeneity) if found.heterogeneity else None
+    tables = {about(each, protocol): tabulate_heterogeneity(each, rows) for each in found.heterogeneity}
+    yield from _section("Do subgroups differ?", map(heterogeneity_sentence, found.heterogeneity), _titled(tables))
+    tables = {about(each, protocol): tabulate_compliance(each) for each in compliance}
+    yield from _section("Assigned and received", map(compliance_sentence, compliance), _titled(tables))
+    bounds = map(bounds_sentence, found.bounds)
+    yield from _section("Records that could not be linked", bounds, _pictures(alt_texts, "tipping"))
     for durations in found.durations:
-        yield f"## Time to {durations.event.replace('_', ' ')}: {protocol.outcome(durations.outcome).words}"
-        yield to_markdown(tabulate_durations(durations))
+        title = f"Time to {EVENT_WORDS[durations.event]}: {about(durations, protocol)}"
+        pictures = _pictures(alt_texts, f"{durations.event}_{stem_of(durations)}.")
+        yield from _section(title, (), [to_markdown(tabulate_durations(durations)), *pictures])
     for states in found.states:
-        yield "## Where people are"
-        yield to_markdown(tabulate_states(states))
-    yield from (f"![{text}](figures/{name})" for name, text in alt_texts.items() if name.startswith(METHOD_PICTURES))
-    if found.left_out:
-        yield "## Not done, and why"
-        yield _as_list(found.left_out)
+        title = f"Where people are: {states.contrast.treatment_words} against {states.contrast.control_words}"
+        pictures = _pictures(alt_texts, f"states_{states.contrast.name}.")
+        yield from _section(title, (), [to_markdown(tabulate_states(states)), *pictures])
+    yield from _section("Not done, and why", found.left_out)
 
 
-METHOD_PICTURES = ("placebo", "tipping", "first_exit", "sustained_exit", "re_entry", "states")
-"""How the names of their pictures begin."""
+def _section(title: str, sentences: Iterable[str], more: Iterable[str] = ()) -> Iterator[str]:
+    """A heading, sentences as a list, then tables and pictures; nothing where there is nothing to say."""
+    lines, rest = list(sentences), list(more)
+    if lines or rest:
+        yield f"## {title}"
+        yield from [_as_list(lines)] if lines else []
+        yield from rest
 
 
-def _tables_under(title: str, analysis: TrialAnalysis) -> Iterator[str]:
-    """The tables of a section."""
-    found = analysis.inference
-    if title.startswith("Was"):
-        table = tabulate_integrity(found.integrity)
-        if len(table):
-            yield to_markdown(table)
-    if title.startswith("Do subgroups"):
-        rows = adjust_families(found.heterogeneity)
-        yield from (to_markdown(tabulate_heterogeneity(each, rows)) for each in found.heterogeneity)
-    if title.startswith("Assigned"):
-        longest = analysis.protocol.analysis.max_horizon
-        yield from (to_markdown(tabulate_compliance(each)) for each in found.compliance if each.target.at == longest)
+def _titled(tables: dict[str, pd.DataFrame]) -> Iterator[str]:
+    for title, table in tables.items():
+        yield f"{title}:"
+        yield to_markdown(table)
+
+
+def _pictures(alt_texts: dict[str, str], begins: str) -> Iterator[str]:
+    """The pictures whose names begin so."""
+    return (f"![{text}](figures/{name})" for name, text in alt_texts.items() if name.startswith(begins))

@@ -172,3 +172,22 @@ def test_no_covariates_is_an_error(trial) -> None:
     panel = trial.panel()
     with pytest.raises(DesignError, match="no covariates"):
         estimate_adjusted(panel, Covariates(names=(), matrix=np.empty((len(panel), 0))), "on_benefit")
+
+
+def test_unknown_and_infinite_values_are_missing_and_nobody_known_is_no_covariate(trial) -> None:
+    panel, sample, spells = with_characteristics(trial)
+    sample.people["gender"] = None
+    sample.people["n_children"] = np.where(np.arange(len(sample)) % 7 == 0, np.inf, sample.people["n_children"])
+    covariates = build_covariates(panel, "on_benefit", sample, spells)
+    assert not any(name.startswith("Gender") for name in covariates.names)
+    assert "Children: missing" in covariates.names
+    assert np.isfinite(covariates.matrix).all()
+    assert np.isfinite(estimate_adjusted(panel, covariates, "on_benefit").cumulative.effect(273).std_error)
+
+
+def test_a_day_on_which_nobody_differs_has_no_error_and_no_p(trial) -> None:
+    panel = trial.panel()
+    effect = estimate_adjusted(panel, build_covariates(panel, "on_benefit"), "on_benefit").daily.effect(0)
+    assert effect.std_error == 0.0
+    assert effect.estimate == pytest.approx(0.0, abs=1e-12)
+    assert np.isnan(effect.p_value)

@@ -134,10 +134,19 @@ def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 
 def test_questions_without_an_answer_are_errors() -> None:
-    with pytest.raises(DesignError, match="four people"):
+    with pytest.raises(DesignError, match="each arm needs two people"):
         detectable_days(3, 10.0)
+    with pytest.raises(DesignError, match="each arm needs two people"):
+        detectable_days(100, 10.0, PowerDesign(treatment_share=0.001))
+    with pytest.raises(DesignError, match="not above chance"):
+        PowerDesign(power=0.02)
+    for effect in (float("nan"), float("inf")):
+        with pytest.raises(DesignError, match="must not be 0"):
+            required_for_days(effect, 10.0)
+    with pytest.raises(DesignError, match="thousand million"):
+        required_for_days(1e-300, 10.0)
     with pytest.raises(DesignError, match="however large"):
-        detectable_share(6, 0.5)
+        detectable_share(4, 0.5)
     with pytest.raises(DesignError, match="must lie"):
         detectable_share(100, 1.0)
     with pytest.raises(DesignError, match="must not be 0"):

@@ -219,3 +219,28 @@ def test_what_would_be_silently_wrong_is_refused(old: str, new: str, says: str) 
 )
 def test_conditions_that_could_never_hold(where: str) -> None:
     assert "subgroups.0.where" in broken("[analysis]", f'[[subgroups]]\nname = "g"\nwhere = {where}\n[analysis]')
+
+
+def test_states_are_of_two_different_things_and_labels_can_be_printed() -> None:
+    states = '[states]\nfirst = ["benefit"]\nsecond = ["benefit:JSA"]\n[[outcomes]]'
+    assert parse_protocol(MINIMAL.replace("[[outcomes]]", states), "x").states is not None
+    assert "is in both first and second" in broken("[[outcomes]]", states.replace("benefit:JSA", "benefit"))
+    same = states.replace("[[outcomes]]", 'labels = ["a", "b", "b", "c"]\n[[outcomes]]')
+    assert "two labels are the same" in broken("[[outcomes]]", same)
+    assert "cannot be printed" in broken('name = "Minimal"', 'name = "Minimal\\n# Other"')
+    assert "a label of outcome" in broken('name = "on_benefit"', 'name = "on_benefit"\nlabel = "on\\tbenefit"')
+
+
+def test_covariates_are_characteristics() -> None:
+    text = broken("[analysis]", '[adjustment]\ncharacteristics = ["Gender"]\n[analysis]')
+    assert "adjustment: no characteristics ['Gender']" in text
+    digits = 'rule = "digit"\nratio = { control = 1, one = 1, two = 1 }\ndigits = { control = [0, 1, 2, 3], one = [4, 5, 6], two = [7, 8, 9] }'
+    assert "the digits already say it" in broken('rule = "assigned"', digits)
+
+
+def test_the_methods_are_explained_in_words() -> None:
+    text = explain_protocol(shipped_protocol("example"))
+    assert "Adjusted estimates use days with the outcome before day 0" in text
+    assert "p-values of all subgroups are adjusted together, for each outcome and contrast." in text
+    assert "States: benefit only, benefit and work, work only, neither" in text
+    assert "An exit is sustained when it is followed by 28 days off." in text

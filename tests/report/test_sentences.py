@@ -101,6 +101,10 @@ def test_bands_are_read_off_their_limits(stages) -> None:
     low = np.full(bands.daily.low.shape, -1.0)
     nowhere = replace(bands.daily, low=low, high=low + 2)
     assert next(iter(band_sentences(replace(bands, daily=nowhere)))).endswith("excludes zero nowhere.")
+    unknown = replace(bands.daily, critical=float("nan"))
+    assert "cannot be given: there are fewer than 30 clusters" in next(
+        iter(band_sentences(replace(bands, daily=unknown)))
+    )
     low[5], low[9:12] = 0.5, 0.5
     twice = replace(bands.daily, low=low, high=low + 2)
     text = next(iter(band_sentences(replace(bands, daily=twice))))
@@ -126,12 +130,13 @@ def test_the_others_say_their_numbers(stages) -> None:
     adjusted = adjusted_sentence(
         estimate_adjusted(panel, build_covariates(panel, "on_benefit"), "on_benefit", moments=moments)
     )
-    assert re.search(r"the variance is \d+% (lower|higher) than without", adjusted)
+    assert re.search(r"the variance is (\d+% (lower|higher) than|the same as) without", adjusted)
     assert "which is biased" in compliance_sentence(estimate_compliance(panel, "on_benefit"))
     assert "Lee bounds" in bounds_sentence(estimate_bounds(panel, sample.flow, "on_benefit"))
     integrity = estimate_integrity(sample, panel)
     lines = list(integrity_sentences(integrity))
     assert f"{len(integrity.at('green'))} checks are green" in " ".join(lines)
+    assert "No check is green." in list(integrity_sentences(replace(integrity, checks=())))
     assert len(tabulate_integrity(integrity, everything=True)) == len(integrity.checks)
 
 

@@ -29,6 +29,10 @@ _LEAST = 1e-10
 """Smaller parts than this of the largest are rounding: directions of covariates, and 1 - leverage."""
 
 
+_ROUNDING = 1e-26
+"""A variance below this is that of rounding."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Adjusted:
     """Adjusted effects beside the unadjusted ones.
@@ -126,6 +130,8 @@ def estimate_adjusted(
             worded("there are no covariates.", remedy="set analysis.pre_days, or adjustment.characteristics")
         )
     part = panel.outcome(comparison.outcome)
+    if not all(side.any() for side in sides_of(panel, comparison.contrast, panel.membership(subgroup))):
+        raise DesignError(worded(f"nobody of an arm is in {subgroup!r}.", remedy="choose another subgroup"))
     members = panel.membership(subgroup)
     found = _adjust(panel, part, sides_of(panel, comparison.contrast, members), covariates.matrix)
     which, last = (comparison.moments, comparison.outcome, comparison.contrast, subgroup), panel.window[1] - 1
@@ -271,7 +277,9 @@ class _Scale:
             for side in (self.treated, ~self.treated):
                 factor = np.ones(values.shape[1]) if daily else self._side_factor(counted[side].sum(axis=0))
                 squares = squares + (values[side] ** 2).sum(axis=0) * factor
-        return np.asarray(squares * whole_factor(rule, n_units, rows, self.n_terms * np.asarray(days)))
+        variance = squares * whole_factor(rule, n_units, rows, self.n_terms * np.asarray(days))
+        # Where nobody's outcome differs only the rounding of the regression is left.
+        return np.where(variance < _ROUNDING, 0.0, variance)
 
     def _side_factor(self, m: Integers) -> Floats:
         """m/(m - 1 - k) under hc2: m/(m - 1) of the unadjusted estimate, less the covariates."""

@@ -41,7 +41,7 @@ WORDS = {
 
 GREEN = "no sign of it"
 UNKNOWN_RATIO = "the designed ratio is not given: set allocation.ratio"
-ONE_PERIOD = "everyone joined in one period of intake: there is nothing to compare"
+ONE_PERIOD = "too few joined for two periods of intake in which five are expected on the smaller side"
 WHOLE_CLUSTERS = "clusters were assigned whole, so people are not independent: the ratio of the clusters is tested"
 TOO_FEW = "too few people to test"
 

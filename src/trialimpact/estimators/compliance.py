@@ -244,6 +244,9 @@ def _receipt(panel: Panel, contrast: Contrast, members: Booleans) -> Booleans:
     """Who received an arm of the treatment side."""
     compared = members & (panel.on_side(contrast.treatment) | panel.on_side(contrast.control))
     n_unknown = int((panel.received[compared] == UNKNOWN).sum())
+    if n_unknown and panel.protocol.sources.markers is None:
+        says = "there are no markers, so it is not known who received which arm."
+        raise DesignError(worded(says, remedy="pass received="))
     if n_unknown:
         raise DesignError(
             worded(

@@ -64,7 +64,7 @@ def build_covariates(
     names: list[str] = []
     values: list[Floats] = []
     for labels, block, what in _blocks(panel, outcome, sample, spells):
-        missing = np.asarray(np.isnan(block).any(axis=1), dtype=bool)
+        missing = ~np.asarray(np.isfinite(block).all(axis=1), dtype=bool)
         if missing.any() and adjustment.missing == "error":
             remedy = 'set adjustment.missing = "indicator", or leave the covariate out'
             raise DesignError(worded(f"{what} is missing for {int(missing.sum()):,} of {len(panel):,}.", remedy=remedy))
@@ -94,6 +94,8 @@ def _blocks(
         if sample is None or spells is None:
             raise DesignError(worded("the covariates name characteristics.", remedy="pass sample and spells too"))
         columns = list(columns_of(characteristic, sample, spells))
+        if not columns:
+            continue  # nobody's value is known
         kept = columns[1:] if columns[0].kind == "categorical" and len(columns) > 1 else columns
         labels = [f"{characteristic.name}: {each.level}" if each.level else characteristic.name for each in kept]
         yield labels, np.column_stack([each.value for each in kept]), characteristic.name

@@ -192,8 +192,13 @@ def estimate_durations(
     sides = sides_of(panel, contrast, waits.at_risk)
     if not all((waits.happened[side] | (waits.followed[side] > 1)).sum() > 1 for side in sides):
         raise DesignError(
-            worded(f"{name}: hardly anybody of a side can have a {event}.", remedy="choose another outcome or event")
+            worded(
+                f"{name}: hardly anybody of a side has it on day 0, to leave or return.",
+                remedy="choose another outcome or event",
+            )
         )
+    if not any(waits.happened[side].any() for side in sides):
+        raise DesignError(worded(f"{name}: nobody had a {event.replace('_', ' ')}.", remedy="choose another event"))
     process = OutcomePanel(
         spells=Intervals(
             np.flatnonzero(waits.at_risk), np.zeros(int(waits.at_risk.sum()), dtype=np.int64), waits.days[waits.at_risk]

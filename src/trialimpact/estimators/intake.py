@@ -53,6 +53,12 @@ class IntakeSensitivity:
         """One estimate in days; `METHODS` are the methods."""
         return float(self.entries[method, horizon_days].estimate[0])
 
+    def limits(self, method: str, horizon_days: int) -> tuple[float, float, float]:
+        """One estimate with its limits."""
+        entry = self.entries[method, horizon_days]
+        low, high = wald_limits(self.protocol, entry.estimate, entry.std_error)
+        return float(entry.estimate[0]), float(low[0]), float(high[0])
+
     def to_frame(self) -> pd.DataFrame:
         """The tidy columns, a row a method and horizon."""
         rows: list[dict[str, Any]] = []

@@ -133,7 +133,7 @@ def _of_clusters(panel: Panel) -> Iterator[IntegrityCheck]:
             check="sample_ratio", where="clusters analysed", basis="assigned", counts=words, untested=UNKNOWN_RATIO
         )
     for check in ("differential_loss", "ratio_by_office", "ratio_by_week", "arm_share_drift", "follow_up"):
-        yield IntegrityCheck(check=check, where="", basis="assigned", counts="", untested=WHOLE_CLUSTERS)
+        yield IntegrityCheck(check=check, where="people", basis="assigned", counts="", untested=WHOLE_CLUSTERS)
 
 
 def _by_arm(flow: ParticipantFlow, protocol: TrialProtocol, stage: str, kind: str, basis: str) -> dict[str, int]:

@@ -52,7 +52,8 @@ class PowerDesign:
         wrong += ["icc"] if not 0 <= self.icc <= 1 else []
         wrong += ["explained"] if not 0 <= self.explained < 1 else []
         wrong += ["followed_share"] if not 0 < self.followed_share <= 1 else []
-        wrong += ["cluster_size"] if not self.cluster_size >= 1 else []
+        wrong += ["cluster_size"] if not 1 <= self.cluster_size <= MAX_N else []
+        wrong += ["power (not above chance)"] if not wrong and self.power <= (1 - self.conf_level) / 2 else []
         if wrong:
             remedy = "shares lie between 0 and 1, a cluster has one person or more"
             raise DesignError(worded(f"not possible: {', '.join(wrong)}.", remedy=remedy))
@@ -166,7 +167,7 @@ def detectable_share(n_claimants: int, control_share: float, design: PowerDesign
     0.0279
     """
     design = design or PowerDesign()
-    _check_people(n_claimants)
+    _check_people(n_claimants, design)
     if not 0 < control_share < 1:
         raise DesignError(worded("control_share must lie between 0 and 1.", remedy="give a share such as 0.55"))
     found = [_detected(n_claimants, control_share, way, design) for way in (1, -1)]
@@ -209,9 +210,9 @@ def detectable_days(n_claimants: int, std_dev: float, design: PowerDesign | None
     5.9
     """
     design = design or PowerDesign()
-    _check_people(n_claimants)
-    if not std_dev > 0:
-        raise DesignError(worded("std_dev must be above 0.", remedy="take it from past_variation"))
+    _check_people(n_claimants, design)
+    if not 0 < std_dev < np.inf:
+        raise DesignError(worded("the standard deviation must be above 0.", remedy="take it from past spells"))
     error = _days_error(n_claimants, std_dev, design)
     return PowerResult(
         kind="days", design=design, n_claimants=n_claimants, effect=design.reach * error, std_error=error
@@ -227,7 +228,7 @@ def required_for_share(effect: float, control_share: float, design: PowerDesign 
     6373
     """
     design = design or PowerDesign()
-    if effect == 0 or not 0 < control_share < 1 or not 0 <= control_share + effect <= 1:
+    if not abs(effect) > 0 or not 0 < control_share < 1 or not 0 <= control_share + effect <= 1:
         raise DesignError(
             worded("the effect must not be 0, and both shares must lie in 0 to 1.", remedy="give shares, not per cent")
         )
@@ -245,8 +246,8 @@ def required_for_days(effect: float, std_dev: float, design: PowerDesign | None 
     9799
     """
     design = design or PowerDesign()
-    if effect == 0 or not std_dev > 0:
-        raise DesignError(worded("the effect must not be 0, and std_dev above 0.", remedy="give days"))
+    if not 0 < abs(effect) < np.inf or not 0 < std_dev < np.inf:
+        raise DesignError(worded("the effect must not be 0, and the standard deviation above 0.", remedy="give days"))
     one = _days_error(1, std_dev, design)
     n = _people(one, abs(effect), design)
     return PowerResult(kind="days", design=design, n_claimants=n, effect=effect, std_error=one / float(np.sqrt(n)))
@@ -340,9 +341,11 @@ def simulate_power(
     return found / draws
 
 
-def _check_people(n_claimants: int) -> None:
-    if n_claimants < 4:
-        raise DesignError(worded("a trial has four people or more.", remedy="give people of both arms together"))
+def _check_people(n_claimants: int, design: PowerDesign) -> None:
+    smaller = n_claimants * min(design.treatment_share, 1 - design.treatment_share)
+    if n_claimants > MAX_N or smaller < 2 * design.cluster_size:
+        says = "each arm needs two people (or clusters) or more, and no trial has over a thousand million people."
+        raise DesignError(worded(says, remedy="give people of both arms together, and their share in treatment"))
 
 
 def _share_error(n_claimants: float, control_share: float, effect: float, design: PowerDesign) -> float:
@@ -359,7 +362,8 @@ def _days_error(n_claimants: float, std_dev: float, design: PowerDesign) -> floa
 
 
 def _people(error_of_one: float, effect: float, design: PowerDesign) -> int:
-    n = (design.reach * error_of_one / effect) ** 2
+    ratio = design.reach * error_of_one / effect
+    n = ratio**2 if ratio < MAX_N else float("inf")
     if n > MAX_N:
         raise DesignError(
             worded("more than a thousand million people would be needed.", remedy="plan for a larger effect")

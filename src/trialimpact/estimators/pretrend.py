@@ -153,7 +153,7 @@ def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: st
         std_error=float(std_error[0]),
         conf_low=float(low[0]),
         conf_high=float(high[0]),
-        p_value=float(two_sided_p(total, std_error)[0]),
+        p_value=_p_of_total(total, std_error, n_clusters),
     )
 
 
@@ -163,3 +163,12 @@ def _periods(n_days: int) -> Floats:
     period = np.minimum(np.arange(n_days)[::-1] // PERIOD_DAYS, n_periods - 1)
     weights = (period == np.arange(n_periods)[:, None]).astype(float)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _p_of_total(total: Floats, std_error: Floats, n_clusters: int | None) -> float:
+    """Normal; with clusters that of t with one degree of freedom fewer than there are clusters."""
+    if n_clusters is None or not std_error[0] > 0:
+        return float(two_sided_p(total, std_error)[0])
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(max(n_clusters - 1, 1), -abs(total[0] / std_error[0])))

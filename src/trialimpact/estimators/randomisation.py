@@ -129,7 +129,8 @@ def estimate_randomisation(
     ------
     DesignError
         Arms were allocated by digit (`estimate_placebo` is that design's test); clusters hold
-        claimants of both sides, so it is not known what was assigned; a stratum has one side only.
+        claimants of both sides, so it is not known what was assigned; a stratum has one side only;
+        on some day nobody of a side is followed.
 
     Notes
     -----
@@ -169,6 +170,9 @@ def estimate_randomisation(
             for block in itertools.chain([assigned[None]], drawn)
         ]
     )
+    if not np.isfinite(estimates[0]):
+        says = f"{name}, {contrast.name}: on some day nobody of a side is followed, so there is no estimate."
+        raise DesignError(worded(says, remedy="choose a shorter horizon or an earlier day"))
     return Randomisation(
         outcome=name,
         contrast=contrast,

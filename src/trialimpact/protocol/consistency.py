@@ -61,6 +61,7 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         *_index(protocol),
         *_outcomes(protocol),
         *_states(protocol),
+        *_printable(protocol),
         *_methods(protocol),
         *_conditions(protocol),
     ]
@@ -130,10 +131,28 @@ def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
 
 def _states(protocol: TrialProtocol) -> Iterable[str]:
     spells = protocol.sources.spells
+    if protocol.states and (shared := sorted(set(protocol.states.first) & set(protocol.states.second))):
+        yield f"states: {shared} is in both first and second"
+    if protocol.states and len(set(protocol.states.labels)) < len(protocol.states.labels):
+        yield "states: two labels are the same"
     for term in (*protocol.states.first, *protocol.states.second) if protocol.states else ():
         source, _, code = term.partition(":")
         if source not in spells or (code and code not in spells[source].counted_codes):
             yield f"states: {term!r} is not a spell source or a counted code of one (there are {sorted(spells)})"
+
+
+def _printable(protocol: TrialProtocol) -> Iterable[str]:
+    """Names and labels stand in headings and table cells: no line breaks, no control characters."""
+    printed = {"name": [protocol.name], "arm": list(protocol.arms), "contrast": [c.label for c in protocol.contrasts]}
+    printed["outcome"] = [each.label for each in protocol.outcomes]
+    printed["subgroup"] = [each.label for each in protocol.subgroups]
+    printed["characteristic"] = [each.name for each in protocol.characteristics]
+    printed["level"] = [level.label for each in protocol.characteristics for level in each.levels]
+    printed["family"] = [each.name for each in protocol.families]
+    printed["states"] = list(protocol.states.labels) if protocol.states else []
+    for noun, labels in printed.items():
+        if any(not label.isprintable() for label in labels):
+            yield f"a label of {noun} has a line break or another character that cannot be printed"
 
 
 def _methods(protocol: TrialProtocol) -> Iterable[str]:

@@ -223,7 +223,8 @@ def title_above(figure: Figure, title: str, reading: str) -> None:
 
 def _reading(effects: Effects, band: Band | None = None) -> str:
     name = {"wald": " (Wald)", "newcombe": " (Newcombe)"}.get(effects.interval, "")
-    lines = "; lines: simultaneous band" if band is not None else ""
+    before = ", another before day 0" if effects.at[0] < 0 else ""
+    lines = f"; lines: simultaneous band{before}" if band is not None else ""
     return f"Difference: {_words(effects)['arms']}; shaded: pointwise {interval_name(effects)}{name}{lines}"
 
 
@@ -238,7 +239,7 @@ def _draw_band(axes: Axes, band: Band | None, scale: int) -> None:
 def _say_pretrend(axes: Axes, pretrend: PreTrend) -> None:
     """The p-values of the pre-trial tests, where their days are drawn."""
     tests = ("any day", pretrend.band.sup_p_value), ("any quarter", pretrend.wald.p_value), ("total", pretrend.p_value)
-    text = "Before the trial, p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests)
+    text = "Before the trial, unadjusted p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests)
     axes.annotate(text, (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=9, color="#444444")
 
 

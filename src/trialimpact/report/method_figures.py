@@ -19,7 +19,7 @@ from trialimpact.report.figures import (
     title_above,
 )
 from trialimpact.report.rounding import printed, printed_p
-from trialimpact.report.sentences import bounds_sentence, placebo_sentence
+from trialimpact.report.sentences import EVENT_WORDS, bounds_sentence, placebo_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,11 +51,13 @@ def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Pic
             fontweight="bold",
             va="top",
         )
-        unit = "percentage points" if scale == 100 else "days"
-        axes.set_xlabel(f"Difference in {test.target.in_words()} ({unit})")
+        unit = " (percentage points)" if scale == 100 else ""
+        axes.set_xlabel(f"Difference in {test.target.in_words()}{unit}")
         axes.set_ylabel("Splits of the digits" if isinstance(found, Placebo) else "Assignments")
         reading = f"p {printed_p(test.p_value)}: share as far from zero as the actual one (dashed: its mirror image)"
-        title_above(figure, f"{capitalised(words)}: the actual assignment among {test.estimates.size:,}", reading)
+        when = "before the trial, " if test.target.kind == "pre_period" else ""
+        among = f"{when}the actual assignment among {test.estimates.size:,}"
+        title_above(figure, f"{capitalised(words)}: {among}", reading)
     return Picture(figure, f"Histogram of estimates under other assignments. {placebo_sentence(found, protocol)}")
 
 
@@ -120,7 +122,7 @@ def plot_states(found: States) -> Picture:
 
 def plot_survival(found: Durations) -> Picture:
     """Kaplan-Meier curves of both sides, with how many are at risk below them."""
-    protocol, event = found.protocol, found.event.replace("_", " ")
+    protocol, event = found.protocol, EVENT_WORDS[found.event]
     words = protocol.outcome(found.outcome).words
     names = {"treatment": found.contrast.treatment_words, "control": found.contrast.control_words}
     with house_style():
@@ -153,7 +155,8 @@ def plot_survival(found: Durations) -> Picture:
         for horizon, entry in list(found.restricted.items())[-1:]
     )
     test = f"Log-rank p {printed_p(found.log_rank[1])}.{apart}"
-    alt = f"Survival curves until {event}, {words}. {test}"
+    arms = f"{names['treatment']} and {names['control']}"
+    alt = f"Survival curves until {event}, {words}, {arms}. {test}"
     return Picture(figure, alt)
 
 

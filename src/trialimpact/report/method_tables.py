@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integrity, States
-from trialimpact.report.rounding import printed, printed_p, printed_percent
+from trialimpact.report.rounding import printed, printed_p
 from trialimpact.report.sentences import subgroup_sentence
 from trialimpact.report.words import with_limits
 
 DURATION_WORDS = {
     "restricted_mean_difference": "Mean days until it (as far as followed): difference",
     "log_rank": "Log-rank statistic",
-    "log_hazard_ratio": "Log hazard ratio",
+    "log_hazard_ratio": "Log hazard ratio (above 0: sooner in treatment)",
 }
 
 
@@ -71,19 +71,20 @@ def tabulate_compliance(found: Compliance) -> pd.DataFrame:
     """Intention to treat, receipt, CACE with both intervals, as treated."""
     rule, rows = found.protocol.presentation.rounding, []
     for row in found.to_frame().to_dict("records"):
-        points = row["estimand"] == "receipt" or found.target.kind == "daily"
-        show = printed_percent if points else printed
-        between = (
-            "everything"
-            if row["set_kind"] == "everything"
-            else f"{show(row['conf_low'], rule)} to {show(row['conf_high'], rule)}"
+        share = row["estimand"] == "receipt" or found.target.kind == "daily"
+        low, high, value = (
+            f"{printed(100 * x, rule)} points" if share and x == x else printed(x, rule)
+            for x in (row["conf_low"], row["conf_high"], row["estimate"])
         )
+        between = f"{low} to {high}" if low and high else ""
         if row["set_kind"] == "two rays":
-            between = f"below {show(row['conf_low'], rule)}, above {show(row['conf_high'], rule)}"
+            between = f"below {low}, above {high}"
+        elif isinstance(row["set_kind"], str) and row["set_kind"] != "interval":
+            between = row["set_kind"]
         rows.append(
             {
                 "Estimand": row["estimand"].replace("_", " "),
-                "Estimate": show(row["estimate"], rule),
+                "Estimate": value,
                 "Interval": between,
                 "p": printed_p(row["p_value"]),
                 "What it is": row["says"],
@@ -96,18 +97,14 @@ def tabulate_durations(found: Durations) -> pd.DataFrame:
     """Restricted means, log-rank and hazard ratio of one event."""
     rule, frame, rows = found.protocol.presentation.rounding, found.to_frame(), []
     for row in frame[frame["measure"] != "survival"].to_dict("records"):
-        limits = (
-            ""
-            if row["conf_low"] != row["conf_low"]
-            else f"{printed(row['conf_low'], 'two_decimals')} to {printed(row['conf_high'], 'two_decimals')}"
-        )
-        over = "" if pd.isna(row["horizon_days"]) else f" over {int(row['horizon_days'])} days"
         shown = rule if row["measure"] == "restricted_mean_difference" else "two_decimals"
+        over = "" if pd.isna(row["horizon_days"]) else f" over {int(row['horizon_days'])} days"
+        low, high = printed(row["conf_low"], shown), printed(row["conf_high"], shown)
         rows.append(
             {
                 "Measure": DURATION_WORDS[row["measure"]] + over,
                 "Estimate": printed(row["estimate"], shown),
-                "Interval": limits,
+                "Interval": f"{low} to {high}" if low and high else "",
                 "p": printed_p(row["p_value"]),
             }
         )

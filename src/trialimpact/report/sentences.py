@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,12 +21,26 @@ from trialimpact.estimators import (
     Randomisation,
 )
 from trialimpact.estimators.bands import Band
-from trialimpact.estimators.checks import Level
+from trialimpact.estimators.checks import IntegrityCheck, Level
+from trialimpact.estimators.effects import FEW_CLUSTERS
 from trialimpact.estimators.intake import METHODS
 from trialimpact.estimators.integrity import holm
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.rounding import printed, printed_p, printed_percent
 from trialimpact.report.words import with_limits
+
+
+class About(Protocol):
+    """Anything about one outcome and contrast."""
+
+    @property
+    def outcome(self) -> str:
+        """The outcome's name."""
+
+    @property
+    def contrast(self) -> Contrast:
+        """The contrast."""
+
 
 CLEAR = 0.05
 """An adjusted p-value below this is called clear."""
@@ -42,7 +56,13 @@ def band_sentences(bands: Bands) -> Iterator[str]:
     ):
         at = band.effects.at
         over = f"over {unit}s {int(at[0])} to {int(at[-1])}" if at.size else "over no days"
-        yield f"{about} {_level(band)} simultaneous band of the {what} {over} excludes zero {_runs(band, unit)}."
+        name = f"{about} {_level(band)} simultaneous band of the {what} {over}"
+        if math.isnan(band.critical):
+            yield f"{name} cannot be given: there are fewer than {FEW_CLUSTERS} clusters."
+        elif not (band.effects.std_error > 0).any():
+            yield f"{name} cannot be given: no {unit} has a standard error above zero."
+        else:
+            yield f"{name} excludes zero {_runs(band, unit)}."
 
 
 def _level(band: Band) -> str:
@@ -50,8 +70,6 @@ def _level(band: Band) -> str:
 
 
 def _runs(band: Band, unit: str) -> str:
-    if not (band.effects.std_error > 0).any() or math.isnan(band.critical):
-        return "on days that cannot be known"
     runs = [
         (f"on {unit} {run.first}" if run.first == run.last else f"from {unit} {run.first} to {run.last}")
         + (" (above)" if run.above else " (below)")
@@ -90,43 +108,66 @@ def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) ->
     share = test.target.kind == "daily"
     rule = protocol.presentation.rounding
     size = printed_percent(test.observed, rule) if share else f"{printed(test.observed, rule)} days"
-    n, words = int(np.isfinite(test.estimates).sum()), protocol.outcome(test.outcome).words
-    among = f"all {n:,} splits of the digits" if isinstance(found, Placebo) else f"{n:,} assignments of {test.unit}"
-    text = f"{words}, {test.target.in_words()}: {size}; p {printed_p(test.p_value)} among {among}."
-    if isinstance(found, Placebo):
-        alike = found.homogeneity.p_value
-        if math.isnan(alike):
-            return text[:1].upper() + text[1:]
-        text += f" Digits of one arm {'differ' if alike < CLEAR else 'do not clearly differ'} (p {printed_p(alike)})."
-    return text[:1].upper() + text[1:]
+    n = int(np.isfinite(test.estimates).sum())
+    about = f"{_about(protocol, test.outcome, test.contrast)}, {test.target.in_words()}"
+    if not isinstance(found, Placebo):
+        return f"{about}: {size}; p {printed_p(test.p_value)} among {n:,} assignments of {test.unit}."
+    text = f"{about}: {size}; p {printed_p(test.p_value)} among all {n:,} splits of the digits"
+    text += f" (digits are clusters, so it is never below {2 / n:.3f})."
+    alike = found.homogeneity.p_value
+    if math.isnan(alike):
+        return text
+    return f"{text} Digits of one arm {'differ' if alike < CLEAR else 'do not clearly differ'} (p {printed_p(alike)})."
 
 
 def integrity_sentences(integrity: Integrity) -> Iterator[str]:
     """Every red and amber check, and how many are green."""
     levels: tuple[Level, ...] = ("red", "amber")
     for level in levels:
-        for each in integrity.at(level):
-            basis = f", arms as {each.basis}" if each.check.startswith(("sample", "ratio")) else ""
-            p = f"{each.p_holm:.1g}" if each.p_holm < 0.001 else printed_p(each.p_holm)
-            yield (
-                f"{level.capitalize()}: {each.check.replace('_', ' ')} ({each.where}{basis}): {each.counts}; "
-                f"expected {each.expected} (p = {p}): {each.says}."
-            )
-    green, untested = len(integrity.at("green")), integrity.at("not tested")
-    yield f"{green} checks are green: no sign of trouble, which is not proof that there is none."
-    for each in untested:
+        found = integrity.at(level)
+        for check in dict.fromkeys(each.check for each in found):
+            yield from _of_one_check(level, [each for each in found if each.check == check])
+    n_green = len(integrity.at("green"))
+    if n_green:
+        checks = "1 check is" if n_green == 1 else f"{n_green} checks are"
+        yield f"{checks} green: no sign of trouble there, which is not proof that there is none."
+    else:
+        yield "No check is green."
+    for each in integrity.at("not tested"):
         yield f"Not tested: {each.check.replace('_', ' ')} ({each.where}): {each.says}."
+
+
+EVENT_WORDS = {"first_exit": "first exit", "sustained_exit": "sustained exit", "re_entry": "re-entry"}
+"""Events in print."""
+
+SHOWN = 3
+"""Of many places with one finding, so many are named."""
+
+
+def _of_one_check(level: Level, found: list[IntegrityCheck]) -> Iterator[str]:
+    worst = sorted(found, key=lambda each: each.p_holm)
+    name = f"{level.capitalize()}: {found[0].check.replace('_', ' ')}"
+    if len(found) > SHOWN:
+        places = ", ".join(each.where for each in worst[:SHOWN])
+        yield f"{name} at {len(found)} places, the clearest {places}: {found[0].says}."
+        return
+    for each in found:
+        basis = f", arms as {each.basis}" if each.check.startswith(("sample", "ratio", "put")) else ""
+        p = printed_p(each.p_holm) if each.p_holm >= 0.001 else f"{each.p_holm:.1g}"
+        told = f"p = {p}" if each.p_holm > 0 else "p < 1e-15"
+        yield f"{name} ({each.where}{basis}): {each.counts}; expected {each.expected} ({told}): {each.says}."
 
 
 def intake_sentence(found: IntakeSensitivity) -> str:
     """The estimate, in the common intake and stratified by intake."""
     protocol = found.protocol
     horizon, rule = protocol.analysis.max_horizon, protocol.presentation.rounding
-    as_is, common, stratified = (printed(found.estimate(method, horizon), rule) for method in METHODS)
+    as_is, common, stratified = (with_limits(*found.limits(method, horizon), rule) for method in METHODS)
+    periods = "1 period" if found.n_periods == 1 else f"{found.n_periods} periods"
     return (
-        f"{_about(protocol, found.outcome, found.contrast)} over {horizon} days: {as_is} days; {common} in the "
+        f"{_about(protocol, found.outcome, found.contrast)} over {horizon} days: {as_is}; {common} in the "
         f"common intake ({found.n_left_out:,} people left out); {stratified} stratified by intake "
-        f"({found.n_periods} periods)."
+        f"({periods})."
     )
 
 
@@ -136,7 +177,12 @@ def adjusted_sentence(found: Adjusted) -> str:
     protocol, horizon = effects.protocol, effects.protocol.analysis.max_horizon
     effect, rule = effects.effect(horizon), protocol.presentation.rounding
     gain = found.gain(horizon)
-    change = f"the variance is {abs(100 * gain):.0f}% {'lower' if gain >= 0 else 'higher'} than without"
+    unchanged = "the variance is the same as without"
+    change = (
+        unchanged
+        if abs(gain) < 0.005
+        else f"the variance is {abs(100 * gain):.0f}% {'lower' if gain >= 0 else 'higher'} than without"
+    )
     about = _about(protocol, effects.comparison.outcome, effects.comparison.contrast)
     limits = with_limits(effect.estimate, effect.conf_low, effect.conf_high, rule)
     covariates = ", ".join(found.covariates)
@@ -207,32 +253,45 @@ def compliance_sentence(found: Compliance) -> str:
     else:
         values = "not known"
     about = f"{_about(protocol, found.outcome, found.contrast)}, {found.target.in_words()}"
+    numbers = (itt, cace, 100 * receipt, found.as_treated.estimate[0])
+    by_assignment, on_compliers, points, as_treated = (printed(float(x), rule) or "not known" for x in numbers)
     return (
-        f"{about}: {printed(itt, rule)} by assignment (intention to treat); receipt differs by "
-        f"{printed_percent(float(receipt), rule)}; on those who receive it because assigned {printed(cace, rule)} "
-        f"(Anderson-Rubin: {values}). By the arm received, {printed(float(found.as_treated.estimate[0]), rule)}, "
-        "which is biased."
+        f"{about}: {by_assignment} by assignment (intention to treat); receipt differs by {points} points; on "
+        f"those who receive it because assigned {on_compliers} (Anderson-Rubin: {values}). "
+        f"By the arm received, {as_treated}, which is biased."
     )
 
 
 def bounds_sentence(found: Bounds) -> str:
     """What unlinked records leave possible."""
-    rule, tipping = found.protocol.presentation.rounding, found.tipping
+    rule, tipping, lee = found.protocol.presentation.rounding, found.tipping, found.bound("lee")
+    daily, worst = found.bound("lee_daily"), found.bound("worst_case")
+
+    def span(low: float, high: float) -> str:
+        return f"{printed(low, rule)} to {printed(high, rule)}" if low == low else "not known"
+
+    interval = span(*lee.interval(found.protocol.analysis.conf_level))
     parts = [
-        f"{words} {printed(bound.lower, rule)} to {printed(bound.upper, rule)}"
-        for words, bound in (("Lee bounds", found.bound("lee")), ("worst case", found.bound("worst_case")))
+        f"Lee bounds {span(lee.lower, lee.upper)} (interval {interval}) among the {lee.n_treatment + lee.n_control:,} "
+        f"followed for all of {found.horizon_days} days",
+        f"{span(daily.lower, daily.upper)} among all, day by day",
+        f"worst case {span(worst.lower, worst.upper)}",
     ]
     if math.isnan(tipping.to_zero):
-        tip = "nobody of the treatment side was lost"
+        tip = "nobody of the treatment side was lost, or there is no estimate"
     else:
-        shift = f"{printed(tipping.to_zero, rule)} days more than its linked"
+        way = "more" if tipping.to_zero > 0 else "fewer"
+        shift = f"{printed(abs(tipping.to_zero), rule)} days {way} than its linked"
         tip = f"for no effect, the lost of the treatment side would need {shift}"
         tip += "" if tipping.is_possible(tipping.to_zero) else ", which is not possible"
-    return (
-        f"{_about(found.protocol, found.outcome, found.contrast)} over {found.horizon_days} days, linked "
-        f"{printed_percent(found.retained_treatment, rule)} against {printed_percent(found.retained_control, rule)}: "
-        f"{'; '.join(parts)}; {tip}."
-    )
+    linked = [printed_percent(share, rule) for share in (found.retained_treatment, found.retained_control)]
+    about = f"{_about(found.protocol, found.outcome, found.contrast)} over {found.horizon_days} days"
+    return f"{about}, linked {linked[0]} against {linked[1]}: {'; '.join(parts)}; {tip}."
+
+
+def about(found: About, protocol: TrialProtocol) -> str:
+    """What a result is about: days with an outcome, one side against the other."""
+    return _about(protocol, found.outcome, found.contrast)
 
 
 def _about(protocol: TrialProtocol, outcome: str, contrast: Contrast) -> str:

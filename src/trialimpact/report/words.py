@@ -56,6 +56,10 @@ def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:
 
 def with_limits(estimate: float, low: float, high: float, rule: RoundingRule) -> str:
     """A number with its limits, as in "−5.5 (−9.5 to −1.6)"."""
+    if math.isnan(estimate):
+        return "not known"
+    if math.isnan(low):
+        return f"{printed(estimate, rule)} (interval not known)"
     return f"{printed(estimate, rule)} ({printed(low, rule)} to {printed(high, rule)})"
 
 
