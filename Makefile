@@ -22,7 +22,7 @@ demo: $(VENV)/.base ## the 2016 evaluation from records: every table and figure 
 	$(BIN)/trialimpact reproduce iap --out demo
 
 test: $(VENV)/.dev ## the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadscope
 
 check: lint types test doctest reproduction notebooks docs ## everything that CI runs
 
@@ -68,8 +68,9 @@ test-pandas3: ## the tests on pandas 3, without lifelines (which does not suppor
 
 test-system: test-pandas3 ## what takes a second environment or more than PyPI
 
-bench: $(VENV)/.dev ## measure against exploding to claimant-days, in one run
+bench: $(VENV)/.dev ## measure against exploding to claimant-days, and what each method costs
 	$(BIN)/python benchmarks/explode.py
+	$(BIN)/python benchmarks/methods.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-pandas3 demo build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

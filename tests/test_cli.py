@@ -171,7 +171,7 @@ def test_simulate_then_analyse(tmp_path: Path) -> None:
     assert run("simulate", "--out", tmp_path / "trial", "--claimants", "150", "--seed", "2").returncode == 0
     truth = pd.read_csv(tmp_path / "trial" / "truth.csv")
     assert list(truth.columns) == ["outcome", "day", "treatment", "control"]
-    done = run("analyse", tmp_path / "trial" / "protocol.toml", "--out", tmp_path / "out", "--quiet")
+    done = run("analyse", tmp_path / "trial" / "protocol.toml", "--out", tmp_path / "out", "--quick")
     assert done.returncode == 0, done.stderr
     again = run("simulate", "--out", tmp_path / "trial", "--claimants", "150", "--seed", "3")
     assert again.returncode == 0

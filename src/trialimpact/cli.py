@@ -121,6 +121,12 @@ def analyse(
     if not quiet:
         typer.echo("drawing and writing" if quick else "methods beside, drawing and writing", err=True)
     write_analysis(analysis, out, methods=not quick)
+    if not quick:
+        from trialimpact.report.sentences import integrity_sentences
+
+        for line in integrity_sentences(analysis.inference.integrity):
+            if line.startswith("Red"):
+                typer.echo(f"warning: {line}", err=True)
     for line in analysis.headlines():
         typer.echo(line)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")

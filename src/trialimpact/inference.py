@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, TrialWarning
@@ -46,10 +47,13 @@ from trialimpact.estimators.contrast import Comparison
 from trialimpact.estimators.durations import DURATIONS_COLUMNS, EVENTS
 from trialimpact.estimators.heterogeneity import HETEROGENEITY_COLUMNS, adjust_families
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
-from trialimpact.estimators.randomisation import PLACEBO_COLUMNS
+from trialimpact.estimators.randomisation import DRAWS, PLACEBO_COLUMNS
 from trialimpact.stages import TrialStages
 
 Found = TypeVar("Found")
+
+DRAWN_CELLS = 20_000_000_000
+"""Claimant-days times assignments that a randomisation test draws at most, but never under 199 assignments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -208,8 +212,10 @@ class MethodRuns:
         targets: list[dict[str, Any]] = [{"horizon_days": days} for days in horizons]
         targets += [{"pre_period": True}] if analysis.pre_days else []
         results: list[Placebo | Randomisation] = []
+        size = len(self.stages.panel) * self.protocol.analysis.max_horizon
+        draws = {} if method == "digit placebo" else {"draws": int(np.clip(DRAWN_CELLS // max(size, 1), 199, DRAWS))}
         for target in targets:
-            results += self.each(method, partial(run, self.stages.panel), **target)
+            results += self.each(method, partial(run, self.stages.panel), **target, **draws)
         return tuple(results)
 
     def adjusted(self) -> tuple[Adjusted, ...]:

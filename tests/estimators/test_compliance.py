@@ -114,7 +114,7 @@ def test_markers_tell_who_received_and_without_them_it_is_an_error() -> None:
     found = estimate_compliance(panel, "on_benefit")
     assert 0.9 < found.ledger.estimate[1] < 1
     trial, _ = full_follow_up()
-    with pytest.raises(DesignError, match="have no known received arm"):
+    with pytest.raises(DesignError, match="there are no markers"):
         estimate_compliance(trial.panel(), "a", "t")
 
 

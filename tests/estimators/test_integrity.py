@@ -185,4 +185,4 @@ def test_a_certain_difference_is_red_and_one_period_is_said_to_be_one() -> None:
     people["index"] = 0
     found = {each.check: each for each in integrity_of(trial).checks}
     assert found["arm_share_drift"].level == "not tested"
-    assert "one period of intake" in found["arm_share_drift"].says
+    assert "too few joined for two periods of intake" in found["arm_share_drift"].says

@@ -27,11 +27,16 @@ def available_case(data, treated: np.ndarray, control: np.ndarray) -> float:
     return float((one - other).sum())
 
 
-@given(trial=small_trials(min_people=6, max_people=9))
-@settings(max_examples=15, deadline=None)
+@given(trial=small_trials(min_people=6, max_people=8))
+@settings(max_examples=10, deadline=None)
 def test_every_assignment_of_a_small_trial_against_plain_loops(trial: SmallTrial) -> None:
     arm = trial.people["arm"].to_numpy()
     among = np.flatnonzero(np.isin(arm, ["T", "C"]))
+    observed = estimate_cumulative(trial.moments(), "a", "t").effect(trial.horizon).estimate
+    if np.isnan(observed):
+        with pytest.raises(DesignError, match="nobody of a side is followed"):
+            estimate_randomisation(trial.panel(), "a", "t")
+        return
     found = estimate_randomisation(trial.panel(), "a", "t")
     data = dense(trial, "a")
     expected = []
@@ -40,12 +45,10 @@ def test_every_assignment_of_a_small_trial_against_plain_loops(trial: SmallTrial
         expected.append(available_case(data, treated, np.isin(np.arange(arm.size), among) & ~treated))
     assert found.exact and found.unit == "claimants"
     np.testing.assert_allclose(np.sort(found.estimates), np.sort(expected), atol=1e-9, equal_nan=True)
-    observed = estimate_cumulative(trial.moments(), "a", "t").effect(trial.horizon).estimate
-    np.testing.assert_allclose(found.observed, observed, atol=1e-9, equal_nan=True)
-    if np.isfinite(observed):
-        known = np.array(expected)[np.isfinite(expected)]
-        assert found.p_value == pytest.approx((np.abs(known) >= abs(observed) - 1e-9).mean())
-        assert found.to_frame()["n_assignments"].item() == known.size
+    assert found.observed == pytest.approx(observed, abs=1e-9)
+    known = np.array(expected)[np.isfinite(expected)]
+    assert found.p_value == pytest.approx((np.abs(known) >= abs(observed) - 1e-9).mean())
+    assert found.to_frame()["n_assignments"].item() == known.size
 
 
 def in_strata(n: int = 8) -> SmallTrial:

@@ -22,8 +22,8 @@ from trialimpact.moments import Moments, count_moments
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import Contrast
 
-BLOCK_DAYS = 64
-"""Days laid out at once."""
+BLOCK_CELLS = 4_000_000
+"""Claimant-days laid out at once."""
 
 _LEAST = 1e-10
 """Smaller parts than this of the largest are rounding: directions of covariates, and 1 - leverage."""
@@ -192,8 +192,9 @@ def _adjust(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, Booleans
     products = (design[:, :, None] * design[:, None, :]).reshape(len(here), -1)
     found = _Adjustment(np.full((2, end), np.nan), np.full(end, np.nan), np.full(end, np.nan))
     running, seen, n_rows = np.zeros(len(here)), np.zeros(len(here), dtype=bool), 0
-    for start in range(0, end, BLOCK_DAYS):
-        days = np.arange(start, min(start + BLOCK_DAYS, end))
+    n_at_once = max(1, BLOCK_CELLS // len(here))
+    for start in range(0, end, n_at_once):
+        days = np.arange(start, min(start + n_at_once, end))
         followed, on = part.states(days)
         daily, influence = np.zeros(followed.shape), np.zeros(followed.shape)
         with np.errstate(invalid="ignore", divide="ignore"):
