@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,13 +57,9 @@ class Heterogeneity:
     overall: Ledger
     joint: WaldTest
     left_out: tuple[str, ...] = ()
-    rows: pd.DataFrame = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Work out the rows once."""
-        object.__setattr__(self, "rows", self._rows())
-
-    def _rows(self) -> pd.DataFrame:
+    def rows(self) -> pd.DataFrame:
+        """A row a subgroup, before any adjustment for their number."""
         apart, covariance = _apart(self.effect, self.complement)
         std_error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         own = self.effect.estimate, self.effect.std_error
@@ -198,7 +194,7 @@ def adjust_families(results: Iterable[Heterogeneity]) -> pd.DataFrame:
     none, the subgroups of one outcome and contrast are a family.
     """
     results = list(results)
-    rows = pd.concat([each.rows for each in results], ignore_index=True)
+    rows = pd.concat([each.rows() for each in results], ignore_index=True)
     rows["family"] = [_family(results[0].protocol, row) for row in rows[[*_SCOPE]].to_dict("records")]
     rows["family_size"] = rows.groupby("family")["p_value"].transform("count")
     for column in ("p_value", "difference_p_value"):

@@ -240,6 +240,8 @@ def _say_pretrend(axes: Axes, pretrend: PreTrend) -> None:
     """The p-values of the pre-trial tests, where their days are drawn."""
     tests = ("any day", pretrend.band.sup_p_value), ("any quarter", pretrend.wald.p_value), ("total", pretrend.p_value)
     text = "Before the trial, unadjusted p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.15 * (high - low))
     axes.annotate(text, (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=9, color="#444444")
 
 

@@ -145,7 +145,8 @@ def plot_survival(found: Durations) -> Picture:
         axes.set_ylim(0, 100)
         axes.set_ylabel(f"% without {event}")
         origin = "Days from the first exit" if found.event == "re_entry" else "Days from the index day"
-        axes.set_xlabel(f"{origin}\n{_at_risk(axes, found, names)}")
+        _say_at_risk(axes, found)
+        axes.set_xlabel(f"{origin}; under each, how many are at risk in {names['treatment']} and in {names['control']}")
         axes.legend(frameon=False, loc="upper right")
         reading = f"Kaplan-Meier; log-rank p {printed_p(found.log_rank[1]) or 'not known'}; shaded: pointwise intervals"
         title_above(figure, f"{capitalised(words)}: time to {event}", reading)
@@ -160,16 +161,13 @@ def plot_survival(found: Durations) -> Picture:
     return Picture(figure, alt)
 
 
-def _at_risk(axes: Axes, found: Durations, names: dict[str, str]) -> str:
-    """How many are at risk at a few times, a line a side."""
+def _say_at_risk(axes: Axes, found: Durations) -> None:
+    """Under a few days, how many of each side are still at risk."""
     last = max(int(curve["day"].max()) for curve in found.curves.values())
-    times = [round(share * last) for share in (0, 0.25, 0.5, 0.75, 1)]
-    axes.set_xticks(times)
-    lines = []
-    for side, curve in found.curves.items():
-        at = [
-            int(curve["n_at_risk"][curve["day"] >= time].iloc[0]) if (curve["day"] >= time).any() else 0
-            for time in times
-        ]
-        lines.append(f"{names[side]} at risk: " + ", ".join(f"{n:,}" for n in at))
-    return "\n".join(lines)
+    times = list(dict.fromkeys(round(share * last) for share in (0, 0.25, 0.5, 0.75, 1)))
+    labels = [f"{time}" for time in times]
+    for curve in found.curves.values():
+        later = [curve.loc[curve["day"] >= time, "n_at_risk"] for time in times]
+        n_at_risk = [int(each.iloc[0]) if len(each) else 0 for each in later]
+        labels = [f"{label}\n{n:,}" for label, n in zip(labels, n_at_risk, strict=True)]
+    axes.set_xticks(times, labels)
