@@ -273,3 +273,15 @@ def test_untuned_records_have_added_up_limits_of_the_printed_width_and_no_valid_
                 fits[interval] += ends[1][0] - ends[0][1] <= width <= ends[1][1] - ends[0][0]
     assert fits["accumulated"] >= 15
     assert fits["wald"] == 0
+
+
+def test_the_integrity_of_the_trial_as_its_report_counts_it(iap: Reproduction) -> None:
+    """As put 5,720 to 6,423, analysed 4,806 to 5,285, and 18% against 16% not linked: each is found."""
+    checks = trialimpact.estimate_integrity(iap.analysis.sample, iap.analysis.panel).checks
+    (put,) = (each for each in checks if each.check == "put_in_arm")
+    assert (f"{put.p_value:.1e}", put.counts, put.level) == ("1.8e-10", "BAU 6,423, IAP 5,720", "red")
+    (analysed,) = (each for each in checks if each.check == "sample_ratio" and each.where == "Analysed")
+    assert (f"{analysed.p_value:.1e}", analysed.counts, analysed.level) == ("1.9e-06", "BAU 5,285, IAP 4,806", "red")
+    (loss,) = (each for each in checks if each.check == "differential_loss" and "Matched" in each.where)
+    assert loss.counts == "BAU 15.9% of 6,285, IAP 18.0% of 5,858"
+    assert loss.p_value == pytest.approx(0.0025, abs=2e-4)
