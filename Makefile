@@ -36,7 +36,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.dev ## every example in a docstring
-	$(BIN)/pytest --doctest-modules src -o addopts="-q --import-mode=importlib" -o doctest_optionflags="ELLIPSIS NORMALIZE_WHITESPACE"
+	$(BIN)/pytest -n 2 --doctest-modules src -o addopts="-q --import-mode=importlib" -o doctest_optionflags="ELLIPSIS NORMALIZE_WHITESPACE"
 
 reproduction: $(VENV)/.dev ## the 2016 evaluation, strictly, and every number as in the baseline
 	$(BIN)/trialimpact reproduce iap --out build/iap --strict --quiet

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import run
 
 TINY = Path(__file__).parents[1] / "data" / "synthetic" / "tiny"
 METHOD_FILES = {
@@ -20,11 +21,6 @@ FILES = {
     "estimates.csv", "flow.csv", "allocation.csv", "balance.csv", "audit.csv", "quarantined.csv", "moments.npz",
     "figures", "manifest.json", "summary.md", "NOT_FOR_RELEASE.txt", *METHOD_FILES,
 }  # fmt: skip
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trialimpact", *(str(each) for each in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

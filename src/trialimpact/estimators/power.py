@@ -164,7 +164,7 @@ def detectable_share(n_claimants: int, control_share: float, design: PowerDesign
     Examples
     --------
     >>> round(detectable_share(10_091, 0.55).effect, 4)
-    0.0279
+    0.0278
     """
     design = design or PowerDesign()
     _check_people(n_claimants, design)
