@@ -48,7 +48,7 @@ class Band:
         What multiplies each standard error; never below the pointwise value.
     low, high : array, shape (n,)
     p_value : array, shape (n,)
-        Chance, were there no effect on any day, that the largest |z| is as large as this row's.
+        Chance, were there no effect on any day, that the largest absolute z is as large as this row's.
     """
 
     effects: Effects
@@ -149,7 +149,7 @@ def estimate_bands(
 
     Notes
     -----
-    Sup-t: the quantile of max |Z| for Z normal with the correlation of the estimates, from 10,000
+    Sup-t: the quantile of the largest absolute Z, for Z normal with the correlation of the estimates, from 10,000
     draws seeded by the protocol. Days without variance take no part. With clusters the draws are
     of t, and under 30 clusters there is no band (NaN): no draws would hold. Source: methods page, M5;
     Montiel Olea and Plagborg-Møller 2019. Cost: O(days³ + draws × days × rank), whatever the claimants.
