@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.errors import DesignError, ProtocolError, TrialWarning, worded
+from trialimpact.errors import ProtocolError, TrialWarning, worded
 from trialimpact.estimators.power import (
     PastVariation,
     PowerDesign,
@@ -154,7 +154,8 @@ def _say(result: PowerResult, unit: str, assumed: str, past: PastVariation | Non
     if past is not None and plan.inflation == 1:
         try:
             found = simulate_power(past, abs(result.effect), plan, result.n_claimants, draws=500)
-        except (DesignError, MemoryError):
+        except MemoryError:
+            typer.echo("no check by simulation: too many people to draw here")
             return
         typer.echo(f"check, by drawing past claimants into arms 500 times: power {found:.2f}")
     elif past is not None:

@@ -79,9 +79,9 @@ def test_the_joint_test_uses_the_covariance_of_overlapping_groups(panel) -> None
 
 
 def test_own_effects_are_those_of_estimate_cumulative(trial, panel) -> None:
-    rows = estimate_heterogeneity(panel, "on_benefit").to_frame()
+    rows, moments = estimate_heterogeneity(panel, "on_benefit").to_frame(), trial.moments()
     for row in rows.to_dict("records"):
-        effect = estimate_cumulative(trial.moments(), "on_benefit", subgroup=row["subgroup"]).effect(273)
+        effect = estimate_cumulative(moments, "on_benefit", subgroup=row["subgroup"]).effect(273)
         assert row["estimate"] == pytest.approx(effect.estimate)
         assert row["std_error"] == pytest.approx(effect.std_error)
         assert (row["n_treatment"], row["n_control"]) == (effect.n_treatment, effect.n_control)

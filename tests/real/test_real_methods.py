@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 
-def penn_panel(penn: Path, small_sample: str = "cr0") -> ti.build_panel:
+def penn_panel(penn: Path, small_sample: str = "cr0"):
     protocol = ti.TrialProtocol.from_toml(HERE / "penn_bonus.toml").with_analysis(small_sample=small_sample)
     records = ti.load_records(protocol, folder=penn)
     sample = ti.build_sample(records)
@@ -33,7 +33,6 @@ BONUS6 = ti.Contrast(name="bonus6", treatment=("bonus6",), control=("control",))
 
 def test_the_drift_of_bonus6_is_flagged_and_common_intake_puts_it_right(staggered) -> None:
     panel, sample, _ = staggered
-    protocol = panel.protocol
     found = ti.estimate_integrity(sample, panel)
     drift = {each.where: each.level for each in found.checks if each.check == "arm_share_drift"}
     assert drift["bonus6"] == "red"
@@ -41,7 +40,6 @@ def test_the_drift_of_bonus6_is_flagged_and_common_intake_puts_it_right(staggere
     assert round(sensitivity.estimate("difference", 182), 2) == -4.86
     assert round(sensitivity.estimate("common_intake", 182), 2) == -6.56
     assert round(sensitivity.estimate("intake_stratified", 182), 1) == -6.5
-    assert protocol.analysis.max_horizon == 364
 
 
 def test_log_weeks_unadjusted_with_hc1_as_published(penn: Path) -> None:
@@ -158,8 +156,7 @@ def test_nsw_earnings_and_its_missing_degrees(nsw: Path, sample: str, dollars: f
     assert no_degree["p_value"] < 0.01
 
 
-def test_rossi_first_arrest_is_the_published_cox(rossi: Path) -> None:
-    pytest.importorskip("lifelines", reason="lifelines is not installed (it needs pandas below 3)")
+def test_the_bootstrap_of_rossi_is_that_of_its_readme(rossi: Path) -> None:
     protocol = ti.TrialProtocol.from_toml(HERE / "rossi.toml")
     records = ti.load_records(protocol, folder=rossi)
     panel = ti.build_panel(ti.build_sample(records), ti.merge_spells(records))

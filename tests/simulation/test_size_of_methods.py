@@ -113,9 +113,9 @@ def one_spell(arm: np.ndarray, ends: np.ndarray) -> SmallTrial:
     return SmallTrial(people, spells, pre_days=0, analysis={"small_sample": "hc2"})
 
 
-def weak_receipt(runs: int) -> tuple[int, int]:
+def weak_receipt(runs: int) -> int:
     """Receipt hardly depends on assignment and outcomes on who receives: the true effect on compliers is -3."""
-    kept, wald = 0, 0
+    kept = 0
     for seed in range(runs):
         rng = np.random.default_rng(seed)
         n = 300
@@ -126,19 +126,17 @@ def weak_receipt(runs: int) -> tuple[int, int]:
         found = estimate_compliance(one_spell(np.where(z, "T", "C"), ends).panel(), "a", "t", received=received)
         # Spells shorter than a day are a day: of compliers near the threshold none is cut, so -3 holds for them.
         kept += -3.0 in found.anderson_rubin
-        value, error = found.cace
-        wald += abs(value + 3.0) <= 1.96 * error
-    return kept, wald
+    return kept
 
 
 def test_anderson_rubin_holds_under_a_weak_instrument() -> None:
-    kept, _ = weak_receipt(60)
+    kept = weak_receipt(60)
     assert holds(60 - kept, 60)
 
 
 @pytest.mark.slow
 def test_anderson_rubin_holds_under_a_weak_instrument_in_many_trials() -> None:
-    kept, _ = weak_receipt(2_000)
+    kept = weak_receipt(2_000)
     assert holds(2_000 - kept, 2_000)
 
 

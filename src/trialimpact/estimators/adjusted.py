@@ -28,7 +28,6 @@ BLOCK_CELLS = 4_000_000
 _LEAST = 1e-10
 """Smaller parts than this of the largest are rounding: directions of covariates, and 1 - leverage."""
 
-
 _ROUNDING = 1e-26
 """A variance below this is that of rounding."""
 

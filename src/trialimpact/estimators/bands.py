@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import critical_value
-from trialimpact.estimators.contrast import Comparison, Floats, compare
+from trialimpact.estimators.contrast import Floats, compare
 from trialimpact.estimators.cumulative import estimate_cumulative
 from trialimpact.estimators.daily import estimate_daily
 from trialimpact.estimators.effects import FEW_CLUSTERS, Effects
@@ -172,7 +172,7 @@ def estimate_bands(
     daily = estimate_daily(*which, stratified=stratified).between(first, last)
     cumulative = estimate_cumulative(*which, stratified=stratified, interval="wald").between(first + 1, last + 1)
     covariance = day_covariance(comparison, last + 1)
-    maxima = largest_draws(covariance, first, moments.protocol, n_clusters_of(comparison))
+    maxima = largest_draws(covariance, first, moments.protocol, comparison.n_clusters)
     return Bands(daily=band_around(daily, maxima[0]), cumulative=band_around(cumulative, maxima[1]))
 
 
@@ -192,14 +192,6 @@ def band_around(effects: Effects, maxima: Floats) -> Band:
         high=effects.estimate + half,
         p_value=np.where(np.isnan(z) | np.isnan(critical), np.nan, (1 + as_large) / (1 + maxima.size)),
     )
-
-
-def n_clusters_of(comparison: Comparison) -> int | None:
-    """Clusters with anybody followed; None where claimants are the unit."""
-    if not comparison.moments.clustered:
-        return None
-    followed = [side.followed.any(axis=-1) for part in comparison.parts for side in part.sides]
-    return int(np.logical_or.reduce(followed).sum())
 
 
 def largest_draws(

@@ -17,8 +17,7 @@ from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.small_sample import side_factor
 from trialimpact.estimators.target import day_weights
 from trialimpact.flow import ParticipantFlow
-from trialimpact.intervals import Booleans, length_by_owner
-from trialimpact.intervals import clip as clip_intervals
+from trialimpact.intervals import Booleans, clip, length_by_owner
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import Contrast, TrialProtocol
 
@@ -292,7 +291,7 @@ def _lee(
 ) -> Bound:
     complete = (outcome.followed_from <= 0) & (outcome.followed_to >= horizon)
     low, high = np.zeros(len(panel), dtype=np.int64), np.full(len(panel), horizon)
-    days = length_by_owner(clip_intervals(outcome.spells, low, high), len(panel)).astype(float)
+    days = length_by_owner(clip(outcome.spells, low, high), len(panel)).astype(float)
     values = [days[side & complete] for side in sides]
     if min(each.size for each in values) < 2:
         raise DesignError(

@@ -1,8 +1,9 @@
-"""Intervals and p-values: Wald, Newcombe, accumulated."""
+"""Intervals and p-values: Wald, Newcombe, accumulated; p-values adjusted for their number."""
 
 from __future__ import annotations
 
 import importlib
+from typing import Literal
 
 import numpy as np
 
@@ -56,3 +57,16 @@ def two_sided_p(estimate: Floats, std_error: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(std_error > 0, np.abs(estimate) / std_error, np.nan)
     return np.asarray(2 * ndtr(-z))
+
+
+def adjusted_p(p_values: Floats, method: Literal["holm", "fdr_bh"] = "holm") -> Floats:
+    """p-values adjusted for their number by Holm, or by Benjamini and Hochberg; by statsmodels.
+
+    What is not known stays so and does not count.
+    """
+    multitest = importlib.import_module("statsmodels.stats.multitest")
+    known = ~np.isnan(p_values)
+    adjusted = np.full(p_values.shape, np.nan)
+    if known.any():
+        adjusted[known] = multitest.multipletests(p_values[known], method=method)[1]
+    return adjusted

@@ -73,6 +73,14 @@ class Comparison:
         return self.moments.clustered and analysis.cluster_variance == "jackknife"
 
     @property
+    def n_clusters(self) -> int | None:
+        """Clusters with anybody followed; None where claimants are the unit."""
+        if not self.moments.clustered:
+            return None
+        followed = [side.followed.any(axis=-1) for part in self.parts for side in part.sides]
+        return int(np.logical_or.reduce(followed).sum())
+
+    @property
     def first_day(self) -> int:
         """First day of the window."""
         return -self.moments.protocol.analysis.pre_days

@@ -252,8 +252,7 @@ def _caveats(comparison: Comparison, days: Integers) -> tuple[Note, ...]:
         notes.append(Note(says=EMPTY_DAYS, where=f"{where} (from day {days[smallest == 0][0]})"))
     if (smallest == 1).any():
         notes.append(Note(says=ONE_PERSON, where=where))
-    if comparison.moments.clustered:
-        n_clusters = int(np.logical_or.reduce([side.followed.any(axis=-1) for side in sides]).sum())
-        if n_clusters < FEW_CLUSTERS:
-            notes.append(Note(says=FEW, where=f"{where} ({n_clusters} clusters)"))
+    n_clusters = comparison.n_clusters
+    if n_clusters is not None and n_clusters < FEW_CLUSTERS:
+        notes.append(Note(says=FEW, where=f"{where} ({n_clusters} clusters)"))
     return tuple(notes)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, worded
-from trialimpact.estimators.confidence import two_sided_p, wald_limits
+from trialimpact.estimators.confidence import adjusted_p, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.ledger import Ledger, days_ledger, joined
 from trialimpact.estimators.target import day_weights
@@ -39,8 +39,6 @@ class Heterogeneity:
         Those with two people or more on each side, and whose complement has them.
     effect, complement : Ledger
         Days to the horizon in each subgroup, and among those known to be outside it.
-    overall : Ledger
-        Everyone, one estimate.
     joint : WaldTest
         That no subgroup differs from its complement; overlaps and exact opposites lower its df.
     left_out : tuple of str
@@ -54,7 +52,6 @@ class Heterogeneity:
     subgroups: tuple[str, ...]
     effect: Ledger
     complement: Ledger
-    overall: Ledger
     joint: WaldTest
     left_out: tuple[str, ...] = ()
 
@@ -175,7 +172,6 @@ def estimate_heterogeneity(
         subgroups=tuple(subgroup for subgroup, _, _ in found),
         effect=effect,
         complement=complement,
-        overall=days_ledger(panel, panel.outcome(name), contrast, weights),
         joint=wald_test(*_apart(effect, complement)),
         left_out=tuple(left_out),
     )
@@ -198,9 +194,9 @@ def adjust_families(results: Iterable[Heterogeneity]) -> pd.DataFrame:
     rows["family"] = [_family(results[0].protocol, row) for row in rows[[*_SCOPE]].to_dict("records")]
     rows["family_size"] = rows.groupby("family")["p_value"].transform("count")
     for column in ("p_value", "difference_p_value"):
-        for suffix, method in (("holm", "holm"), ("bh", "fdr_bh")):
-            adjusted = column.removesuffix("_value") + f"_{suffix}"
-            rows[adjusted] = rows.groupby("family")[column].transform(lambda p, method=method: _adjusted(p, method))
+        groups, name = rows.groupby("family")[column], column.removesuffix("_value")
+        rows[f"{name}_holm"] = groups.transform(lambda p: adjusted_p(p.to_numpy()))
+        rows[f"{name}_bh"] = groups.transform(lambda p: adjusted_p(p.to_numpy(), "fdr_bh"))
     return rows[HETEROGENEITY_COLUMNS]
 
 
@@ -210,15 +206,3 @@ def _family(protocol: TrialProtocol, row: Mapping[Any, Any]) -> str:
         if all(not names or name in names for names, name in scope):
             return family.name
     return f"{row['outcome']}, {row['contrast']}"
-
-
-def _adjusted(p_values: pd.Series[float], method: str) -> pd.Series[float]:
-    """Adjusted p-values by statsmodels; what is not known stays so and does not count."""
-    import importlib
-
-    multitest = importlib.import_module("statsmodels.stats.multitest")
-    known = p_values.notna()
-    adjusted = pd.Series(np.nan, index=p_values.index)
-    if known.any():
-        adjusted[known] = multitest.multipletests(p_values[known].to_numpy(), method=method)[1]
-    return adjusted

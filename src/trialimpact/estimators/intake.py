@@ -218,7 +218,7 @@ def _stratified(panel: Panel, outcome: OutcomePanel, contrast: Contrast, weights
     return ledger_entry(panel, sides, found, given, 2 * int((weights != 0).sum()) * n_periods, corrected=True)
 
 
-def mean_follow_up(panel: Panel, outcome: str) -> Floats:
+def days_followed(panel: Panel, outcome: str) -> Floats:
     """Days of [0, longest horizon) that each claimant is followed, shape (n,)."""
     weights = day_weights(panel.protocol, 0, panel.protocol.analysis.max_horizon)
     return followed_within(panel, panel.outcome(outcome), weights).astype(float)

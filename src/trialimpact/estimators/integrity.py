@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,9 +19,9 @@ from trialimpact.estimators.checks import (
     independence,
     sample_ratio,
 )
-from trialimpact.estimators.confidence import two_sided_p
+from trialimpact.estimators.confidence import adjusted_p, two_sided_p
 from trialimpact.estimators.contrast import difference
-from trialimpact.estimators.intake import intake_periods, mean_follow_up
+from trialimpact.estimators.intake import days_followed, intake_periods
 from trialimpact.estimators.ledger import sides_of
 from trialimpact.flow import ParticipantFlow
 from trialimpact.panel import Panel
@@ -179,16 +179,8 @@ def _ratios_by(protocol: TrialProtocol, panel: Panel, check: str, group: pd.Seri
         sample_ratio(dict(zip(arms, row, strict=True)), protocol.designed_ratio, check=check, where=str(name))
         for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)
     ]
-    adjusted = holm([each.p_value for each in found])
-    return [replace(each, p_holm=p) for each, p in zip(found, adjusted, strict=True)]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, by statsmodels."""
-    import importlib
-
-    multitest = importlib.import_module("statsmodels.stats.multitest")
-    return [float(p) for p in multitest.multipletests(list(p_values), method="holm")[1]] if p_values else []
+    adjusted = adjusted_p(np.array([each.p_value for each in found]))
+    return [replace(each, p_holm=float(p)) for each, p in zip(found, adjusted, strict=True)]
 
 
 def _drift(panel: Panel, contrast: Contrast) -> IntegrityCheck:
@@ -215,7 +207,7 @@ def _drift(panel: Panel, contrast: Contrast) -> IntegrityCheck:
 
 def _follow_up(panel: Panel, contrast: Contrast, outcome: str) -> IntegrityCheck:
     """Whether the sides are followed for as many days on average, within the longest horizon."""
-    days = mean_follow_up(panel, outcome)
+    days = days_followed(panel, outcome)
     one, other = (days[side] for side in sides_of(panel, contrast))
     apart = difference(float(one.mean()), float(other.mean()))
     error = (

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, TrialWarning, worded
-from trialimpact.estimators.bands import Band, band_around, largest_draws, n_clusters_of
-from trialimpact.estimators.confidence import two_sided_p, wald_limits
+from trialimpact.estimators.bands import Band, band_around, largest_draws
+from trialimpact.estimators.confidence import adjusted_p, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, compare, difference, labels
 from trialimpact.estimators.daily import estimate_daily
 from trialimpact.estimators.rows import as_table
@@ -22,6 +22,12 @@ from trialimpact.protocol import Contrast
 
 PERIOD_DAYS = 91
 """The Wald test is of average differences over periods of this many days, counted back from day 0."""
+
+
+PRETREND_COLUMNS = [
+    *("outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "first_day", "last_day", "test"),
+    *("statistic", "df", "critical", "estimate", "std_error", "conf_low", "conf_high", "p_value"),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -46,6 +52,13 @@ class PreTrend:
     conf_low: float
     conf_high: float
     p_value: float
+
+    @property
+    def adjusted_p_values(self) -> dict[str, float]:
+        """p-values of the tests that can be made, adjusted for each other by Holm: sup_t, wald, cumulative."""
+        p_values = {"sup_t": self.band.sup_p_value, "wald": self.wald.p_value, "cumulative": self.p_value}
+        adjusted = adjusted_p(np.array(list(p_values.values())))
+        return {test: float(p) for test, p in zip(p_values, adjusted, strict=True) if not np.isnan(p)}
 
     def to_frame(self) -> pd.DataFrame:
         """A row a test: sup_t, wald, cumulative."""
@@ -81,12 +94,6 @@ class PreTrend:
 
     def _repr_html_(self) -> str:
         return self.to_frame().to_html(index=False)
-
-
-PRETREND_COLUMNS = [
-    *("outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "first_day", "last_day", "test"),
-    *("statistic", "df", "critical", "estimate", "std_error", "conf_low", "conf_high", "p_value"),
-]
 
 
 def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: str | Contrast | None = None) -> PreTrend:
@@ -138,7 +145,7 @@ def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
         effects = estimate_daily(moments, comparison.outcome, comparison.contrast).between(first - pre_days, -1)
-    n_clusters = n_clusters_of(comparison)
+    n_clusters = comparison.n_clusters
     n_claimants = int(np.sum(comparison.ever_followed(pre_days, -pre_days), axis=0)[-1])
     periods = _periods(pre_days - first)
     estimate = difference(*comparison.shares())[first:pre_days]

@@ -24,7 +24,6 @@ from trialimpact.estimators.bands import Band
 from trialimpact.estimators.checks import IntegrityCheck, Level
 from trialimpact.estimators.effects import FEW_CLUSTERS
 from trialimpact.estimators.intake import METHODS
-from trialimpact.estimators.integrity import holm
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.rounding import printed, printed_p, printed_percent
 from trialimpact.report.words import with_limits
@@ -80,26 +79,24 @@ def _runs(band: Band, unit: str) -> str:
     return runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
 
 
+PRETREND_WORDS = {"sup_t": "any day", "wald": "any quarter", "cumulative": "their total"}
+"""What each pre-trial test is of."""
+
+
 def pretrend_sentence(pretrend: PreTrend) -> str:
     """Whether the arms differed before day 0, by the three tests."""
     protocol, which = pretrend.comparison.moments.protocol, pretrend.comparison
     rule = protocol.presentation.rounding
     first = int(pretrend.band.effects.at[0])
-    tests = {
-        "any day": pretrend.band.sup_p_value,
-        "any quarter": pretrend.wald.p_value,
-        "their total": pretrend.p_value,
-    }
-    known = [what for what, p in tests.items() if not math.isnan(p)]
-    adjusted = dict(zip(known, holm([tests[what] for what in known]), strict=True))
+    adjusted = {PRETREND_WORDS[test]: p for test, p in pretrend.adjusted_p_values.items()}
     differ = [what for what, p in adjusted.items() if p < CLEAR]
     found = f"a difference, by the test of {' and '.join(differ)}" if differ else "no clear difference"
     told = "; ".join(f"{what} p {printed_p(p)}" for what, p in adjusted.items())
     days = with_limits(pretrend.days, pretrend.conf_low, pretrend.conf_high, rule)
     about = f"{_about(protocol, which.outcome, which.contrast)}, before the trial (days {first} to -1)"
-    if not known:
+    if not adjusted:
         return f"{about}: no test can be made."
-    return f"{about}: {found}; {days} days in all ({told}; adjusted for {len(known)} tests)."
+    return f"{about}: {found}; {days} days in all ({told}; adjusted for {len(adjusted)} tests)."
 
 
 def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) -> str:
