@@ -78,14 +78,16 @@ class ReceivedArms:
 
 
 def count_received(
-    protocol: TrialProtocol, assigned: Integers, received: Integers, stages: dict[str, Booleans]
+    protocol: TrialProtocol, arms: tuple[Integers, Integers], stages: dict[str, Booleans], n: Integers
 ) -> ReceivedArms:
-    """Cross assigned with received arm among the people at each stage."""
+    """Cross assigned with received arm among the people at each stage; each row stands for `n` people."""
+    assigned, received = arms
     n_arms = len(protocol.arms)
     counts = {}
     for stage, mask in stages.items():
         here = mask & (assigned != UNKNOWN)
         column = np.where(received == UNKNOWN, n_arms, received)
         cell = assigned[here] * (n_arms + 1) + column[here]
-        counts[stage] = np.bincount(cell, minlength=n_arms * (n_arms + 1)).reshape(n_arms, n_arms + 1)
+        people = np.bincount(cell, weights=n[here], minlength=n_arms * (n_arms + 1)).astype(np.int64)
+        counts[stage] = people.reshape(n_arms, n_arms + 1)
     return ReceivedArms(arms=protocol.arms, counts=counts)

@@ -7,21 +7,23 @@ itself a publication.
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from trialimpact.cells import Cells
 from trialimpact.errors import OutputError, worded
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
 
-FORMAT = "trialimpact moments 2"
+FORMAT = "trialimpact moments 3"
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, IndexError),
 )
 """What reading a damaged file may raise."""
 
@@ -41,13 +43,14 @@ def save_moments(moments: Moments, path: str | Path) -> None:
         np.savez_compressed(
             stream,
             header=np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8),
-            counts_cell=moments.counts.cell,
+            counts_place=moments.counts.place,
             counts_count=moments.counts.count,
-            gram_cell=moments.gram.cell,
+            gram_place=moments.gram.place,
             gram_count=moments.gram.count,
-            gram_before_cell=moments.gram_before.cell,
+            gram_before_place=moments.gram_before.place,
             gram_before_count=moments.gram_before.count,
-            claimants=moments.claimants,
+            cells=moments.cells.keys(),
+            claimants=moments.cells.claimants,
         )
 
 
@@ -68,12 +71,11 @@ def load_moments(path: str | Path) -> Moments:
                 protocol=TrialProtocol.model_validate(header["protocol"]),
                 strata=tuple(header["strata"]),
                 clusters=tuple(header["clusters"]),
-                counts=Tally(tuple(header["counts_shape"]), stored["counts_cell"], stored["counts_count"]),
-                gram=Tally(tuple(header["gram_shape"]), stored["gram_cell"], stored["gram_count"]),
-                gram_before=Tally(
-                    tuple(header["gram_before_shape"]), stored["gram_before_cell"], stored["gram_before_count"]
-                ),
-                claimants=stored["claimants"],
+                cells=Cells.of_keys(stored["cells"], stored["claimants"]),
+                **{
+                    name: Tally(tuple(header[f"{name}_shape"]), stored[f"{name}_place"], stored[f"{name}_count"])
+                    for name in ("counts", "gram", "gram_before")
+                },
             )
     except _DAMAGE as error:
         raise OutputError(

@@ -70,11 +70,12 @@ class ParticipantFlow:
 class FlowCounter:
     """Collects the counts of a flow while the filters are applied.
 
-    `people` has one row a person: assigned_arm, received_arm, office, each a categorical whose
-    categories are all counted, so that zeros are shown.
+    `people` has a row for one person or for several who are alike (`n` says how many): assigned_arm,
+    received_arm, office, each a categorical whose categories are all counted, so that zeros are shown.
     """
 
     people: pd.DataFrame
+    n: Integers
     rows: list[dict[str, Any]] = field(default_factory=list)
     stages: dict[str, str] = field(default_factory=dict)
 
@@ -96,32 +97,35 @@ class FlowCounter:
 
     def count(self, stage: str, kind: Kind, mask: Booleans) -> None:
         """Count people in all, by arm as allocated and as put, by office, by office and arm."""
-        self._row(stage, kind, int(mask.sum()))
+        self._row(stage, kind, int(self.n[mask].sum()))
         here = self.people[mask]
         for columns in _BREAKDOWNS:
-            self._cross(stage, kind, {column: here[column] for column in columns})
+            self._cross(stage, kind, {column: here[column] for column in columns}, self.n[mask])
 
-    def reasons(self, stage: str, kind: Kind, claimant: Integers, reason: pd.Series[Any]) -> None:
-        """Count people by reason and by reason and arm; one person may have several reasons."""
-        pairs = pd.DataFrame({"claimant": claimant, "reason": reason.to_numpy()}).drop_duplicates()
+    def reasons(self, stage: str, kind: Kind, told: pd.DataFrame) -> None:
+        """Count people by reason, and by reason and arm; one person may have several reasons.
+
+        `told` has `row` (of `people`), `reason` and `n` (how many of the row have it).
+        """
         by = {
-            "reason": pairs["reason"].astype("category"),
-            "assigned_arm": self.people["assigned_arm"].iloc[pairs["claimant"]],
+            "reason": told["reason"].astype("category"),
+            "assigned_arm": self.people["assigned_arm"].iloc[told["row"]],
         }
-        self._cross(stage, kind, {"reason": by["reason"]})
-        self._cross(stage, kind, by)
+        n = told["n"].to_numpy(dtype=np.int64)
+        self._cross(stage, kind, {"reason": by["reason"]}, n)
+        self._cross(stage, kind, by, n)
 
     def finish(self) -> ParticipantFlow:
         """The flow counted so far."""
         columns = ["stage", "kind", "assigned_arm", "received_arm", "office", "reason", "n"]
         return ParticipantFlow(counts=pd.DataFrame(self.rows, columns=columns), stages=dict(self.stages))
 
-    def _cross(self, stage: str, kind: Kind, by: dict[str, pd.Series[str]]) -> None:
+    def _cross(self, stage: str, kind: Kind, by: dict[str, pd.Series[str]], n_each: Integers) -> None:
         """Count every combination of the categories, the empty ones too."""
         labels = [[str(label) for label in column.cat.categories] for column in by.values()]
         shape = tuple(len(each) for each in labels)
         codes = np.ravel_multi_index([column.cat.codes.to_numpy(np.int64) for column in by.values()], shape)
-        counts = np.bincount(codes, minlength=math.prod(shape))
+        counts = np.bincount(codes, weights=n_each, minlength=math.prod(shape)).astype(np.int64)
         for combination, n in zip(itertools.product(*labels), counts.tolist(), strict=True):
             self._row(stage, kind, n, **dict(zip(by, combination, strict=True)))
 

@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trialimpact.kernel import packs, union
+
 Integers: TypeAlias = NDArray[np.int64]
 Booleans: TypeAlias = NDArray[np.bool_]
 
@@ -54,9 +56,17 @@ def merge(intervals: Intervals, bridge_days: int = 0) -> Intervals:
     [9]
     """
     kept = intervals.where(intervals.end > intervals.start)
-    kept = kept.where(np.lexsort((kept.start, kept.owner)))
     if not len(kept):
         return kept
+    days = int(kept.start.min()), int(kept.end.max()) + bridge_days
+    if packs(int(kept.owner.max()) + 1, *days):
+        return Intervals(*union(kept.owner, kept.start, kept.end, bridge_days))
+    return _merge_any(kept, bridge_days)
+
+
+def _merge_any(kept: Intervals, bridge_days: int) -> Intervals:
+    """The plain form of `union`, for any days: over more than 179 years the fast one refuses."""
+    kept = kept.where(np.lexsort((kept.start, kept.owner)))
     lowest, highest = int(kept.start.min()), int(kept.end.max())
     span = highest - lowest + bridge_days + 1
     # The owner in the high digits makes one running maximum restart at every owner.

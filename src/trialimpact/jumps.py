@@ -1,6 +1,7 @@
 """Panel -> jumps: when each claimant's follow-up and outcome change, and products of two changes.
 
-A claimant changes on a few days only, so these lists are short where claimant-days are many.
+A claimant changes on a few days only, so these lists are short where claimant-days are many. The two jumps of
+follow-up, in and out, are one each a claimant; those of the outcome are a list.
 """
 
 from __future__ import annotations
@@ -11,61 +12,62 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialimpact.intervals import Integers
+from trialimpact.kernel import pairs_by_lag
 from trialimpact.panel import OutcomePanel
 
 ON_ON, ON_FOLLOWED, FOLLOWED_FOLLOWED = range(3)
-"""Tables of products: dy·dy, dy·do, do·do."""
+"""Tables of products: dy·dy, dy·do, do·do. The first and the last hold each pair of days once, the earlier first."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Jumps:
-    """Changes of a step function: who, on which day, by how much; sorted by owner."""
+    """Changes of a step function: who, on which day of a window, by how much; sorted by owner, then day."""
 
     owner: Integers
     day: Integers
     step: Integers
 
-    @classmethod
-    def of(cls, owner: Integers, start: Integers, end: Integers, low: int, high: int) -> Jumps:
-        """+1 at starts and -1 at ends, seen from [low, high): a state at `low` is a jump there."""
-        start, end = np.clip(start, low, high), np.clip(end, low, high)
-        lasting = end > start
-        owner, start, end = owner[lasting], start[lasting], end[lasting]
-        day = np.column_stack([start, end]).ravel()
-        step = np.tile(np.array([1, -1], dtype=np.int64), start.size)
-        inside = day < high
-        owner = np.repeat(owner, 2)[inside]
-        order = np.argsort(owner, kind="stable")
-        return cls(owner[order], day[inside][order] - low, step[inside][order])
+    def where(self, keep: slice) -> Jumps:
+        """Some of the jumps."""
+        return Jumps(self.owner[keep], self.day[keep], self.step[keep])
 
 
 def jumps_of(outcome: OutcomePanel, window: tuple[int, int]) -> tuple[Jumps, Jumps]:
-    """Jumps of follow-up and of the outcome, seen from a window of days."""
-    everyone = np.arange(outcome.followed_from.size)
-    followed = Jumps.of(everyone, outcome.followed_from, outcome.followed_to, *window)
+    """Jumps of follow-up and of the outcome, seen from a window [low, high): a state at `low` is a jump there."""
     spells = outcome.spells
-    return followed, Jumps.of(spells.owner, spells.start, spells.end, *window)
+    everyone = np.arange(outcome.followed_from.size)
+    return (
+        _seen_from(everyone, outcome.followed_from, outcome.followed_to, *window),
+        _seen_from(spells.owner, spells.start, spells.end, *window),
+    )
+
+
+def _seen_from(owner: Integers, start: Integers, end: Integers, low: int, high: int) -> Jumps:
+    """+1 at starts and -1 at ends."""
+    start, end = np.clip(start, low, high), np.clip(end, low, high)
+    lasting = end > start
+    owner, start, end = owner[lasting], start[lasting], end[lasting]
+    if owner.size and (owner[1:] < owner[:-1]).any():
+        order = np.lexsort((start, owner))
+        owner, start, end = owner[order], start[order], end[order]
+    day = np.column_stack([start, end]).ravel()
+    inside = day < high
+    step = np.tile(np.array([1, -1], dtype=np.int64), start.size)
+    return Jumps(np.repeat(owner, 2)[inside], day[inside] - low, step[inside])
 
 
 def products_of(
     outcome: OutcomePanel, window: tuple[int, int]
-) -> Iterator[tuple[int, Integers, tuple[Integers, Integers], Integers]]:
-    """For each table: who, on which two days, and the product of their jumps."""
+) -> Iterator[tuple[int, Integers, Integers, Integers, Integers]]:
+    """Batches of products of one claimant's jumps: the table, then who, the two days, and the product of each."""
     followed, on = jumps_of(outcome, window)
-    for table, one, other in (
-        (ON_ON, on, on),
-        (ON_FOLLOWED, on, followed),
-        (FOLLOWED_FOLLOWED, followed, followed),
-    ):
-        first, second = _pairs_within_owner(one.owner, other.owner, outcome.followed_from.size)
-        yield table, one.owner[first], (one.day[first], other.day[second]), one.step[first] * other.step[second]
-
-
-def _pairs_within_owner(one: Integers, other: Integers, n_owners: int) -> tuple[Integers, Integers]:
-    """Positions of every pair (an entry of `one`, an entry of `other`) with one owner; both sorted."""
-    n_other = np.bincount(other, minlength=n_owners)
-    first_other = np.cumsum(n_other) - n_other
-    partners = n_other[one]
-    first = np.repeat(np.arange(one.size), partners)
-    before = np.repeat(np.cumsum(partners) - partners, partners)
-    return first, np.arange(first.size) - before + first_other[one[first]]
+    for table, jumps in ((ON_ON, on), (FOLLOWED_FOLLOWED, followed)):
+        for one, other in pairs_by_lag(jumps.owner):
+            yield table, jumps.owner[one], jumps.day[one], jumps.day[other], jumps.step[one] * jumps.step[other]
+    first = np.searchsorted(followed.owner, on.owner)
+    for place in (first, first + 1):
+        # In and, for those who leave within the window, out; one past the last stands for nobody.
+        both = place < followed.owner.size
+        both[both] = followed.owner[place[both]] == on.owner[both]
+        mine, theirs = on.owner[both], place[both]
+        yield ON_FOLLOWED, mine, on.day[both], followed.day[theirs], on.step[both] * followed.step[theirs]

@@ -2,18 +2,21 @@
 
 A claimant's outcome changes on a few days only. `counts` holds how many claimants start and stop,
 and enter and leave follow-up, on each day; `gram` holds sums of products of one claimant's jumps on
-two days. Their prefix sums are the tables n, s, A, B, O of the methods page (M4). Everything is
+two days. Both are kept by cell (cells.py), so that each claimant is counted once whatever the number of
+subgroups. Their prefix sums are the tables n, s, A, B, O of the methods page (M4). Everything is
 additive: the moments of two offices, months or departments are the sum of theirs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from trialimpact.cells import Cells, cells_of, joined
 from trialimpact.errors import DesignError, unknown_name, worded
-from trialimpact.intervals import Booleans, Integers
+from trialimpact.intervals import Integers
 from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON, jumps_of, products_of
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import TrialProtocol
@@ -21,6 +24,9 @@ from trialimpact.tally import Collector, Tally
 
 ENTRIES, EXITS, STARTS, STOPS = range(4)
 """Streams of the counts: into and out of follow-up, on and off the outcome."""
+
+BATCH = 1 << 18
+"""Claimants whose products are formed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +74,7 @@ class Gram:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Moments:
-    """Whole-number tables of jumps, by outcome, subgroup, stratum and arm.
+    """Whole-number tables of jumps, by outcome and cell.
 
     Without clusters a claimant is the unit and `gram` holds the products of its jumps. With
     clusters the counts are kept by cluster, and products are formed from them; so moments with
@@ -76,22 +82,24 @@ class Moments:
 
     Attributes
     ----------
-    counts : Tally, shape (outcomes, subgroups, strata, clusters, arms, 4 streams, days)
-    gram : Tally, shape (outcomes, subgroups, strata, arms, 3 tables, gram days, gram days)
+    strata, clusters : tuple of str
+        Labels, sorted.
+    cells : Cells
+        Which stratum, cluster, arm and subgroups the claimants of each cell are in, and how many.
+    counts : Tally, shape (outcomes, cells, 4 streams, days)
+    gram : Tally, shape (outcomes, cells, 3 tables, gram days, gram days)
         Products of jumps on two days of [0, longest horizon).
-    gram_before : Tally, shape (outcomes, strata, arms, 3 tables, pre-days, pre-days)
-        The same of everyone on the days [-pre_days, 0), for the pre-trial test.
-    claimants : array, shape (subgroups, strata, clusters, arms)
-        Analysed claimants, whatever their follow-up.
+    gram_before : Tally, shape (outcomes, cells, 3 tables, pre-days, pre-days)
+        The same on the days [-pre_days, 0), for the pre-trial test.
     """
 
     protocol: TrialProtocol
     strata: tuple[str, ...]
     clusters: tuple[str, ...]
+    cells: Cells
     counts: Tally
     gram: Tally
     gram_before: Tally
-    claimants: Integers
 
     @property
     def clustered(self) -> bool:
@@ -113,11 +121,8 @@ class Moments:
         self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None
     ) -> Counts:
         """The same with a leading axis of clusters (one, where there are none)."""
-        leading = self._outcome(outcome), self._subgroup(subgroup)
-        streams = sum(
-            self.counts.dense(*leading, place)[:, self._arms(arms)].sum(axis=1) for place in self._strata(stratum)
-        )
-        assert isinstance(streams, np.ndarray)  # noqa: S101
+        chosen = self._chosen(subgroup, arms, stratum)
+        streams = self.counts.summed(self._outcome(outcome), chosen, self.cells.cluster[chosen], len(self.clusters))
         jumps = {name: streams[:, place] for name, place in (("entries", ENTRIES), ("exits", EXITS))}
         return Counts(
             followed=(streams[:, ENTRIES] - streams[:, EXITS]).cumsum(axis=-1),
@@ -129,21 +134,13 @@ class Moments:
     def gram_of(
         self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None, *, before: bool = False
     ) -> Gram:
-        """The tables A, B, O of some arms pooled, from day 0 or before it: arms are disjoint, so theirs are sums.
-
-        Raises
-        ------
-        DesignError
-            `before`, and a subgroup: only everyone's products are kept before day 0.
-        """
-        if before and subgroup != "all":
-            raise DesignError(
-                worded(f"moments hold no products of {subgroup!r} before day 0.", remedy='ask for subgroup "all"')
-            )
+        """The tables A, B, O of some arms pooled, from day 0 or before it: cells are disjoint, so theirs are sums."""
         table = self.gram_before if before else self.gram
-        leading = (self._outcome(outcome),) if before else (self._outcome(outcome), self._subgroup(subgroup))
-        jumps = sum(table.dense(*leading, place, arm) for place in self._strata(stratum) for arm in self._arms(arms))
-        assert isinstance(jumps, np.ndarray)  # noqa: S101
+        chosen = self._chosen(subgroup, arms, stratum)
+        (jumps,) = table.summed(self._outcome(outcome), chosen)
+        for symmetric in (ON_ON, FOLLOWED_FOLLOWED):
+            # Each pair of days is kept once, the earlier first.
+            jumps[symmetric] += np.triu(jumps[symmetric], 1).T
         tables = jumps.cumsum(axis=1).cumsum(axis=2)
         return Gram(
             on_on=tables[ON_ON],
@@ -151,10 +148,17 @@ class Moments:
             followed_followed=tables[FOLLOWED_FOLLOWED],
         )
 
+    def products_of(
+        self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None
+    ) -> tuple[tuple[Integers, Integers, Integers], Integers]:
+        """The products of jumps themselves, from day 0: (table, day, day) and count, as `gram` keeps them."""
+        chosen = self._chosen(subgroup, arms, stratum)
+        (table, one, other), count = self.gram.entries(self._outcome(outcome), chosen)
+        return (table, one, other), count
+
     def n_claimants(self, subgroup: str, arms: tuple[str, ...], stratum: str | None = None) -> int:
         """Analysed claimants of some arms, in one stratum or (None) in all."""
-        table = self.claimants[self._subgroup(subgroup)][self._strata(stratum)]
-        return int(table[:, :, self._arms(arms)].sum())
+        return int(self.cells.claimants[self._chosen(subgroup, arms, stratum)].sum())
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of disjoint claimants of one trial, added."""
@@ -167,13 +171,19 @@ class Moments:
             )
         strata = tuple(sorted({*self.strata, *other.strata}))
         clusters = tuple(sorted({*self.clusters, *other.clusters}))
-        one, two = _relabelled(self, strata, clusters), _relabelled(other, strata, clusters)
-        return replace(
-            one,
-            counts=one.counts + two.counts,
-            gram=one.gram + two.gram,
-            gram_before=one.gram_before + two.gram_before,
-            claimants=one.claimants + two.claimants,
+        cells = [
+            each.cells.relabelled(_places(each.strata, strata), _places(each.clusters, clusters))
+            for each in (self, other)
+        ]
+        together, mine, theirs = joined(*cells)
+        return Moments(
+            protocol=self.protocol,
+            strata=strata,
+            clusters=clusters,
+            cells=together,
+            counts=self.counts.moved(len(together), mine) + other.counts.moved(len(together), theirs),
+            gram=self.gram.moved(len(together), mine) + other.gram.moved(len(together), theirs),
+            gram_before=self.gram_before.moved(len(together), mine) + other.gram_before.moved(len(together), theirs),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -183,46 +193,43 @@ class Moments:
         return (
             _design(self.protocol) == _design(other.protocol)
             and (self.strata, self.clusters) == (other.strata, other.clusters)
-            and all(
-                np.array_equal(mine, theirs)
-                for mine, theirs in (
-                    (self.counts.cell, other.counts.cell),
-                    (self.counts.count, other.counts.count),
-                    (self.gram.cell, other.gram.cell),
-                    (self.gram.count, other.gram.count),
-                    (self.gram_before.cell, other.gram_before.cell),
-                    (self.gram_before.count, other.gram_before.count),
-                    (self.claimants, other.claimants),
-                )
-            )
+            and (self.cells, self.counts) == (other.cells, other.counts)
+            and (self.gram, self.gram_before) == (other.gram, other.gram_before)
         )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         outcomes = ", ".join(each.name for each in self.protocol.outcomes)
-        n = self.n_claimants("all", self.protocol.arms)
-        cells = len(self.counts) + len(self.gram)
-        return f"Moments({n:,} claimants; {outcomes}; {len(self.protocol.subgroup_names)} groups; {cells:,} cells)"
+        n, entries = int(self.cells.claimants.sum()), len(self.counts) + len(self.gram)
+        groups = len(self.protocol.subgroup_names)
+        return f"Moments({n:,} claimants; {outcomes}; {groups} groups; {len(self.cells):,} cells, {entries:,} entries)"
+
+    def _chosen(self, subgroup: str, arms: tuple[str, ...], stratum: str | None) -> Integers:
+        """The cells of a group, some arms, and one stratum or all."""
+        strata = list(range(len(self.strata))) if stratum is None else [_place("stratum", stratum, self.strata)]
+        places = [_place("arm", name, self.protocol.arms) for name in arms]
+        return self.cells.chosen(_place("subgroup", subgroup, self.protocol.subgroup_names), places, strata)
 
     def _outcome(self, name: str) -> int:
         return _place("outcome", name, tuple(each.name for each in self.protocol.outcomes))
 
-    def _subgroup(self, name: str) -> int:
-        return _place("subgroup", name, self.protocol.subgroup_names)
 
-    def _arms(self, names: tuple[str, ...]) -> list[int]:
-        return [_place("arm", name, self.protocol.arms) for name in names]
-
-    def _strata(self, name: str | None) -> list[int]:
-        return list(range(len(self.strata))) if name is None else [_place("stratum", name, self.strata)]
+def table_shapes(protocol: TrialProtocol, n_cells: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Shapes of `counts`, `gram` and `gram_before`."""
+    analysis, n_outcomes = protocol.analysis, len(protocol.outcomes)
+    return (
+        (n_outcomes, n_cells, 4, analysis.pre_days + analysis.end_day),
+        (n_outcomes, n_cells, 3, analysis.max_horizon, analysis.max_horizon),
+        (n_outcomes, n_cells, 3, analysis.pre_days, analysis.pre_days),
+    )
 
 
 def count_moments(panel: Panel) -> Moments:
     """Count a panel's jumps, and (without clusters) the products of each claimant's jumps.
 
-    Counts cover the whole window, the gram the days [0, longest horizon) and, of everyone, the
-    days before 0. No claimant-day is ever made. Source: docs, methods page, M4.
+    Counts cover the whole window, the gram the days [0, longest horizon) and the days before 0.
+    No claimant-day is ever made. Source: docs, methods page, M4.
 
     Parameters
     ----------
@@ -234,7 +241,7 @@ def count_moments(panel: Panel) -> Moments:
 
     Notes
     -----
-    Cost: O(spells + pairs of jumps of one claimant) a subgroup, and memory of the same size.
+    Cost: O(spells + pairs of jumps of one claimant), whatever the number of subgroups.
 
     Examples
     --------
@@ -243,67 +250,59 @@ def count_moments(panel: Panel) -> Moments:
     Moments(...)
     """
     analysis = panel.protocol.analysis
-    n_subgroups, n_arms = len(panel.protocol.subgroup_names), len(panel.protocol.arms)
-    n_days, n_gram_days = analysis.pre_days + analysis.end_day, analysis.max_horizon
-    groups = (n_subgroups, len(panel.strata))
-    counts_shape = (len(panel.outcomes), *groups, len(panel.clusters), n_arms, 4, n_days)
-    gram_shape = (len(panel.outcomes), *groups, n_arms, 3, n_gram_days, n_gram_days)
-    before_shape = (len(panel.outcomes), len(panel.strata), n_arms, 3, analysis.pre_days, analysis.pre_days)
-    counts, gram, before = Collector(counts_shape), Collector(gram_shape), Collector(before_shape)
-    claimants = np.zeros((*groups, len(panel.clusters), n_arms), dtype=np.int64)
-    for place, members in enumerate(panel.members):
-        np.add.at(claimants[place], (panel.stratum[members], panel.cluster[members], panel.arm[members]), 1)
+    cells, cell = cells_of(panel)
+    counts, gram, before = (Collector(shape) for shape in table_shapes(panel.protocol, len(cells)))
     for place, outcome in enumerate(panel.outcomes.values()):
-        _count_jumps(panel, outcome, place, counts)
+        _count_jumps(outcome, (-analysis.pre_days, analysis.end_day), (place, cell), counts)
         if analysis.clusters is None:
-            _count_products(panel, outcome, place, gram)
-            _count_products_before(panel, outcome, place, before)
+            for part, rows in _in_batches(outcome):
+                _count_products(part, (0, analysis.max_horizon), (place, cell[rows]), gram)
+                _count_products(part, (-analysis.pre_days, 0), (place, cell[rows]), before)
     return Moments(
         protocol=panel.protocol,
         strata=panel.strata,
         clusters=panel.clusters,
+        cells=cells,
         counts=counts.tally(),
         gram=gram.tally(),
         gram_before=before.tally(),
-        claimants=claimants,
     )
 
 
-def _count_jumps(panel: Panel, outcome: OutcomePanel, place: int, counts: Collector) -> None:
-    """How many claimants enter, leave, start and stop on each day, by subgroup and cell."""
-    analysis = panel.protocol.analysis
-    window = (-analysis.pre_days, analysis.end_day)
+def _count_jumps(
+    outcome: OutcomePanel, window: tuple[int, int], where: tuple[int, Integers], counts: Collector
+) -> None:
+    """How many claimants of each cell enter, leave, start and stop on each day."""
+    place, cell = where
     followed, on = jumps_of(outcome, window)
-    streams = ((followed, ENTRIES, EXITS), (on, STARTS, STOPS))
-    for group, members in enumerate(panel.members):
-        for jumps, up, down in streams:
-            mine = members[jumps.owner]
-            owner, step = jumps.owner[mine], jumps.step[mine]
-            cells = (panel.stratum[owner], panel.cluster[owner], panel.arm[owner])
-            stream = np.where(step > 0, up, down)
-            counts.add((place, group, *cells, stream, jumps.day[mine]), np.ones_like(step))
+    for jumps, up, down in ((followed, ENTRIES, EXITS), (on, STARTS, STOPS)):
+        counts.add((place, cell[jumps.owner], np.where(jumps.step > 0, up, down), jumps.day))
 
 
-def _count_products(panel: Panel, outcome: OutcomePanel, place: int, gram: Collector) -> None:
-    """Sums of products of one claimant's jumps on two days from day 0 on, by subgroup and cell."""
-    window = (0, panel.protocol.analysis.max_horizon)
-    for table, owner, days, product in products_of(outcome, window):
-        for group, members in enumerate(panel.members):
-            mine: Booleans = members[owner]
-            cells = (panel.stratum[owner[mine]], panel.arm[owner[mine]])
-            gram.add((place, group, *cells, table, days[0][mine], days[1][mine]), product[mine])
+def _count_products(
+    outcome: OutcomePanel, window: tuple[int, int], where: tuple[int, Integers], gram: Collector
+) -> None:
+    """Sums of products of one claimant's jumps on two days of a window."""
+    place, cell = where
+    for table, owner, one, other, product in products_of(outcome, window):
+        gram.add((place, cell[owner], table, one, other), product)
 
 
-def _count_products_before(panel: Panel, outcome: OutcomePanel, place: int, before: Collector) -> None:
-    """The same before day 0, of everyone."""
-    for table, owner, days, product in products_of(outcome, (-panel.protocol.analysis.pre_days, 0)):
-        before.add((place, panel.stratum[owner], panel.arm[owner], table, *days), product)
+def _in_batches(outcome: OutcomePanel) -> Iterator[tuple[OutcomePanel, slice]]:
+    """The outcome of so many claimants at a time, and their rows: products of all at once would fill memory."""
+    n = outcome.followed_from.size
+    for low in range(0, n, BATCH):
+        yield outcome.rows(low, min(low + BATCH, n)), slice(low, low + BATCH)
 
 
 def _place(noun: str, name: str, names: tuple[str, ...]) -> int:
     if name not in names:
         raise unknown_name(noun, name, names, where="this set of moments")
     return names.index(name)
+
+
+def _places(labels: tuple[str, ...], among: tuple[str, ...]) -> Integers:
+    return np.array([among.index(label) for label in labels], dtype=np.int64)
 
 
 def _design(protocol: TrialProtocol) -> dict[str, object]:
@@ -313,24 +312,3 @@ def _design(protocol: TrialProtocol) -> dict[str, object]:
         if source is not None:
             source.pop("file")
     return design
-
-
-def _relabelled(moments: Moments, strata: tuple[str, ...], clusters: tuple[str, ...]) -> Moments:
-    """The same moments in tables with room for more strata and clusters."""
-    new_stratum = np.array([strata.index(label) for label in moments.strata])
-    new_cluster = np.array([clusters.index(label) for label in moments.clusters])
-    counts_shape, gram_shape = list(moments.counts.shape), list(moments.gram.shape)
-    before_shape = list(moments.gram_before.shape)
-    counts_shape[2], counts_shape[3] = len(strata), len(clusters)
-    gram_shape[2] = before_shape[1] = len(strata)
-    claimants = np.zeros((moments.claimants.shape[0], len(strata), len(clusters), moments.claimants.shape[3]), np.int64)
-    claimants[:, new_stratum[:, None], new_cluster[None, :]] = moments.claimants
-    return replace(
-        moments,
-        strata=strata,
-        clusters=clusters,
-        counts=moments.counts.moved(tuple(counts_shape), {2: new_stratum, 3: new_cluster}),
-        gram=moments.gram.moved(tuple(gram_shape), {2: new_stratum}),
-        gram_before=moments.gram_before.moved(tuple(before_shape), {1: new_stratum}),
-        claimants=claimants,
-    )

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.facts import UNSTATED
 from trialimpact.groups import IN, OUT, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
 from trialimpact.loaders import day_of
 from trialimpact.loaders.identifiers import holds_a_nino
 from trialimpact.loaders.values import as_text
 from trialimpact.protocol import TrialProtocol
-from trialimpact.sample import UNSTATED, TrialSample
+from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
 
 MAX_ROWS = 5_000_000
@@ -66,6 +67,18 @@ class OutcomePanel:
         return (
             counted(group, self.followed_from, self.followed_to),
             counted(group[spells.owner], spells.start, spells.end),
+        )
+
+    def rows(self, low: int, high: int) -> OutcomePanel:
+        """The outcome of the claimants [low, high), renumbered."""
+        if (low, high) == (0, self.followed_from.size):
+            return self
+        spells = self.spells
+        mine = spells.where((spells.owner >= low) & (spells.owner < high))
+        return OutcomePanel(
+            spells=Intervals(mine.owner - low, mine.start, mine.end),
+            followed_from=self.followed_from[low:high],
+            followed_to=self.followed_to[low:high],
         )
 
     def where(self, keep: Booleans) -> OutcomePanel:

@@ -6,67 +6,82 @@ It is the integer arithmetic under `moments.py`: exact, the same under any order
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trialimpact.errors import DesignError, worded
 from trialimpact.intervals import Integers
-
-_DENSE_PER_ENTRY = 8
-"""Count into a dense table as long as it has at most this many cells an entry."""
+from trialimpact.kernel import add_up
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tally:
-    """Sparse whole-number table: flat cell numbers, ascending, and what stands in them."""
+    """Sparse whole-number table: flat places, ascending, and what stands in them."""
 
     shape: tuple[int, ...]
-    cell: Integers
+    place: Integers
     count: Integers
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], places: Sequence[NDArray[np.integer]], counts: Integers) -> Tally:
-        """Add up `counts` at `places` (one array of positions a dimension)."""
+    def of(cls, shape: tuple[int, ...], place: Integers, count: Integers | None = None) -> Tally:
+        """Add up counts (default: 1 each) at flat places in any order."""
         if math.prod(shape) > np.iinfo(np.int64).max:
             raise DesignError(
                 worded(
-                    f"a table of {' × '.join(f'{n:,}' for n in shape)} cells cannot be numbered.",
+                    f"a table of {' × '.join(f'{n:,}' for n in shape)} places cannot be numbered.",
                     remedy="ask for fewer subgroups, strata, clusters or days at once",
                 )
             )
-        if not counts.size:
-            return cls(shape, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-        return cls(shape, *_added_up(np.ravel_multi_index(tuple(places), shape), counts))
+        return cls(shape, *add_up(place, count))
 
     def __len__(self) -> int:
-        return int(self.cell.size)
+        return int(self.place.size)
 
     def __add__(self, other: Tally) -> Tally:
-        """Cell by cell; both must have one shape."""
-        cells, counts = np.r_[self.cell, other.cell], np.r_[self.count, other.count]
-        return Tally(self.shape, *_added_up(cells, counts)) if cells.size else self
+        """Place by place; both must have one shape."""
+        return Tally.of(self.shape, np.r_[self.place, other.place], np.r_[self.count, other.count])
 
-    def dense(self, *leading: int) -> Integers:
-        """The table under the given leading positions, zeros filled in."""
-        inner = self.shape[len(leading) :]
-        size = math.prod(inner)
-        first = 0
-        for position, n in zip(leading, self.shape, strict=False):
-            first = first * n + position
-        low, high = np.searchsorted(self.cell, [first * size, (first + 1) * size])
-        table = np.zeros(size, dtype=np.int64)
-        table[self.cell[low:high] - first * size] = self.count[low:high]
-        return table.reshape(inner)
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tally):
+            return NotImplemented
+        same = self.shape == other.shape and np.array_equal(self.place, other.place)
+        return same and np.array_equal(self.count, other.count)
 
-    def moved(self, shape: tuple[int, ...], positions: dict[int, Integers]) -> Tally:
-        """The same counts in another shape; `positions[axis]` says where each old position goes."""
-        places = list(np.unravel_index(self.cell, self.shape))
-        for axis, new in positions.items():
-            places[axis] = new[places[axis]]
-        return Tally.of(shape, places, self.count)
+    __hash__ = None  # type: ignore[assignment]
+
+    def summed(self, first: int, second: Integers, into: Integers | None = None, n_sums: int = 1) -> Integers:
+        """Sums over some positions of the second dimension, under one of the first, zeros filled in.
+
+        `second` is ascending; `into` says which of `n_sums` sums each adds to. Shape (n_sums, *rest).
+        """
+        size = math.prod(self.shape[2:])
+        place, count, into_sum = self._under(first, second, np.zeros_like(second) if into is None else into)
+        # A float sum of whole numbers is exact below 2**53.
+        sums = np.bincount(place + into_sum * size, weights=count, minlength=n_sums * size)
+        return sums.astype(np.int64).reshape(n_sums, *self.shape[2:])
+
+    def entries(self, first: int, second: Integers) -> tuple[tuple[Integers, ...], Integers]:
+        """Positions in the dimensions after the second, and counts, under some positions of the first two."""
+        place, count, _ = self._under(first, second, second)
+        return np.unravel_index(place, self.shape[2:]), count
+
+    def _under(self, first: int, second: Integers, label: Integers) -> tuple[Integers, Integers, Integers]:
+        """Flat places under each of some positions, what stands in them, and the label of the position."""
+        size = math.prod(self.shape[2:])
+        edges = (first * self.shape[1] + np.column_stack([second, second + 1])) * size
+        low, high = np.searchsorted(self.place, edges).T
+        lengths = high - low
+        at = np.arange(lengths.sum()) + np.repeat(low - (np.cumsum(lengths) - lengths), lengths)
+        return self.place[at] - np.repeat(edges[:, 0], lengths), self.count[at], np.repeat(label, lengths)
+
+    def moved(self, n_second: int, goes_to: Integers) -> Tally:
+        """The same counts where the second dimension has `n_second` positions; `goes_to` says where each went."""
+        size = math.prod(self.shape[2:])
+        leading, rest = np.divmod(self.place, max(size, 1))
+        first, second = np.divmod(leading, self.shape[1])
+        place = (first * n_second + goes_to[second]) * size + rest
+        return Tally.of((self.shape[0], n_second, *self.shape[2:]), place, self.count)
 
 
 class Collector:
@@ -76,34 +91,18 @@ class Collector:
         self.shape = shape
         self.parts: list[Tally] = []
 
-    def add(self, places: tuple[int | Integers, ...], counts: Integers) -> None:
-        """Add counts at places; a single number stands for all of a batch."""
-        broad = [np.broadcast_to(np.asarray(place), counts.shape) for place in places]
-        self.parts.append(Tally.of(self.shape, broad, counts))
+    def add(self, places: tuple[int | Integers, ...], count: Integers | None = None) -> None:
+        """Add counts (default: 1 each) at places, one array of positions a dimension or a number for all of them."""
+        flat: int | Integers = 0
+        for place, n in zip(places, self.shape, strict=True):
+            flat = flat * n + place
+        self.parts.append(Tally.of(self.shape, np.asarray(flat, dtype=np.int64), count))
 
     def tally(self) -> Tally:
-        """Everything added so far; parts with ascending cells are simply joined."""
-        empty = Tally.of(self.shape, [], np.empty(0, dtype=np.int64))
-        parts = [empty, *self.parts]
-        joined = Tally(
+        """Everything added so far."""
+        nothing = np.empty(0, dtype=np.int64)
+        return Tally.of(
             self.shape,
-            np.concatenate([part.cell for part in parts]),
-            np.concatenate([part.count for part in parts]),
+            np.concatenate([nothing, *(part.place for part in self.parts)]),
+            np.concatenate([nothing, *(part.count for part in self.parts)]),
         )
-        return joined + empty
-
-
-def _added_up(cells: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    """Distinct cells, ascending, and the sums of their counts; zero sums are dropped."""
-    low = int(cells.min())
-    span = int(cells.max()) - low + 1
-    if span <= _DENSE_PER_ENTRY * cells.size:
-        # A float sum of whole numbers is exact below 2**53, far above any count of pairs.
-        sums = np.bincount(cells - low, weights=counts, minlength=span).astype(np.int64)
-        kept = np.flatnonzero(sums)
-        return kept + low, sums[kept]
-    order = np.argsort(cells, kind="stable")
-    cells, counts = cells[order], counts[order]
-    first = np.flatnonzero(np.r_[True, cells[1:] != cells[:-1]])
-    sums = np.add.reduceat(counts, first)
-    return cells[first][sums != 0], sums[sums != 0]

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
-    "errors", "protocol", "intervals", "loaders", "spells", "allocation", "flow", "sample", "groups", "panel",
-    "tally", "jumps", "moments", "archive", "stages", "estimators", "inference",
+    "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
+    "cells", "tally", "jumps", "moments", "archive", "stages", "estimators", "inference",
     "report", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli_power", "cli",
     "__main__",
@@ -25,7 +25,7 @@ INSIDE = {
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
-        "placebo", "bootstrap", "characteristics", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
+        "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
     "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],

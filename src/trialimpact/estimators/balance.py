@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.estimators.characteristics import Column, columns_of
+from trialimpact.characteristics import CharacteristicSums, sum_characteristics
 from trialimpact.estimators.confidence import two_sided_p
 from trialimpact.estimators.contrast import difference
 from trialimpact.estimators.wald import NOTHING_TO_TEST, wald_test
-from trialimpact.protocol import Contrast
+from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
 
@@ -97,43 +97,48 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     >>> estimate_balance(build_sample(records), merge_spells(records))
     Balance(6 rows tested, ... with p < 0.05)
     """
-    columns = [column for each in sample.protocol.characteristics for column in columns_of(each, sample, spells)]
+    return balance_of(sample.protocol, sum_characteristics(sample, spells))
+
+
+def balance_of(protocol: TrialProtocol, sums: CharacteristicSums) -> Balance:
+    """The balance of every contrast, from sums by arm."""
     rows: list[dict[str, Any]] = []
-    for contrast in sample.protocol.contrasts:
-        arms = sample.protocol.arms
-        treated = np.isin(sample.assigned_arm, [arms.index(arm) for arm in contrast.treatment])
-        control = np.isin(sample.assigned_arm, [arms.index(arm) for arm in contrast.control])
-        rows += [{"contrast": contrast.name, **_compared(column, treated, control)} for column in columns]
-        if columns:
-            rows.append(_joint_test(contrast, columns, treated, control))
+    for contrast in protocol.contrasts:
+        sides = [[protocol.arms.index(arm) for arm in side] for side in (contrast.treatment, contrast.control)]
+        found = [_compared(sums, place, sides) for place in range(len(sums.columns))]
+        rows += [{"contrast": contrast.name, **row} for row in found]
+        if found:
+            rows.append(_joint_test(contrast, sums, sides))
     return Balance(rows=pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _compared(column: Column, treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
-    known = ~np.isnan(column.value)
-    sides = [column.value[side & known] for side in (treated, control)]
-    n = np.array([side.size for side in sides])
+def _compared(sums: CharacteristicSums, place: int, sides: list[list[int]]) -> dict[str, Any]:
+    characteristic, level, kind = sums.columns[place]
+    n, total, square, claimants = (
+        np.array([each[side].sum() for side in sides])
+        for each in (sums.known[:, place], sums.total[:, place], sums.square[:, place], sums.claimants)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.array([side.sum() / max(side.size, 1) if side.size else np.nan for side in sides])
-        variance = np.array([side.var(ddof=1) if side.size > 1 else np.nan for side in sides])
+        mean = sums.centre[place] + total / n
         apart = float(difference(mean[0], mean[1]))
-        if column.kind == "numeric":
+        if kind == "numeric":
+            variance = np.where(n > 1, np.maximum(square - total**2 / n, 0.0) / (n - 1), np.nan)
             test, std_error = "welch z", np.sqrt((variance / n).sum())
         else:
-            pooled = (n * mean).sum() / n.sum()
+            pooled = total.sum() / n.sum()
             test, std_error = "two-proportion z", np.sqrt(pooled * (1 - pooled) * (1 / n).sum())
             variance = mean * (1 - mean)
         statistic = apart / std_error if std_error > 0 else np.nan
         spread = np.sqrt(variance.mean())
         standardised = apart / spread if spread > 0 else np.nan
     return {
-        "characteristic": column.characteristic,
-        "level": column.level,
-        "kind": column.kind,
+        "characteristic": characteristic,
+        "level": level,
+        "kind": kind,
         "n_treatment": int(n[0]),
         "n_control": int(n[1]),
-        "missing_treatment": int((treated & ~known).sum()),
-        "missing_control": int((control & ~known).sum()),
+        "missing_treatment": int(claimants[0] - n[0]),
+        "missing_control": int(claimants[1] - n[1]),
         "value_treatment": mean[0],
         "value_control": mean[1],
         "difference": apart,
@@ -145,26 +150,27 @@ def _compared(column: Column, treated: np.ndarray, control: np.ndarray) -> dict[
     }
 
 
-def _joint_test(contrast: Contrast, columns: list[Column], treated: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+def _joint_test(contrast: Contrast, sums: CharacteristicSums, sides: list[list[int]]) -> dict[str, Any]:
     """Wald test that no difference is other than zero, among those for whom nothing is missing."""
-    matrix = np.column_stack([column.value for column in columns])
-    complete = ~np.isnan(matrix).any(axis=1)
-    sides = [matrix[side & complete] for side in (treated, control)]
+    n, claimants = (np.array([each[side].sum() for side in sides]) for each in (sums.complete, sums.claimants))
     test = NOTHING_TO_TEST
-    if min(len(side) for side in sides) > 1:
-        apart = difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
-        one, other = (np.atleast_2d(np.cov(side, rowvar=False)) / len(side) for side in sides)
-        test = wald_test(apart, one + other)
+    if n.min() > 1:
+        means = [sums.complete_total[side].sum(axis=0) / m for side, m in zip(sides, n, strict=True)]
+        spread = [
+            (sums.complete_products[side].sum(axis=0) - m * np.outer(mean, mean)) / (m - 1) / m
+            for side, mean, m in zip(sides, means, n, strict=True)
+        ]
+        test = wald_test(difference(*means), spread[0] + spread[1])
     blank = dict.fromkeys(COLUMNS, np.nan)
     return blank | {
         "contrast": contrast.name,
         "characteristic": "(all characteristics)",
         "level": "",
         "kind": "joint",
-        "n_treatment": len(sides[0]),
-        "n_control": len(sides[1]),
-        "missing_treatment": int((treated & ~complete).sum()),
-        "missing_control": int((control & ~complete).sum()),
+        "n_treatment": int(n[0]),
+        "n_control": int(n[1]),
+        "missing_treatment": int(claimants[0] - n[0]),
+        "missing_control": int(claimants[1] - n[1]),
         "statistic": test.statistic,
         "df": test.df,
         "p_value": test.p_value,

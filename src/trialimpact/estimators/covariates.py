@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialimpact.characteristics import columns_of
 from trialimpact.errors import DesignError, worded
-from trialimpact.estimators.characteristics import columns_of
 from trialimpact.estimators.contrast import Floats
 from trialimpact.intervals import clip, length_by_owner
 from trialimpact.panel import Panel

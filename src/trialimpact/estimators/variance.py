@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trialimpact.estimators.contrast import Comparison, Floats, Part, difference, share
 from trialimpact.estimators.small_sample import cluster_factor, side_factor, whole_factor
 from trialimpact.intervals import Integers
+from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON
 from trialimpact.moments import Counts, Gram
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -49,7 +50,7 @@ def cumulative_variance(comparison: Comparison, n_days: int) -> Floats:
     variance = np.zeros(n_days)
     for part in comparison.parts:
         for arms, side in _sides(comparison, part):
-            running = _diagonal_of_double_sum(_side_covariance(comparison, part, arms, side, n_days))
+            running = _running_variance(comparison, part, arms, side)
             factor = side_factor(rule, side.ever_followed(n_days).sum(axis=0))
             variance = variance + part.weight**2 * running * factor
     # Rounding can leave -1e-18 where everybody is on the outcome; a variance is not negative.
@@ -163,9 +164,33 @@ def share_covariance(gram: Gram, followed: Integers, on: Integers, n_days: int) 
         return np.asarray(centred / np.outer(followed, followed))
 
 
-def _diagonal_of_double_sum(covariance: Floats) -> Floats:
-    """Sum of the leading H × H block, for every H."""
-    return np.asarray(np.diagonal(covariance.cumsum(axis=0).cumsum(axis=1)).copy())
+def _running_variance(comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts) -> Floats:
+    """Variance of Σ p(d) over the first H days of one side, for every H, before any correction (M4).
+
+    A claimant's influence is Σ dy(t)·(W(H) - W(t)) - do(t)·(M(H) - M(t)) over their jumps, W and M the sums of
+    1/n and p/n. Its square is a sum over products of two jumps, each of which counts from the later day on: so
+    one pass over the products gives every horizon, and no matrix of days is made.
+    """
+    n_days = comparison.moments.protocol.analysis.max_horizon
+    (table, one, other), count = comparison.moments.products_of(
+        comparison.outcome, comparison.subgroup, arms, part.stratum
+    )
+    followed, on = (each.sum(axis=0) for each in side.from_day(0, n_days))
+    seen = np.where(followed > 0, followed, np.nan)
+    w, m = (np.r_[0.0, np.cumsum(each)] for each in (1.0 / seen, on / seen**2))
+    variance = np.zeros(n_days)
+    for which, left, right, sign in ((ON_ON, w, w, 1), (ON_FOLLOWED, w, m, -2), (FOLLOWED_FOLLOWED, m, m, 1)):
+        mine = table == which
+        t, u = one[mine], other[mine]
+        # The tables of like with like keep each pair of days once.
+        times = count[mine] * np.where((t == u) | (which == ON_FOLLOWED), sign, 2 * sign)
+        from_t, from_u = left[t], right[u]
+        both, with_u, with_t, with_both = (
+            np.bincount(np.maximum(t, u), weights=each, minlength=n_days).cumsum()
+            for each in (times, times * from_u, times * from_t, times * from_t * from_u)
+        )
+        variance += left[1:] * (right[1:] * both - with_u) - right[1:] * with_t + with_both
+    return variance
 
 
 def _from_day(comparison: Comparison, values: NDArray[Number], n_days: int, first: int = 0) -> NDArray[Number]:
