@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from trialimpact.errors import DesignError, TrialWarning
+from trialimpact.engines import Engine, engine_job
+from trialimpact.errors import DesignError, ProtocolError, TrialWarning, worded
 from trialimpact.estimators import (
     Balance,
     Effects,
     SubgroupEffects,
-    estimate_balance,
     estimate_cumulative,
     estimate_daily,
 )
+from trialimpact.estimators.balance import balance_of
 from trialimpact.estimators.effects import Note
+from trialimpact.flow import ParticipantFlow
 from trialimpact.inference import Inference, infer_trial
 from trialimpact.loaders import OnBrokenRule, TrialRecords
 from trialimpact.loaders.files import TableLike
@@ -29,7 +31,7 @@ from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.words import headline
 from trialimpact.sample import TrialSample
-from trialimpact.stages import STAGES, TrialStages, as_protocol, run_stages
+from trialimpact.stages import STAGES, TrialCounts, TrialStages, as_protocol, run_stages
 
 Item = TypeVar("Item", str, int)
 
@@ -40,8 +42,10 @@ class TrialAnalysis:
 
     Attributes
     ----------
-    stages : TrialStages
-        Records, spells, sample (with the participant flow), panel and moments.
+    counts : TrialCounts
+        Moments, participant flow, received arms, sums of characteristics, audit: no claimant.
+    stages : TrialStages or None
+        Records, spells, sample and panel; None where an engine counted.
     balance : Balance
     daily, cumulative : tuple of Effects
         One each for outcome × contrast × subgroup; where the protocol has strata, the stratified
@@ -52,7 +56,8 @@ class TrialAnalysis:
     """
 
     protocol: TrialProtocol
-    stages: TrialStages
+    counts: TrialCounts
+    stages: TrialStages | None
     balance: Balance
     daily: tuple[Effects, ...]
     cumulative: tuple[Effects, ...]
@@ -61,33 +66,49 @@ class TrialAnalysis:
     _inference: list[Inference] = field(default_factory=list)
 
     @property
-    def sample(self) -> TrialSample:
-        """Who is analysed, with the participant flow and the received arms."""
-        return self.stages.sample
-
-    @property
-    def panel(self) -> Panel:
-        """Each claimant's intervals and follow-up."""
-        return self.stages.panel
+    def flow(self) -> ParticipantFlow:
+        """How many people are left after each filter."""
+        return self.counts.flow
 
     @property
     def moments(self) -> Moments:
         """Whole-number tables, from which the estimates come."""
-        return self.stages.moments
+        return self.counts.moments
+
+    @property
+    def sample(self) -> TrialSample:
+        """Who is analysed, with the participant flow and the received arms."""
+        return self._in_memory().sample
+
+    @property
+    def panel(self) -> Panel:
+        """Each claimant's intervals and follow-up."""
+        return self._in_memory().panel
 
     @property
     def records(self) -> TrialRecords:
         """The checked records, with their audit."""
-        return self.stages.records
+        return self._in_memory().records
+
+    def _in_memory(self) -> TrialStages:
+        if self.stages is None:
+            raise DesignError(
+                worded(
+                    "an engine counted: no claimant is here.",
+                    remedy="use counts, flow and moments, or analyse in memory",
+                )
+            )
+        return self.stages
 
     @property
     def inference(self) -> Inference:
         """Every method beside these: integrity, bands, pre-trial tests, adjustment, bounds, ...
 
-        Computed when it is first asked for (seconds for ten thousand claimants), and kept.
+        Computed when it is first asked for (seconds for ten thousand claimants), and kept. Where an engine
+        counted, only what moments hold: the rest is left out, and says so.
         """
         if not self._inference:
-            self._inference.append(infer_trial(self.stages, self.options["outcomes"]))
+            self._inference.append(infer_trial(self.stages or self.counts, self.options["outcomes"]))
         return self._inference[0]
 
     def to_frame(self) -> pd.DataFrame:
@@ -113,14 +134,14 @@ class TrialAnalysis:
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {line}" for line in self.headlines())
-        return f"TrialAnalysis({self.protocol.name}: {len(self.sample):,} claimants){lines}"
+        return f"TrialAnalysis({self.protocol.name}: {self.flow.n('analysed'):,} claimants){lines}"
 
     def _repr_html_(self) -> str:
         from html import escape
 
         lines = "".join(f"<li>{escape(line)}</li>" for line in self.headlines())
-        title = f"<b>{escape(self.protocol.name)}</b>: {len(self.sample):,} claimants. Raw: not for release."
-        return f"<p>{title}</p><ul>{lines}</ul>{self.sample.flow._repr_html_()}"
+        title = f"<b>{escape(self.protocol.name)}</b>: {self.flow.n('analysed'):,} claimants. Raw: not for release."
+        return f"<p>{title}</p><ul>{lines}</ul>{self.flow._repr_html_()}"
 
 
 def analyse_trial(
@@ -131,6 +152,7 @@ def analyse_trial(
     on_broken_rule: OnBrokenRule = "error",
     outcomes: str | Sequence[str] | None = None,
     horizons: int | Sequence[int] | None = None,
+    engine: Engine | None = None,
     progress: bool = False,
 ) -> TrialAnalysis:
     """Run a protocol on its records, from files or frames to estimates.
@@ -148,6 +170,10 @@ def analyse_trial(
         Estimate only these outcomes.
     horizons : int or sequence of int, optional
         Headline horizons in place of the protocol's.
+    engine : Engine, optional
+        Count where the records live (`trialimpact.engines`): `tables` are then queries by source, in place of
+        the protocol's `query` or `file`. Main estimates, flow, balance and audit are as in memory; of the
+        methods beside them, those that need claimants are left out.
     progress : bool
         Show progress on stderr.
 
@@ -173,23 +199,49 @@ def analyse_trial(
     asked = _as_list(outcomes) or [each.name for each in protocol.outcomes]
     names = [protocol.outcome(name).name for name in asked]
     with _Progress(progress) as step:
-        stages = run_stages(protocol, tables, folder, on_broken_rule=on_broken_rule, step=step)
-        step("comparing characteristics")
-        balance = estimate_balance(stages.sample, stages.spells)
+        if engine is None:
+            stages = run_stages(protocol, tables, folder, on_broken_rule=on_broken_rule, step=step)
+            counts = stages.counts()
+        else:
+            stages, counts = None, _counted(engine, protocol, tables, folder, on_broken_rule, step)
         step("estimating")
-        daily, cumulative, left_out = _estimates(stages.moments, names)
+        balance = balance_of(protocol, counts.characteristics)
+        daily, cumulative, left_out = _estimates(counts.moments, names)
     said = (*_each_said_once([note for each in (*daily, *cumulative) for note in each.notes]), *left_out)
     for message in said:
         warnings.warn(message, TrialWarning, stacklevel=2)
     return TrialAnalysis(
         protocol=protocol,
+        counts=counts,
         stages=stages,
         balance=balance,
         daily=daily,
         cumulative=cumulative,
-        options={"on_broken_rule": on_broken_rule, "outcomes": names, "horizons": _as_list(horizons)},
+        options={
+            "on_broken_rule": on_broken_rule,
+            "outcomes": names,
+            "horizons": _as_list(horizons),
+            "engine": "memory" if engine is None else engine.name,
+        },
         warnings=said,
     )
+
+
+def _counted(
+    engine: Engine,
+    protocol: TrialProtocol,
+    queries: Mapping[str, TableLike] | None,
+    folder: str | Path,
+    on_broken_rule: OnBrokenRule,
+    step: Callable[[str], None],
+) -> TrialCounts:
+    """What an engine counts."""
+    if on_broken_rule != "error":
+        remedy = "leave broken rows out in the source's query, where it is seen which"
+        raise ProtocolError(worded("an engine has no row numbers, so it sets no rows aside.", remedy=remedy))
+    if any(not isinstance(query, str) for query in (queries or {}).values()):
+        raise ProtocolError(worded("with an engine, tables are queries.", remedy='give text: {"claimants": "select ..."}'))
+    return engine_job(protocol, engine, queries, folder=folder).run(step)
 
 
 def _as_list(given: Item | Sequence[Item] | None) -> list[Item]:
@@ -248,7 +300,7 @@ def _each_said_once(notes: Sequence[Note]) -> Iterator[str]:
 class _Progress:
     """Says on stderr which stage runs; does nothing where nobody asked."""
 
-    STAGES = STAGES + 2
+    STAGES = STAGES + 1
 
     def __init__(self, shown: bool) -> None:
         self.shown = shown

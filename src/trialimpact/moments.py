@@ -306,9 +306,9 @@ def _places(labels: tuple[str, ...], among: tuple[str, ...]) -> Integers:
 
 
 def _design(protocol: TrialProtocol) -> dict[str, object]:
-    """A protocol without the names of its files, which do not change what was counted."""
+    """A protocol without its files and queries, which do not change what was counted."""
     design = protocol.model_dump(mode="json")
     for source in design["sources"].values():
         if source is not None:
-            source.pop("file")
+            del source["file"], source["query"]
     return design

@@ -175,11 +175,11 @@ def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) 
     """
     frames = {
         "estimates.csv": analysis.to_frame(),
-        "flow.csv": analysis.sample.flow.to_frame(),
-        "allocation.csv": analysis.sample.received.to_frame(),
+        "flow.csv": analysis.flow.to_frame(),
+        "allocation.csv": analysis.counts.received.to_frame(),
         "balance.csv": analysis.balance.to_frame(),
-        "audit.csv": analysis.records.audit.to_frame(),
-        "quarantined.csv": analysis.records.quarantined,
+        "audit.csv": analysis.counts.audit.to_frame(),
+        "quarantined.csv": analysis.counts.quarantined,
         **(analysis.inference.frames() if methods else {}),
     }
     for name, frame in frames.items():
@@ -233,7 +233,7 @@ def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
         "protocol": _protocol_in(analysis.protocol),
         "inputs": [
             {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
-            for each in analysis.records.inputs
+            for each in analysis.counts.inputs
         ],
         "options": analysis.options,
         "seed": analysis.protocol.analysis.seed,

@@ -242,17 +242,7 @@ def build_panel(
     analysis = sample.protocol.analysis
     strata, stratum = _labels(sample, analysis.strata)
     clusters, cluster = _labels(sample, (analysis.clusters,) if analysis.clusters else ())
-    if analysis.clusters and len(clusters) == len(sample):
-        raise DesignError(
-            worded(
-                f"every claimant is a cluster of {analysis.clusters!r}.",
-                remedy="leave clusters out: claimants are the unit of the standard errors anyway",
-            )
-        )
-    if UNSTATED in clusters:
-        raise DesignError(
-            worded(f"some claimants have no {analysis.clusters!r}.", remedy="complete the column, or name another")
-        )
+    check_clusters(sample.protocol, clusters, len(sample))
     everyone = np.ones(len(sample), dtype=np.int8)
     groups = np.stack([everyone, *(find_members(group.where, sample, spells) for group in sample.protocol.subgroups)])
     return Panel(
@@ -301,7 +291,26 @@ def _labels(sample: TrialSample, columns: tuple[str, ...]) -> tuple[tuple[str, .
         return ("",), np.zeros(len(sample), dtype=np.int64)
     parts = [as_text(sample.characteristic(column, "strata or clusters")) for column in columns]
     joined = pd.Series([" × ".join(labels) for labels in zip(*(part.fillna(UNSTATED) for part in parts), strict=True)])
-    if holds_a_nino(joined).any():
-        raise DesignError(worded("a label of strata or clusters holds a NINO.", remedy="use a key without identifiers"))
+    check_labels(joined)
     codes, labels = pd.factorize(joined.astype(object), sort=True)
     return tuple(str(label) for label in labels), codes.astype(np.int64)
+
+
+def check_labels(labels: pd.Series[str]) -> None:
+    """Refuse labels of strata or clusters that hold an identifier."""
+    if holds_a_nino(labels).any():
+        raise DesignError(worded("a label of strata or clusters holds a NINO.", remedy="use a key without identifiers"))
+
+
+def check_clusters(protocol: TrialProtocol, clusters: tuple[str, ...], n_claimants: int) -> None:
+    """Refuse clusters that are claimants, and claimants without a cluster."""
+    column = protocol.analysis.clusters
+    if column and len(clusters) == n_claimants:
+        raise DesignError(
+            worded(
+                f"every claimant is a cluster of {column!r}.",
+                remedy="leave clusters out: claimants are the unit of the standard errors anyway",
+            )
+        )
+    if UNSTATED in clusters:
+        raise DesignError(worded(f"some claimants have no {column!r}.", remedy="complete the column, or name another"))

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trialimpact.loaders import OnBrokenRule, TrialRecords, load_records
+import pandas as pd
+
+from trialimpact.allocation import ReceivedArms
+from trialimpact.characteristics import CharacteristicSums, sum_characteristics
+from trialimpact.flow import ParticipantFlow
+from trialimpact.loaders import Audit, InputFile, OnBrokenRule, TrialRecords, load_records
 from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments, count_moments
 from trialimpact.panel import Panel, build_panel
@@ -19,15 +24,57 @@ STAGES = 4
 """How many stages `run_stages` announces."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TrialCounts:
+    """All that the main estimates need: counts and sums, wherever they were counted. No claimant is in here.
+
+    Attributes
+    ----------
+    moments : Moments
+    flow : ParticipantFlow
+    received : ReceivedArms
+    characteristics : CharacteristicSums
+    audit : Audit
+    quarantined : DataFrame
+        `table`, `row`, `rule` of every row that was set aside.
+    inputs : tuple of InputFile
+    """
+
+    protocol: TrialProtocol
+    moments: Moments
+    flow: ParticipantFlow
+    received: ReceivedArms
+    characteristics: CharacteristicSums
+    audit: Audit
+    quarantined: pd.DataFrame
+    inputs: tuple[InputFile, ...]
+
+    def __repr__(self) -> str:
+        return f"TrialCounts({self.protocol.name}: {self.flow.n('analysed'):,} claimants)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStages:
-    """Everything between the records and the estimates."""
+    """Everything between the records and the estimates, in memory."""
 
     records: TrialRecords
     spells: Mapping[str, OutcomeSpells]
     sample: TrialSample
     panel: Panel
     moments: Moments
+
+    def counts(self) -> TrialCounts:
+        """What the main estimates need of it."""
+        return TrialCounts(
+            protocol=self.sample.protocol,
+            moments=self.moments,
+            flow=self.sample.flow,
+            received=self.sample.received,
+            characteristics=sum_characteristics(self.sample, self.spells),
+            audit=self.records.audit,
+            quarantined=self.records.quarantined,
+            inputs=self.records.inputs,
+        )
 
 
 def run_stages(

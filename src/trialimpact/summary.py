@@ -70,7 +70,7 @@ def summarise(analysis: TrialAnalysis, alt_texts: dict[str, str], *, methods: bo
             parts += [f"By subgroup, over the first {protocol.analysis.max_horizon} days:"]
             parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
             parts += _pictures(alt_texts, f"subgroups_{stem}.")
-    parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.sample.flow, protocol))]
+    parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.flow, protocol))]
     if len(analysis.balance.rows):
         parts += ["## Balance", to_markdown(tabulate_balance(analysis.balance, protocol))]
     parts += _methods(analysis, alt_texts) if methods else []

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
-    "cells", "tally", "jumps", "moments", "archive", "stages", "estimators", "inference",
+    "cells", "tally", "jumps", "moments", "archive", "stages", "engines", "estimators", "inference",
     "report", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli_power", "cli",
     "__main__",
@@ -29,6 +29,7 @@ INSIDE = {
         "power",
     ],
     "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
+    "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb", "dbapi", "spark"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],

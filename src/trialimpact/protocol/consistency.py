@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -12,6 +13,10 @@ from trialimpact.protocol.conditions import AnyDays, ColumnIs, Condition, parts_
 
 if TYPE_CHECKING:
     from trialimpact.protocol.model import TrialProtocol
+
+
+NAME = re.compile("[a-z_][a-z0-9_]*")
+"""What a name may be: it also stands in SQL and in the names of files."""
 
 
 def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:

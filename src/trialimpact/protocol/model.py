@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
 from trialimpact.protocol.conditions import Condition, Part
-from trialimpact.protocol.consistency import columns_used, problems_of, with_default_contrasts
+from trialimpact.protocol.consistency import NAME, columns_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 MANY_ARMS = 2
 """More arms on a side of a contrast are not listed in print."""
 

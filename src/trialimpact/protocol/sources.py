@@ -20,6 +20,9 @@ class Source(Part):
     """
 
     file: str | None = Field(default=None, description="path relative to the protocol's folder")
+    query: str | None = Field(
+        default=None, description="SELECT for engines: the library's column names, days since 1970-01-01 in *_day"
+    )
     columns: dict[str, str] = Field(default_factory=dict)
     date_format: str = Field(default="%Y-%m-%d", description='strptime format of text, or "days since 1960-01-01"')
 

@@ -1,0 +1,117 @@
+"""Conditions -> SQL: 1 in, 0 out, -1 not known, as `groups.py` finds members in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialimpact.engines.spells import coverage_of
+from trialimpact.engines.words import Step, among, as_text, both, flag, table, whole
+from trialimpact.groups import IN, MISSING, OUT
+from trialimpact.protocol import Condition, TrialProtocol
+from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, Test, parts_of
+
+CIVIL_OFFSET = 719_468
+"""Days from 1 March of year 0 to 1970-01-01."""
+
+
+def condition_steps(protocol: TrialProtocol) -> Iterator[Step]:
+    """`ti_described`: the part's claimants with their age, and for each `any_days` whether a day is on."""
+    conditions = [part for each in conditions_of(protocol) for part in parts_of(each)]
+    days = list(dict.fromkeys(part.any_days for part in conditions if isinstance(part, AnyDays)))
+    columns, joins = ["p.*"], []
+    for place, each in enumerate(days):
+        name, low, high = f"ti_days_{place}", f"p.index_day + ({each.from_day})", f"p.index_day + ({each.to_day})"
+        begun = f"coalesce(sum(case when j.day <= {low} then j.step else 0 end), 0)"
+        later = f"coalesce(sum({flag(f'j.step = 1 and j.day > {low} and j.day < {high}')}), 0)"
+        yield table(
+            name,
+            f"""
+            select j.cid, {flag(f"{begun} + {later} > 0")} as is_on
+            from ti_jumps_{each.outcome} j inner join ti_part p on p.cid = j.cid group by j.cid
+            """,
+        )
+        covered_from, extract = coverage_of(protocol, protocol.outcome(each.outcome))
+        known = f"{low} >= {covered_from} and {high} <= {extract}"
+        columns.append(f"case when {known} then coalesce(d{place}.is_on, 0) else {MISSING} end as days_{place}")
+        joins.append(f"left join {name} d{place} on d{place}.cid = p.cid")
+    part = "ti_part"
+    if any(isinstance(each, AgeIs) for each in conditions):
+        yield table("ti_aged", _ages())
+        part = "ti_aged"
+    yield table("ti_described", f"select {', '.join(columns)}\nfrom {part} p\n" + "\n".join(joins))
+
+
+def conditions_of(protocol: TrialProtocol) -> list[Condition]:
+    """The conditions of subgroups and of levels of characteristics."""
+    levels = [level.where for each in protocol.characteristics for level in each.levels]
+    return [*(each.where for each in protocol.subgroups), *levels]
+
+
+def membership(protocol: TrialProtocol, condition: Condition) -> str:
+    """1, 0 or -1, from the columns of `ti_described`."""
+    if isinstance(condition, ColumnIs):
+        return _column(protocol, condition)
+    if isinstance(condition, AgeIs):
+        return f"case when age is null then {MISSING} when {_numeric('age', condition.age_at_index)} then 1 else 0 end"
+    if isinstance(condition, AnyDays):
+        conditions = [part for each in conditions_of(protocol) for part in parts_of(each)]
+        days = list(dict.fromkeys(part.any_days for part in conditions if isinstance(part, AnyDays)))
+        return f"days_{days.index(condition.any_days)}"
+    if isinstance(condition, AnyOf | AllOf):
+        parts = condition.any_of if isinstance(condition, AnyOf) else condition.all_of
+        decisive = IN if isinstance(condition, AnyOf) else OUT
+        found = [membership(protocol, part) for part in parts]
+        decided, unknown = (" or ".join(f"({each}) = {value}" for each in found) for value in (decisive, MISSING))
+        return f"case when {decided} then {decisive} when {unknown} then {MISSING} else {1 - decisive} end"
+    inside = membership(protocol, condition.not_)
+    return f"case ({inside}) when {IN} then {OUT} when {OUT} then {IN} else {MISSING} end"
+
+
+def _column(protocol: TrialProtocol, condition: ColumnIs) -> str:
+    name = condition.column
+    if name in numeric_columns(protocol):
+        return f"case when {name} is null then {MISSING} when {_numeric(name, condition)} then 1 else 0 end"
+    text = as_text(name)
+    inside = among(text, [str(value) for value in condition.wanted])
+    return f"case when {text} is null then {MISSING} when {inside} then 1 else 0 end"
+
+
+def numeric_columns(protocol: TrialProtocol) -> frozenset[str]:
+    """Columns that the protocol takes as numbers: numeric characteristics, and those compared with a number."""
+    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
+    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
+    return frozenset(numbers | {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"})
+
+
+def _numeric(expression: str, test: Test) -> str:
+    if test.between is not None:
+        low, high = (f"{value!r}" for value in test.between)
+        return both([f"{expression} >= {low}", f"{expression} <= {high}"])
+    return f"{expression} in ({', '.join(repr(float(value)) for value in test.wanted)})"
+
+
+def _ages() -> str:
+    """Whole years of age on the index day: who was born on 29 February is a year older on 1 March of other years."""
+    inner = "select * from ti_part"
+    for name in ("birth", "index"):
+        inner = _with_year_and_day(inner, name)
+    older = f"index_year - birth_year - {flag('index_month_day < birth_month_day')}"
+    return f"select z.*, case when birth_day is null then null else {older} end as age from ({inner}) z"
+
+
+def _with_year_and_day(inner: str, name: str) -> str:
+    """A query with the civil year, and month × 100 + day, of its column `<name>_day`, by whole-number arithmetic."""
+    steps = [
+        ("z", f"{name}_day + {CIVIL_OFFSET}"),
+        ("doe", f"{name}_z % 146097"),
+        ("yoe", whole(f"{name}_doe - {whole(f'{name}_doe', 1460)} + {whole(f'{name}_doe', 36524)} "
+                      f"- {whole(f'{name}_doe', 146096)}", 365)),
+        ("doy", f"{name}_doe - (365 * {name}_yoe + {whole(f'{name}_yoe', 4)} - {whole(f'{name}_yoe', 100)})"),
+        ("mp", whole(f"5 * {name}_doy + 2", 153)),
+        ("month", f"case when {name}_mp < 10 then {name}_mp + 3 else {name}_mp - 9 end"),
+    ]  # fmt: skip
+    for column, expression in steps:
+        inner = f"select t.*, {expression} as {name}_{column} from ({inner}) t"
+    year = f"{name}_yoe + 400 * {whole(f'{name}_z', 146097)} + {flag(f'{name}_month <= 2')}"
+    day = f"{name}_doy - {whole(f'153 * {name}_mp + 2', 5)} + 1"
+    return f"select t.*, {year} as {name}_year, 100 * {name}_month + {day} as {name}_month_day from ({inner}) t"

@@ -1,0 +1,79 @@
+"""Any database with a Python driver (PEP 249): SQLite, PostgreSQL, SQL Server, Snowflake, Databricks SQL."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+from trialimpact.engines.engine import Engine, Rows, columns_of_rows
+from trialimpact.engines.words import PREFIX
+from trialimpact.errors import RecordError, worded
+
+
+class Database(Engine):
+    """Counts in a database, over a connection that the caller opened.
+
+    Parameters
+    ----------
+    connection : PEP 249 connection
+        Left open; nothing is committed but temporary tables, which end with it.
+    dialect : {"standard", "sqlserver"}
+        How temporary tables are made: `create temporary table ... as`, or `select ... into #...`.
+    double : str
+        The database's word for a floating-point number ("float" in SQL Server).
+    shards : int
+        Split claimants so many ways; keys must be whole numbers.
+    """
+
+    name = "database"
+
+    def __init__(
+        self, connection: Any, *, dialect: str = "standard", double: str = "double precision", shards: int = 1
+    ) -> None:
+        self._connection = connection
+        self._server = dialect == "sqlserver"
+        self.double, self.shards = double, shards
+        self.name = type(connection).__module__.split(".")[0]
+
+    def table(self, name: str, sql: str) -> None:
+        """Make a temporary table."""
+        self._run(f"drop table if exists {self._named(name)}")
+        self._run(self.worded(name, sql))
+        if self.name == "psycopg":
+            # Without statistics its planner takes a new table for a small one.
+            self._run(f"analyze {name}")
+
+    def fetch(self, sql: str) -> Rows:
+        """The rows of a query."""
+        cursor = self._run(self._named(sql))
+        return columns_of_rows([column[0] for column in cursor.description], cursor.fetchall())
+
+    def worded(self, name: str, sql: str) -> str:
+        """The statement that makes a table."""
+        if self._server:
+            return f"select * into #{name} from ({self._named(sql)}) made"
+        return super().worded(name, sql)
+
+    def _named(self, sql: str) -> str:
+        """In SQL Server a temporary table's name begins with #."""
+        return re.sub(rf"\b({PREFIX}\w+)", r"#\1", sql) if self._server else sql
+
+    def _run(self, sql: str) -> Any:
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(sql)
+            return cursor
+        except Exception as error:
+            # Drivers raise classes of their own, and their messages may quote a record.
+            remedy = "correct the query, or look at the statement in what --print-sql shows"
+            raise RecordError(worded(f"{self.name} stopped with {type(error).__name__}.", remedy=remedy)) from None
+
+
+def open_database(driver: str, address: str) -> Any:
+    """A connection by the name of a driver: "sqlite3" with a file (opened for reading), or any PEP 249 module."""
+    import importlib
+
+    if driver == "sqlite3":
+        return sqlite3.connect(f"file:{address}?mode=ro", uri=True)
+    return importlib.import_module(driver).connect(address)

@@ -1,0 +1,89 @@
+"""`Engine`: two verbs, `table` and `fetch`, and the few words in which engines differ."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialimpact.errors import ProtocolError, worded
+from trialimpact.protocol import TrialProtocol
+
+Rows: TypeAlias = Mapping[str, NDArray[Any]]
+"""What a query gives: an array a column."""
+
+
+class Engine(ABC):
+    """Where the records live and the counting is done. Only sums come back.
+
+    Attributes
+    ----------
+    name : str
+        What the manifest calls it.
+    double : str
+        Its word for a floating-point number.
+    shards : int
+        Into how many parts the claimants are split, one counted after the other; their counts are added.
+    """
+
+    name: str
+    double: str = "double precision"
+    shards: int = 1
+
+    @abstractmethod
+    def table(self, name: str, sql: str) -> None:
+        """Make a temporary table from a query, in place of one of that name."""
+
+    @abstractmethod
+    def fetch(self, sql: str) -> Rows:
+        """The rows of a query."""
+
+    def columns(self, sql: str) -> tuple[str, ...]:
+        """The names of the columns of a query, in small letters."""
+        return tuple(name.lower() for name in self.fetch(f"select * from ({sql}) q where 1 = 0"))
+
+    def scan(self, protocol: TrialProtocol, source: str, folder: Path) -> str:
+        """A query that reads the file of a source, with the library's column names and whole days."""
+        remedy = f'give sources.{source}.query in the protocol, or tables={{"{source}": "select ..."}}'
+        raise ProtocolError(worded(f"the engine {self.name} reads no files, and {source!r} has no query.", remedy=remedy))
+
+    def in_shard(self, key: str, shard: int) -> str:
+        """The condition that a key falls in one of the shards: whole-number keys, here."""
+        return f"{key} % {self.shards} = {shard}"
+
+    def worded(self, name: str, sql: str) -> str:
+        """The statement that makes a table, for print."""
+        return f"create temporary table {name} as\n{sql}"
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def columns_of_rows(names: list[str], rows: list[Any]) -> Rows:
+    """Rows of a cursor, an array a column: whole numbers, numbers, or objects."""
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return {name: _array(each) for name, each in zip(names, values, strict=True)}
+
+
+def _array(values: tuple[Any, ...]) -> NDArray[Any]:
+    if all(isinstance(value, int) for value in values):
+        return np.array(values, dtype=np.int64)
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found

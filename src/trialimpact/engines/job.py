@@ -1,0 +1,184 @@
+"""The whole job in an engine, in order: inputs, rules, people, and for every shard jumps, cells, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.engines.conditions import condition_steps
+from trialimpact.engines.counting import cell_steps, moments_of, outcome_steps
+from trialimpact.engines.engine import Engine, Rows
+from trialimpact.engines.factors import centre_steps, factor_steps, sums_of
+from trialimpact.engines.people import FACTS, people_steps
+from trialimpact.engines.rules import audit_of, rule_steps
+from trialimpact.engines.sources import Inputs, find_inputs, input_steps, link_steps
+from trialimpact.engines.spells import jump_steps
+from trialimpact.engines.words import Step, table
+from trialimpact.errors import DesignError, RecordError, worded
+from trialimpact.facts import PeopleFacts
+from trialimpact.filters import apply_filters
+from trialimpact.loaders.identifiers import holds_a_nino
+from trialimpact.loaders.records import InputFile
+from trialimpact.moments import Moments
+from trialimpact.protocol import TrialProtocol
+from trialimpact.stages import TrialCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineJob:
+    """A protocol and where its records are; nothing is counted before `run`.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> from trialimpact.engines import Database
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=200, seed=1)
+    >>> connection = sqlite3.connect(":memory:")
+    >>> queries = trial.to_database(connection)
+    >>> engine_job(trial.protocol, Database(connection), queries).run()
+    TrialCounts(Example digit trial: ... claimants)
+    """
+
+    engine: Engine
+    inputs: Inputs
+
+    def steps(self) -> Iterator[Step]:
+        """Every statement, in order."""
+        yield from self._opening()
+        yield from self._people()
+        for shard in range(self.engine.shards):
+            yield from self._of_shard(shard)
+
+    def sql(self) -> str:
+        """Every statement that `run` would run, for an audit of what leaves the engine."""
+        said = [
+            self.engine.worded(step.name, step.sql) if step.kind == "table" else f"-- comes back: {step.name}\n{step.sql}"
+            for step in self.steps()
+        ]
+        return ";\n\n".join(said) + ";\n"
+
+    def run(self, step: Callable[[str], None] = lambda _: None) -> TrialCounts:
+        """Count in the engine.
+
+        Raises
+        ------
+        RecordError
+            Rows break a rule that stops the run.
+        DesignError
+            The trial cannot be analysed as asked.
+        """
+        protocol = self.inputs.protocol
+        step("checking records")
+        opening = self._answers(self._opening())
+        audit = audit_of(self.inputs, opening)
+        step("building the sample")
+        people = self._answers(self._people())
+        first = "claimants" if protocol.sources.markers is None else "markers"
+        n_records = int(opening[f"rules_{first}"]["n_rows"][0])
+        found = apply_filters(protocol, _facts(people), n_records, {})
+        parts: list[Moments] = []
+        factors: list[Rows] = []
+        for shard in range(self.engine.shards):
+            step(f"counting moments ({shard + 1} of {self.engine.shards})")
+            answers = self._answers(self._of_shard(shard))
+            parts.append(moments_of(protocol, answers))
+            factors += [answers["factors"]] if "factors" in answers else []
+        moments = reduce(add, parts)
+        _require_all(int(moments.cells.claimants.sum()), found.flow.n("analysed"))
+        return TrialCounts(
+            protocol=protocol,
+            moments=moments,
+            flow=found.flow,
+            received=found.received,
+            characteristics=sums_of(protocol, self.engine.double, people.get("centres"), factors),
+            audit=audit,
+            quarantined=pd.DataFrame(columns=["table", "row", "rule"]),
+            inputs=tuple(
+                InputFile(table=name, name=self.engine.name, n_rows=int(opening[f"rules_{name}"]["n_rows"][0]), sha256=None)
+                for name in self.inputs.names
+            ),
+        )
+
+    def _opening(self) -> Iterator[Step]:
+        yield from input_steps(self.inputs)
+        yield from rule_steps(self.inputs)
+        yield from link_steps(self.inputs)
+
+    def _people(self) -> Iterator[Step]:
+        yield from people_steps(self.inputs)
+        yield from centre_steps(self.inputs.protocol, self.engine.double)
+
+    def _of_shard(self, shard: int) -> Iterator[Step]:
+        protocol = self.inputs.protocol
+        where = f" where {self.engine.in_shard('cid', shard)}" if self.engine.shards > 1 else ""
+        yield table("ti_part", f"select * from ti_analysed{where}")
+        for outcome in protocol.outcomes:
+            yield from jump_steps(protocol, outcome)
+        yield from condition_steps(protocol)
+        yield from cell_steps(protocol)
+        for outcome in protocol.outcomes:
+            yield from outcome_steps(protocol, outcome)
+        yield from factor_steps(protocol, self.engine.double)
+
+    def _answers(self, steps: Iterator[Step]) -> dict[str, Rows]:
+        """Run statements; what they fetch, by name."""
+        answers = {}
+        for step in steps:
+            if step.kind == "table":
+                self.engine.table(step.name, step.sql)
+            else:
+                answers[step.name] = self.engine.fetch(step.sql)
+        return answers
+
+    def __repr__(self) -> str:
+        return f"EngineJob({self.inputs.protocol.name} in {self.engine!r})"
+
+
+def engine_job(
+    protocol: TrialProtocol,
+    engine: Engine,
+    queries: Mapping[str, str] | None = None,
+    *,
+    folder: str | Path = ".",
+) -> EngineJob:
+    """The job of a protocol in an engine; `queries` by source stand in place of the protocol's.
+
+    Raises
+    ------
+    ProtocolError, RecordError, DesignError
+        A source has no query, its query lacks a column, or a name cannot stand in SQL.
+    """
+    found = find_inputs(protocol, engine, dict(queries or {}), Path(folder))
+    return EngineJob(engine=engine, inputs=found)
+
+
+def _facts(answers: Mapping[str, Rows]) -> PeopleFacts:
+    """The facts as they came: a row for all who are alike."""
+    people = pd.DataFrame({name: answers["facts"][name] for name in FACTS})
+    n = answers["facts"]["n"].astype(np.int64)
+    reasons = pd.DataFrame({"row": [], "status": [], "reason": [], "n": []})
+    if "reasons" in answers:
+        told = pd.DataFrame(dict(answers["reasons"]))
+        rows = people.reset_index(names="row").merge(told, on=list(FACTS), how="inner")
+        reasons = rows[["row", "told_status", "reason", "n"]].rename(columns={"told_status": "status"})
+    if any(holds_a_nino(pd.Series(labels, dtype=object)).any() for labels in (people["office"], reasons["reason"])):
+        says = "office or reason: labels hold something like a NINO"
+        raise RecordError(worded(f"{says}.", remedy="remove identifiers from these columns: labels appear in tables"))
+    return PeopleFacts(people=people, n=n, reasons=reasons)
+
+
+def _require_all(counted: int, analysed: int) -> None:
+    if counted != analysed:
+        raise DesignError(
+            worded(
+                f"the engine counted {counted:,} claimants of the {analysed:,} that the filters leave.",
+                remedy="run again; if it stays, report it with the statements that `--print-sql` shows",
+            )
+        )

@@ -1,0 +1,186 @@
+"""The rules of `loaders/rules.py`, counted in an engine: how many rows break each, and which stop the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from trialimpact.engines.conditions import CIVIL_OFFSET
+from trialimpact.engines.engine import Rows
+from trialimpact.engines.sources import Inputs
+from trialimpact.engines.words import Step, among, beside, fetch, flag, quoted, whole
+from trialimpact.errors import BrokenRule, record_error
+from trialimpact.loaders import Audit, day_of
+from trialimpact.loaders.dates import date_of
+from trialimpact.loaders.records import AuditLine
+from trialimpact.loaders.rules import EARLIEST, LATEST, RULES
+from trialimpact.loaders.schema import DATES, kind_of
+from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.consistency import RESERVED_LABELS
+from trialimpact.protocol.sources import SpellSource, Status
+
+NOT_ASKED = "0"
+"""For rules that a database keeps by itself (a column has one type), or that are asked of fetched labels."""
+
+
+def rule_steps(inputs: Inputs) -> Iterator[Step]:
+    """For each source, its number of rows and how many break each rule."""
+    for name in inputs.names:
+        asked = {"n_rows": "count(*)", **_of_rows(inputs, name)}
+        columns = ", ".join(f"{sql if place == 0 else _times(sql)} as {rule}" for place, (rule, sql) in enumerate(asked.items()))
+        yield fetch(f"rules_{name}", f"select {columns} from ({_joined(inputs, name)}) t")
+
+
+def _times(condition: str) -> str:
+    return "0" if condition == NOT_ASKED else f"coalesce(sum({flag(condition)}), 0)"
+
+
+def _joined(inputs: Inputs, name: str) -> str:
+    """The rows of a source with what its rules look at beside them."""
+    kind = kind_of(name)
+    columns, join = ["i.*"], ""
+    if kind == "claimants":
+        columns.append("count(*) over (partition by i.cid) as times")
+    if kind == "markers":
+        described = "claimants" in inputs.names
+        columns.append("count(*) over (partition by i.cid, marker_day, marker, i.office, status, reason) as copies")
+        columns.append("row_number() over (partition by i.cid, marker_day, marker, i.office, status, reason "
+                       "order by marker_day) as copy")  # fmt: skip
+        valid = "case when coalesce(status, 'valid') = 'valid' then marker else null end"
+        columns.append(f"min({valid}) over (partition by i.cid) as one_arm, max({valid}) over (partition by i.cid) as other_arm")
+        columns.append("row_number() over (partition by i.cid order by "
+                       f"{flag('status is not null and status <> ' + quoted('valid'))}, marker_day) as nth")  # fmt: skip
+        columns.append("c.cid as described" if described else "i.cid as described")
+        join = "left join (select distinct cid from ti_in_claimants) c on c.cid = i.cid" if described else ""
+    if kind == "spells":
+        who = "i.cid, code"
+        columns.append("p.cid as participant")
+        columns.append(f"row_number() over (partition by {who}, start_day, end_day, is_open order by start_day) as copy")
+        reach = f"max(end_day) over (partition by {who} order by start_day, end_day rows between unbounded preceding and 1 preceding)"
+        columns.append(f"{reach} as reach")
+        join = "left join ti_participants p on p.cid = i.cid"
+    return f"select {', '.join(columns)} from ti_in_{name} i {join}"
+
+
+def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
+    """The condition under which a row breaks each rule of its kind."""
+    protocol, kind = inputs.protocol, kind_of(name)
+    low, high = (day_of(date_of(0).replace(year=year)) for year in (EARLIEST, LATEST + 1))
+    days = [date.replace("_date", "_day") for date in DATES[kind]]
+    odd = [f"({day} < {low} or {day} >= {high}{' and is_open = 0' if day == 'end_day' else ''})" for day in days]
+    asked = {
+        "claimant_id_is_given": "cid is null or trim(cast(cid as varchar(250))) = ''",
+        "claimant_id_is_valid": "cid is not null and valid_id = 0",
+        "column_has_one_type": NOT_ASKED,
+        "date_is_readable": "unreadable = 1",
+        "date_is_plausible": " or ".join(odd),
+    }
+    if kind == "claimants":
+        return asked | _of_claimants(protocol)
+    if kind == "markers":
+        return asked | _of_markers(protocol)
+    return asked | _of_spells(protocol, protocol.sources.spells[name])
+
+
+def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
+    stranger = f"assigned_arm is not null and not {among('assigned_arm', protocol.arms)}"
+    return {
+        "claimant_is_unique": "times > 1 and cid is not null and valid_id = 1",
+        "digit_is_a_digit": "odd_digit = 1",
+        "assigned_arm_is_known": stranger if protocol.arms_are_declared else NOT_ASKED,
+        "assigned_arm_is_analysed": stranger,
+        "label_is_not_reserved": among("office", sorted(RESERVED_LABELS)),
+        "label_holds_no_identifier": NOT_ASKED,
+    }
+
+
+def _of_markers(protocol: TrialProtocol) -> dict[str, str]:
+    reserved = " or ".join(among(label, sorted(RESERVED_LABELS)) for label in ("office", "reason"))
+    return {
+        "marker_is_known": f"marker is null or not {among('marker', protocol.arms)}",
+        "marker_date_is_given": "marker_day is null",
+        "status_is_known": f"status is not null and not {among('status', get_args(Status))}",
+        "valid_markers_name_one_arm": "one_arm <> other_arm and nth = 1",
+        "label_is_not_reserved": reserved,
+        "marker_is_of_a_described_person": "described is null",
+        "label_holds_no_identifier": NOT_ASKED,
+        "row_is_not_repeated": "copy > 1",
+    }
+
+
+def _of_spells(protocol: TrialProtocol, source: SpellSource) -> dict[str, str]:
+    covered_from, extract = day_of(source.covered_from), day_of(source.extract_date)
+    closed = "start_day is not null and is_open = 0"
+    known = [*source.counted_codes, *source.ignored_codes]
+    defaults = f"{_is_april('start_day', 6)} or ({_is_april('end_day - 1', 5)} and is_open = 0)"
+    return {
+        "start_is_given": "start_day is null",
+        "end_not_before_start": f"{closed} and end_day < {_first_end(source)}",
+        "start_before_extract": f"start_day >= {extract}",
+        "code_is_known": f"code is null or not {among('code', known)}" if source.counted_codes else NOT_ASKED,
+        "row_is_not_repeated": "copy > 1 and participant is not null",
+        "spells_do_not_overlap": "start_day < reach and participant is not null",
+        "spell_has_a_day": f"{closed} and end_day = start_day",
+        "dates_are_not_tax_year_defaults": defaults if source.tax_year_defaults else NOT_ASKED,
+        "open_spell_is_not_long": f"is_open = 1 and start_day < {extract - source.long_open_days}",
+        "spell_is_of_a_participant": "participant is null",
+        "spell_has_ended": "is_open = 1",
+        "end_by_extract": f"is_open = 0 and end_day > {extract}",
+        "spell_touches_coverage": f"{closed} and end_day <= {covered_from}",
+    }
+
+
+def _first_end(source: SpellSource) -> str:
+    """The end of a spell whose written end is its start."""
+    return "start_day + 1" if source.end_date == "last_day_included" else "start_day"
+
+
+def _is_april(day: str, which: int) -> str:
+    """Whether a day falls on 5 or 6 April: the place of 1 April in the year that begins on 1 March is 31."""
+    z = f"({day} + {CIVIL_OFFSET})"
+    doe = f"({z} % 146097)"
+    yoe = whole(f"{doe} - {whole(doe, 1460)} + {whole(doe, 36524)} - {whole(doe, 146096)}", 365)
+    return f"{doe} - (365 * {yoe} + {whole(yoe, 4)} - {whole(yoe, 100)}) = {30 + which}"
+
+
+def audit_of(inputs: Inputs, answers: Mapping[str, Rows]) -> Audit:
+    """Every rule of every source with its count.
+
+    Raises
+    ------
+    RecordError
+        Rows break a rule that stops the run: an engine has no row numbers to set aside.
+    """
+    lines, broken = [], []
+    for name in inputs.names:
+        found = {rule.lower(): int(values[0]) for rule, values in answers[f"rules_{name}"].items()}
+        for rule in RULES:
+            if kind_of(name) not in rule.kinds:
+                continue
+            n = found[rule.name]
+            lines.append(
+                AuditLine(
+                    table=name, rule=rule.name, severity=rule.severity, says=rule.says, rows=(), n_broken=n,
+                    n_rows=found["n_rows"], action="kept" if n else "none needed",
+                )
+            )  # fmt: skip
+            if rule.severity == "error" and n:
+                says = f"{n:,} of {found['n_rows']:,} rows break it: {rule.says}"
+                broken.append(BrokenRule(table=name, rule=rule.name, says=says, remedy=rule.remedy))
+    if not broken:
+        broken = list(_without_links(inputs, answers))
+    if broken:
+        raise record_error(broken, quarantine_helps=False)
+    return Audit(lines=tuple(lines))
+
+
+def _without_links(inputs: Inputs, answers: Mapping[str, Rows]) -> Iterator[BrokenRule]:
+    for name in inputs.protocol.sources.spells:
+        n_rows = int(answers[f"rules_{name}"]["n_rows"][0])
+        if n_rows and not int(answers[f"linked_{name}"]["n"][0]):
+            yield BrokenRule(
+                table=name,
+                rule="spells_link_to_people",
+                says=f"none of {n_rows:,} spells is of a person in the trial",
+                remedy="write identifiers alike in every table (leading zeros, capitals)",
+            )

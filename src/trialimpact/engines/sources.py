@@ -1,0 +1,189 @@
+"""Queries of the sources -> input tables: identifiers as keys, labels as text, spells half-open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trialimpact.engines.engine import Engine
+from trialimpact.engines.words import Step, among, as_text, both, code_of, fetch, flag, quoted, table
+from trialimpact.errors import BrokenRule, DesignError, record_error, worded
+from trialimpact.loaders import day_of
+from trialimpact.loaders.schema import DATES, LABELS, kind_of, required_columns
+from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.consistency import NAME
+from trialimpact.protocol.sources import SpellSource
+
+FIRST_LETTERS, SECOND_LETTERS = tuple("ABCEGHJKLMNOPRSTWXYZ"), tuple("ABCEGHJKLMNPRSTWXYZ")
+NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
+DIGITS = tuple("0123456789")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The query of each source, and which columns it gives.
+
+    A query gives the library's column names, dates as whole days since 1970-01-01 in `index_day`, `birth_day`,
+    `marker_day`, `start_day`, `end_day` (as the source writes ends; null is open), and may give `row_no` (the order
+    of rows) and `unreadable` (1 where a value could not be read).
+    """
+
+    protocol: TrialProtocol
+    queries: Mapping[str, str]
+    columns: Mapping[str, tuple[str, ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sources, people first."""
+        return tuple(self.queries)
+
+    def has(self, source: str, column: str) -> bool:
+        """Whether the query of a source gives a column."""
+        return column in self.columns.get(source, ())
+
+
+def find_inputs(protocol: TrialProtocol, engine: Engine, queries: Mapping[str, str], folder: Path) -> Inputs:
+    """The query of every source: given, of the protocol, or reading its file.
+
+    Raises
+    ------
+    RecordError
+        A query does not give a column that is needed.
+    DesignError
+        A column has a name that cannot stand in SQL as it is.
+    """
+    sources = protocol.sources
+    people = [name for name in ("claimants", "markers") if getattr(sources, name) is not None]
+    found: dict[str, str] = {}
+    for name in (*people, *sources.spells):
+        source = sources.spells[name] if name in sources.spells else getattr(sources, name)
+        found[name] = queries.get(name) or source.query or engine.scan(protocol, name, folder)
+    columns = {name: engine.columns(query) for name, query in found.items()}
+    inputs = Inputs(protocol=protocol, queries=found, columns=columns)
+    broken = [
+        BrokenRule(
+            table=name,
+            rule="column_is_there_once",
+            says=f"the query gives no column {column!r}",
+            remedy="dates are whole days since 1970-01-01, in columns that end in _day",
+        )
+        for name in inputs.names
+        for column in needed_columns(protocol, name)
+        if column not in columns[name]
+    ]
+    if broken:
+        raise record_error(broken, quarantine_helps=False)
+    return inputs
+
+
+def needed_columns(protocol: TrialProtocol, source: str) -> tuple[str, ...]:
+    """The columns that the query of a source must give."""
+    needed = [each.replace("_date", "_day") for each in required_columns(protocol, source)]
+    if source == "claimants":
+        needed += characteristics(protocol)
+    return tuple(dict.fromkeys(needed))
+
+
+def characteristics(protocol: TrialProtocol) -> tuple[str, ...]:
+    """The columns of the claimants that the protocol names, but for office and digit, which are everyone's."""
+    named = tuple(name for name in protocol.columns_used if name not in ("office", "digit"))
+    odd = [name for name in named if not NAME.fullmatch(name)]
+    if odd:
+        raise DesignError(
+            worded(
+                f"{len(odd)} columns of the claimants have names that cannot stand in SQL as they are.",
+                remedy="name them in the protocol with small letters, digits and _, and map or query them so",
+            )
+        )
+    return named
+
+
+def input_steps(inputs: Inputs) -> Iterator[Step]:
+    """Tables of the sources, and the participants: who has a row in claimants or markers."""
+    protocol = inputs.protocol
+    for name in inputs.names:
+        yield table(f"ti_in_{name}", f"select {_select(inputs, name)}\nfrom ({inputs.queries[name]}) q")
+    people = [f"select cid from ti_in_{name}" for name in ("claimants", "markers") if name in inputs.names]
+    yield table("ti_participants", f"select distinct cid from ({' union all '.join(people)}) q where cid is not null")
+    if protocol.identifiers.kind == "nino":
+        digits = [each.replace("select cid", "select cid, digit") for each in people]
+        yield table(
+            "ti_digits", f"select cid, max(digit) as digit from ({' union all '.join(digits)}) q group by cid"
+        )
+
+
+def link_steps(inputs: Inputs) -> Iterator[Step]:
+    """How many spells of each source are of participants."""
+    for name in inputs.protocol.sources.spells:
+        yield fetch(
+            f"linked_{name}",
+            f"select count(*) as n from ti_in_{name} s inner join ti_participants p on p.cid = s.cid",
+        )
+
+
+def _select(inputs: Inputs, name: str) -> str:
+    protocol, kind = inputs.protocol, kind_of(name)
+    columns = [*_key(protocol, inputs.has(name, "digit"))]
+    columns += [f"{flag('unreadable = 1') if inputs.has(name, 'unreadable') else 0} as unreadable"]
+    for date in DATES[kind]:
+        day = date.replace("_date", "_day")
+        if kind != "spells":
+            columns.append(f"{f'cast({day} as bigint)' if inputs.has(name, day) else 'cast(null as bigint)'} as {day}")
+    for label in LABELS[kind]:
+        if label != "digit":
+            given = inputs.has(name, label)
+            columns.append(f"{as_text(label) if given else 'cast(null as varchar(250))'} as {label}")
+    if kind == "claimants":
+        columns += characteristics(protocol)
+    if kind == "markers":
+        columns.append(f"{'cast(row_no as bigint)' if inputs.has(name, 'row_no') else 0} as row_no")
+    if kind == "spells":
+        columns += _half_open(protocol.sources.spells[name])
+    return ",\n  ".join(columns)
+
+
+def _key(protocol: TrialProtocol, has_digit: bool) -> Iterator[str]:
+    """The key, whether it has the declared form, and the allocating digit."""
+    digit = f"{code_of('trim(cast(digit as varchar(250)))', DIGITS)} as digit"
+    if protocol.identifiers.kind != "nino":
+        yield "claimant_id as cid"
+        yield "1 as valid_id"
+        yield digit if has_digit else "-1 as digit"
+        yield flag(f"trim(cast(digit as varchar(250))) <> '' and {digit[:-9]} = -1" if has_digit else "1 = 0") + (
+            " as odd_digit"
+        )
+        return
+    text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
+    key = f"substring({text}, 1, 8)"
+    issued = both(
+        [
+            among(f"substring({key}, 1, 1)", FIRST_LETTERS),
+            among(f"substring({key}, 2, 1)", SECOND_LETTERS),
+            f"not {among(f'substring({key}, 1, 2)', NEVER_ISSUED)}",
+        ]
+    )
+    prefix = f"({issued}) or substring({key}, 1, 2) = 'QQ'" if protocol.identifiers.synthetic else issued
+    rest = [among(f"substring({key}, {place}, 1)", DIGITS) for place in range(3, 9)]
+    rest += [among(f"substring({text}, 9, 1)", ("", "A", "B", "C", "D")), f"substring({text}, 10, 1) = ''"]
+    yield f"case when trim(cast(claimant_id as varchar(250))) = '' then null else {key} end as cid"
+    yield f"{flag(both([prefix, *rest]))} as valid_id"
+    yield f"{code_of(f'substring({key}, 8, 1)', DIGITS)} as digit"
+    yield "0 as odd_digit"
+
+
+def _half_open(source: SpellSource) -> Iterator[str]:
+    """Start, the day after the last, and whether the spell is open: the one place that converts ends."""
+    placeholders = [day_of(date) for date in source.open_end_dates]
+    is_open = f"end_day is null or {among('end_day', placeholders)}"
+    after = "end_day + 1" if source.end_date == "last_day_included" else "end_day"
+    extract = day_of(source.extract_date)
+    yield "cast(start_day as bigint) as start_day"
+    yield f"cast(case when {is_open} then {extract} else {after} end as bigint) as end_day"
+    yield f"{flag(is_open)} as is_open"
+
+
+def counted(source: SpellSource, codes: tuple[str, ...] = ()) -> str:
+    """The condition that a spell's code counts: one of some codes, or any that the source counts."""
+    wanted = codes or source.counted_codes
+    return f"s.code in ({', '.join(quoted(code) for code in wanted)})" if wanted else "1 = 1"

@@ -1,0 +1,73 @@
+"""Spark (extra `spark`; classic and Connect): tables are written and read again, never kept in memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trialimpact.engines.engine import Engine, Rows
+from trialimpact.errors import RecordError, worded
+
+
+class Spark(Engine):
+    """Counts in a Spark session that the caller made.
+
+    Parameters
+    ----------
+    session : SparkSession
+        Left running.
+    folder : str, optional
+        Where intermediate tables are written as Parquet, seen by every worker. Default: a temporary folder here,
+        which suits a session on this machine. It is emptied on `close`.
+    shards : int
+        Split claimants so many ways and count one after the other.
+    """
+
+    name = "spark"
+    double = "double"
+
+    def __init__(self, session: Any, *, folder: str | None = None, shards: int = 1) -> None:
+        self._session, self.shards = session, shards
+        self._own = tempfile.mkdtemp(prefix="trialimpact-") if folder is None else None
+        self._folder = self._own or folder
+        self._written = 0
+
+    def table(self, name: str, sql: str) -> None:
+        """Write a query's rows as Parquet, and read them back under the name."""
+        self._written += 1
+        place = f"{self._folder}/{name}.{self._written}"
+        self._run(lambda: self._session.sql(sql).write.mode("overwrite").parquet(place))
+        self._run(lambda: self._session.read.parquet(place).createOrReplaceTempView(name))
+
+    def fetch(self, sql: str) -> Rows:
+        """The rows of a query."""
+        arrow = self._run(lambda: self._session.sql(sql).toPandas())
+        return {name: _plain(arrow[name].to_numpy()) for name in arrow.columns}
+
+    def in_shard(self, key: str, shard: int) -> str:
+        """By a hash: keys may be text."""
+        return f"pmod(hash({key}), {self.shards}) = {shard}"
+
+    def close(self) -> None:
+        """Remove what was written."""
+        if self._own is not None:
+            shutil.rmtree(Path(self._own), ignore_errors=True)
+
+    def _run(self, call: Any) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            # Its message may quote a record, so only its kind is told.
+            remedy = "correct the query; look at the session's own log"
+            raise RecordError(worded(f"spark stopped with {type(error).__name__}.", remedy=remedy)) from None
+
+
+def _plain(values: Any) -> Any:
+    """Missing values as None."""
+    if values.dtype.kind != "O":
+        return values
+    return np.array([None if value is None or value != value else value for value in values], dtype=object)
