@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import BrokenRule, ProtocolError, record_error, unknown_name, worded
+from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
 from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha256, read_frame
@@ -141,7 +141,8 @@ def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Inte
     digits = np.full(n_people, -1, dtype=np.int64)
     for table, code, key in zip(parsed.values(), codes, keys, strict=True):
         table.claimant = code
-        digits[code[code != NOBODY]] = key.digit[code != NOBODY]
+        if table.kind != "spells":
+            digits[code[code != NOBODY]] = key.digit[code != NOBODY]
     _mark_people_of_the_trial(parsed, n_people)
     return digits
 
@@ -191,7 +192,7 @@ def _apply_rules(
             if table.kind not in rule.kinds:
                 continue
             mask = rule.find(table, protocol)
-            rows = tuple((np.flatnonzero(mask) + 1).tolist())
+            rows = np.flatnonzero(mask) + 1
             action = {"error": "set aside", "warning": "kept", "note": "kept"}[rule.severity]
             lines.append(
                 AuditLine(
@@ -199,14 +200,15 @@ def _apply_rules(
                     rule=rule.name,
                     severity=rule.severity,
                     says=rule.says,
-                    rows=rows,
+                    rows=tuple(rows[:ROWS_SHOWN].tolist()),
+                    n_broken=rows.size,
                     n_rows=table.n_rows,
-                    action=action if rows else "none needed",
+                    action=action if rows.size else "none needed",
                 )
             )
-            if rule.severity == "error" and rows:
+            if rule.severity == "error" and rows.size:
                 set_aside[name][rule.name] = mask
-                broken.append(_broken(table, rule, rows))
+                broken.append(_broken(table, rule, tuple(rows.tolist())))
     if broken and on_broken_rule == "error":
         raise record_error(broken)
     return lines, set_aside
@@ -228,13 +230,15 @@ def _broken(table: Table, rule: Rule, rows: tuple[int, ...]) -> BrokenRule:
 
 
 def _quarantined(parsed: dict[str, Table], set_aside: dict[str, dict[str, Booleans]]) -> pd.DataFrame:
-    rows = [
-        {"table": name, "row": int(row) + 1, "rule": rule}
-        for name in parsed
-        for rule, mask in set_aside[name].items()
-        for row in np.flatnonzero(mask)
-    ]
-    return pd.DataFrame(rows, columns=["table", "row", "rule"])
+    found = [(name, rule, np.flatnonzero(mask) + 1) for name in parsed for rule, mask in set_aside[name].items()]
+    sizes = [rows.size for _, _, rows in found]
+    return pd.DataFrame(
+        {
+            "table": np.repeat(np.array([name for name, _, _ in found], dtype=object), sizes),
+            "row": np.concatenate([rows for _, _, rows in found]),
+            "rule": np.repeat(np.array([rule for _, rule, _ in found], dtype=object), sizes),
+        }
+    )
 
 
 def _participants(parsed: dict[str, Table], kept: dict[str, Booleans]) -> Integers:
