@@ -40,11 +40,11 @@ def month_and_day(days: Integers) -> Integers:
     >>> month_and_day(np.array([0, 95, NO_DAY])).tolist()
     [101, 406, 0]
     """
-    known = days != NO_DAY
-    dates = np.where(known, days, 0).astype("datetime64[D]")
+    codes, distinct = pd.factorize(days)
+    dates = np.where(distinct == NO_DAY, 0, distinct).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
     numbers = (months.astype(np.int64) % 12 + 1) * 100 + (dates - months).astype(np.int64) + 1
-    return np.where(known, numbers, 0)
+    return np.where(distinct == NO_DAY, 0, numbers)[codes]
 
 
 def parse_days(values: pd.Series[Any] | Coded, date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
@@ -256,29 +257,34 @@ def _claimants(
 ) -> pd.DataFrame:
     old_numbers = np.flatnonzero(participants != NOBODY)
     n_people = old_numbers.size
-    frame = pd.DataFrame(
-        {
-            "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
-            "assigned_arm": pd.Series([None] * n_people, dtype=object),
-            "office": pd.Series([None] * n_people, dtype=object),
-            "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
-            "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
-        }
-    )
+    columns = {
+        "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
+        "assigned_arm": np.full(n_people, None, dtype=object),
+        "office": np.full(n_people, None, dtype=object),
+        "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
+        "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
+    }
     table = parsed.get("claimants")
     if table is None:
-        return frame
+        return pd.DataFrame(columns)
     rows = np.flatnonzero(kept["claimants"])
     who = participants[table.claimant[rows]]
     for column, date in (("index_day", "index_date"), ("birth_day", "birth_date")):
         if date in table.days:
-            frame.loc[who, column] = table.days[date][rows]
+            columns[column][who] = table.days[date][rows]
     for label in ("assigned_arm", "office"):
-        frame.loc[who, label] = table.label(label).to_numpy(dtype=object)[rows]
+        columns[label][who] = _words(table, label)[rows]
     if "digit" in table.labels and (digits < 0).all():
-        given = pd.to_numeric(table.labels["digit"].iloc[rows]).fillna(-1)
-        frame.loc[who, "digit"] = given.astype(np.int64).to_numpy()
-    return frame
+        given = pd.to_numeric(pd.Series(_words(table, "digit")[rows])).fillna(-1)
+        columns["digit"][who] = given.to_numpy(dtype=np.int64)
+    return pd.DataFrame(columns)
+
+
+def _words(table: Table, label: str) -> NDArray[np.object_]:
+    """A label of each row as text, None where blank."""
+    column = table.label(label).cat
+    words = np.array([*column.categories, None], dtype=object)
+    return np.asarray(words[column.codes.to_numpy()])
 
 
 def _characteristics(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame:
@@ -301,10 +307,7 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
         {
             "claimant": participants[table.claimant[rows]],
             "marker_day": table.days["marker_date"][rows],
-            **{
-                name: table.label(name).to_numpy(dtype=object)[rows]
-                for name in ("marker", "office", "status", "reason")
-            },
+            **{name: _words(table, name)[rows] for name in ("marker", "office", "status", "reason")},
         }
     )
     frame["status"] = frame["status"].where(frame["status"].notna(), "valid")
@@ -313,13 +316,14 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
 
 def _spells(table: Table, kept: Booleans, participants: Integers) -> SpellTable:
     """The spells of participants whose code counts, uncut."""
-    claimant = np.where(table.claimant == NOBODY, NOBODY, participants[table.claimant])
+    claimant = participants[table.claimant]
     keep = kept & (claimant != NOBODY)
     counted = table.source.counted_codes if hasattr(table.source, "counted_codes") else ()
     code = table.label("code")
     if counted:
         keep &= code.isin(counted).to_numpy(dtype=bool)
+    rows = np.flatnonzero(keep)
     return SpellTable(
-        spells=Intervals(claimant[keep], table.days["start_date"][keep], table.end_day[keep]),
-        code=code[keep].reset_index(drop=True) if counted else None,
+        spells=Intervals(claimant, table.days["start_date"], table.end_day).where(rows),
+        code=code.take(rows).reset_index(drop=True) if counted else None,
     )

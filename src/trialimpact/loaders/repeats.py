@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY
 
-_WIDEST = 2**32
+_WIDEST = 2**31
 
 
 def repeated_rows(columns: Sequence[NDArray[np.integer[Any]]]) -> Booleans:
@@ -21,7 +21,8 @@ def repeated_rows(columns: Sequence[NDArray[np.integer[Any]]]) -> Booleans:
     >>> repeated_rows([np.array([7, 8, 7, 7]), np.array([1, 1, 1, 2])]).tolist()
     [False, False, True, False]
     """
-    keys = _packed([_compact(column) for column in columns])
+    compact = [_compact(column) for column in columns]
+    keys = _packed(compact, [_bits(column) for column in compact])
     if keys is None:
         return pd.DataFrame(dict(enumerate(columns))).duplicated().to_numpy(dtype=bool)
     ordered = np.sort(keys)
@@ -38,22 +39,21 @@ def overlapping_spells(owner: Integers, start: Integers, end: Integers) -> Boole
     >>> overlapping_spells(np.array([0, 1, 0, 0]), np.array([5, 5, 0, 3]), np.array([9, 9, 4, 5])).tolist()
     [False, False, False, True]
     """
-    owner, (start, end) = _compact(owner), np.split(_compact(np.concatenate([start, end])), 2)
-    order = _in_order(owner, start)
-    owner, start, end = owner[order], start[order], end[order]
-    opens = np.r_[True, owner[1:] != owner[:-1]][: owner.size]
+    owner, days = _compact(owner), _compact(np.concatenate([start, end]))
+    start, end = np.split(days, 2)
+    bits, row_bits = _bits(days), owner.size.bit_length()
+    keys = _packed([owner, start, np.arange(owner.size)], [_bits(owner), bits, row_bits])
+    if keys is None:
+        order = np.lexsort((start, owner))
+        position = owner[order] << bits | start[order]
+    else:
+        keys.sort()
+        order, position = keys & (2**row_bits - 1), keys >> row_bits
     # The owner in the high digits makes one running maximum restart at every owner.
-    restart = np.cumsum(opens) * (int(end.max(initial=0)) + 1)
-    reach = np.maximum.accumulate(restart + end)
+    reach = np.maximum.accumulate(position >> bits << bits | end[order])
     overlaps = np.zeros(owner.size, dtype=bool)
-    overlaps[order[1:]] = ~opens[1:] & ((restart + start)[1:] < reach[:-1])
+    overlaps[order[1:][position[1:] < reach[:-1]]] = True
     return overlaps
-
-
-def _in_order(owner: Integers, start: Integers) -> Integers:
-    """Rows by owner, start and position."""
-    keys = _packed([owner, start, np.arange(owner.size)])
-    return np.lexsort((start, owner)) if keys is None else np.sort(keys) % max(owner.size, 1)
 
 
 def _compact(column: NDArray[np.integer[Any]]) -> Integers:
@@ -71,13 +71,16 @@ def _compact(column: NDArray[np.integer[Any]]) -> Integers:
     return numbers
 
 
-def _packed(columns: Sequence[Integers]) -> Integers | None:
-    """Columns of whole numbers from 0 as one that orders as they do; None where 63 bits do not hold them."""
-    widths = [int(column.max(initial=0)) + 1 for column in columns]
-    if np.prod(np.array(widths, dtype=object)) >= 2**63:
+def _packed(columns: Sequence[Integers], bits: Sequence[int]) -> Integers | None:
+    """Columns of whole numbers of so many bits as one that orders as they do; None where 63 bits do not hold them."""
+    if sum(bits) > 63:
         return None
-    keys = columns[0].copy()
-    for column, width in zip(columns[1:], widths[1:], strict=True):
-        keys *= width
-        keys += column
+    keys = np.zeros(columns[0].size, dtype=np.int64)
+    for column, width in zip(columns, bits, strict=True):
+        keys <<= width
+        keys |= column
     return keys
+
+
+def _bits(column: Integers) -> int:
+    return int(column.max(initial=0)).bit_length()

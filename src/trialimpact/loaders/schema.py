@@ -59,7 +59,7 @@ class Table:
         """A text column, categorical; blanks everywhere where the table has no such column."""
         if name in self.labels:
             return self.labels[name]
-        return pd.Series(pd.Categorical.from_codes([-1] * self.n_rows, pd.Index([], dtype=object)))
+        return pd.Series(pd.Categorical.from_codes(np.full(self.n_rows, -1, dtype=np.int8), pd.Index([], dtype=object)))
 
 
 def kind_of(name: str) -> Kind:
