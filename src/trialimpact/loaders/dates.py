@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.values import as_text
+from trialimpact.loaders.values import Coded, as_text
 
 NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
@@ -40,14 +40,14 @@ def month_and_day(days: Integers) -> Integers:
     >>> month_and_day(np.array([0, 95, NO_DAY])).tolist()
     [101, 406, 0]
     """
-    known = days != NO_DAY
-    dates = np.where(known, days, 0).astype("datetime64[D]")
+    codes, distinct = pd.factorize(days)
+    dates = np.where(distinct == NO_DAY, 0, distinct).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
     numbers = (months.astype(np.int64) % 12 + 1) * 100 + (dates - months).astype(np.int64) + 1
-    return np.where(known, numbers, 0)
+    return np.where(distinct == NO_DAY, 0, numbers)[codes]
 
 
-def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:
+def parse_days(values: pd.Series[Any] | Coded, date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:
     """Days of a column (`NO_DAY` where blank) and a mask of what is no date at all.
 
     Text follows `date_format`; a time of day is accepted only if it is midnight. Numbers, and
@@ -55,18 +55,29 @@ def parse_days(values: pd.Series[Any], date_format: str = "%Y-%m-%d") -> tuple[I
     1960-01-01" (as SAS counts) or of another day. Each distinct value is parsed once.
     """
     counted_from = DAYS_SINCE.fullmatch(date_format)
+    if not isinstance(values, Coded):
+        if holds_datetimes(values) and not counted_from:
+            return _days_of_datetimes(values)
+        values = Coded.of(values)
     if counted_from:
-        return _counted_days(values, dt.date.fromisoformat(counted_from[1]))
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
-        exact = values.to_numpy()
-        day = exact.astype("datetime64[D]")
-        days = np.where(np.isnat(day), NO_DAY, day.astype(np.int64))
-        return days, ~np.isnat(day) & (exact != day)
-    codes, distinct = pd.factorize(values.astype(object), use_na_sentinel=True)
-    parsed = [_parse_one(value, date_format) for value in distinct]
-    day_by_code = np.array([NO_DAY if day is None else day for day in parsed] + [NO_DAY], dtype=np.int64)
-    bad_by_code = np.array([day is None for day in parsed] + [False], dtype=bool)
-    return day_by_code[codes], bad_by_code[codes]
+        days, bad = _counted_days(values.distinct, dt.date.fromisoformat(counted_from[1]))
+    else:
+        parsed = [_parse_one(value, date_format) for value in values.distinct]
+        days = np.array([NO_DAY if day is None else day for day in parsed], dtype=np.int64)
+        bad = np.array([day is None for day in parsed], dtype=bool)
+    return values.spread(days, NO_DAY), values.spread(bad, False)
+
+
+def holds_datetimes(values: pd.Series[Any]) -> bool:
+    """Whether a column is of NumPy's own date-times, which need no parsing."""
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind == "M"
+
+
+def _days_of_datetimes(values: pd.Series[Any]) -> tuple[Integers, Booleans]:
+    exact = values.to_numpy()
+    day = exact.astype("datetime64[D]")
+    missing = np.isnat(day)
+    return np.where(missing, NO_DAY, day.view(np.int64)), ~missing & (exact != day)
 
 
 def _counted_days(values: pd.Series[Any], origin: dt.date) -> tuple[Integers, Booleans]:

@@ -7,9 +7,12 @@ tell people apart, so two NINOs that differ in it alone are one person.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,24 +20,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.intervals import Booleans, Integers
+from trialimpact.loaders.values import Coded, arrow_text
 
 NOBODY = -1
 """The row number of a record whose identifier is blank, invalid, or not in the trial."""
 
-_ISSUED = (
-    r"(?!BG|GB|KN|NK|NT|TN|ZZ)"
-    r"[ABCEGHJ-PR-TW-Z][ABCEGHJ-NPR-TW-Z][0-9]{6}[A-D]?"
-)
-_SYNTHETIC = r"QQ[0-9]{6}[A-D]?"
+_FIRST, _SECOND, _SUFFIXES = "ABCEGHJKLMNOPRSTWXYZ", "ABCEGHJKLMNPRSTWXYZ", "ABCD "
+_NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
+_SYNTHETIC = "QQ"
+_NO_KEY = np.uint32(2**32 - 1)
+_WIDTH, _BLOCK = 9, 2**15
 _ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Keys:
-    """The identifiers of one table while it is being linked; never kept."""
+    """The identifiers of one table while it is being linked; never kept.
 
-    key: NDArray[np.object_]
+    `key` is a whole number a row (a NINO's letters and digits, or a whole-number identifier), or
+    an Arrow array of bytes.
+    """
+
+    key: Any
     blank: Booleans
     invalid: Booleans
     digit: NDArray[np.int8]
@@ -49,13 +57,21 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
     >>> keys.digit.tolist(), keys.invalid.tolist()
     ([6, -1], [False, True])
     """
-    blank = _blank(values)
-    text = values.astype(object).where(~blank, "").astype(str).str.replace(" ", "", regex=False).str.upper()
-    pattern = f"(?:{_ISSUED}|{_SYNTHETIC})" if synthetic else _ISSUED
-    valid = text.str.fullmatch(pattern).to_numpy(dtype=bool)
-    digit = np.where(valid, text.str.slice(7, 8).where(valid, "0").astype(np.int8), -1).astype(np.int8)
-    key = text.str.slice(0, 8).to_numpy(dtype=object)
-    return Keys(key=key, blank=blank, invalid=~valid & ~blank, digit=digit)
+    text = arrow_text(values)
+    if text is None:
+        text = _large_text(
+            [None if missing else _written(value) for value, missing in zip(values, values.isna(), strict=True)]
+        )
+    key = _packed_ninos(text, synthetic)
+    for tidied in (_tidied_ascii, _tidied):
+        rest = np.flatnonzero(key == _NO_KEY)
+        if rest.size:
+            key[rest] = _packed_ninos(tidied(text.take(rest)), synthetic)
+    wrong = key == _NO_KEY
+    blank = np.zeros(key.size, dtype=bool)
+    blank[wrong] = _blank(text.filter(wrong))
+    digit = np.where(wrong, -1, key % 10).astype(np.int8)
+    return Keys(key=key, blank=blank, invalid=wrong & ~blank, digit=digit)
 
 
 def opaque_keys(values: pd.Series[Any]) -> Keys:
@@ -63,25 +79,31 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
 
     Outer spaces are not part of an identifier; leading zeros are.
     """
-    if pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
-        values = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype(float)
-    blank = _blank(values)
-    if pd.api.types.is_float_dtype(values.dtype):
-        whole = (values.to_numpy(dtype=float, na_value=np.nan) % 1 == 0) | blank
-        values = values.where(whole & ~blank, 0).astype(np.int64)
-    else:
-        whole = np.ones(len(values), dtype=bool)
-    text = values.astype(object).where(~blank, "").astype(str).str.strip()
-    no_nul = ~text.str.contains("\x00", regex=False).to_numpy(dtype=bool)
     none = np.full(len(values), -1, dtype=np.int8)
-    return Keys(key=text.to_numpy(dtype=object), blank=blank, invalid=~(whole & no_nul), digit=none)
+    text = arrow_text(values)
+    if text is not None and _has_no_spaces(text):
+        missing = _compute().equal(_compute().binary_length(text), 0).fill_null(True).to_numpy(zero_copy_only=False)
+        return Keys(key=_bytes(text), blank=missing, invalid=np.zeros_like(missing), digit=none)
+    if text is None and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
+        values = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype(float)
+    missing = values.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_float_dtype(values.dtype):
+        whole = (values.to_numpy(dtype=float, na_value=np.nan) % 1 == 0) & ~missing
+        numbers = values.where(whole, 0).astype(np.int64).to_numpy()
+        return Keys(key=numbers, blank=missing, invalid=~whole & ~missing, digit=none)
+    if pd.api.types.is_signed_integer_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.int64, na_value=0) if missing.any() else values.to_numpy(dtype=np.int64)
+        return Keys(key=numbers, blank=missing, invalid=np.zeros_like(missing), digit=none)
+    written = ["" if gone else _written(value).strip() for value, gone in zip(values, missing, strict=True)]
+    blank, has_nul = (np.array([test(each) for each in written], dtype=bool) for test in (_is_empty, _has_nul))
+    return Keys(key=_bytes(written), blank=blank, invalid=has_nul, digit=none)
 
 
 def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
     """Labels in which something that looks like a NINO stands; each distinct label is looked at once."""
-    codes, distinct = pd.factorize(labels.astype(object), use_na_sentinel=True)
-    found = np.array([bool(_ANYWHERE.search(str(label).upper().replace(" ", ""))) for label in distinct] + [False])
-    return np.asarray(found[codes])
+    column = Coded.of(labels)
+    found = [bool(_ANYWHERE.search(str(label).upper().replace(" ", ""))) for label in column.distinct]
+    return column.spread(np.array(found, dtype=bool), False)
 
 
 def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:
@@ -89,18 +111,124 @@ def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:
 
     Returns one array a table (`NOBODY` where blank or invalid) and the number of people.
     """
-    everybody = np.concatenate([each.key for each in keys]) if keys else np.empty(0, dtype=object)
-    unusable = np.concatenate([each.blank | each.invalid for each in keys]) if keys else np.empty(0, bool)
-    everybody = everybody.copy()
-    everybody[unusable] = None
-    codes, people = pd.factorize(everybody, use_na_sentinel=True)
-    ends = np.cumsum([each.key.size for each in keys])
-    return [part.astype(np.int64) for part in np.split(codes, ends[:-1])], len(people)
+    if not keys:
+        return [], 0
+    usable = ~np.concatenate([each.blank | each.invalid for each in keys])
+    numbers = np.full(usable.size, NOBODY, dtype=np.int64)
+    if all(isinstance(each.key, np.ndarray) for each in keys):
+        numbers[usable], people = pd.factorize(np.concatenate([each.key for each in keys])[usable])
+    else:
+        everybody = _arrow().concat_arrays([_bytes(each.key) for each in keys]).filter(usable).dictionary_encode()
+        numbers[usable], people = everybody.indices.to_numpy(), everybody.dictionary
+    ends = np.cumsum([each.blank.size for each in keys])
+    return np.split(numbers, ends[:-1]), len(people)
 
 
-def _blank(values: pd.Series[Any]) -> Booleans:
-    missing = values.isna().to_numpy(dtype=bool)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return np.asarray(missing)
-    text = values.astype(object).where(~missing, "").astype(str)
-    return np.asarray(text.str.strip().eq("").to_numpy(dtype=bool))
+def _packed_ninos(text: Any, synthetic: bool) -> NDArray[np.uint32]:
+    """A whole number below 676,000,000 for each text that is a tidy NINO: its two letters and six digits."""
+    letters = _nine_letters(text)
+    keys = np.empty(len(text), dtype=np.uint32)
+    for first in range(0, len(text), _BLOCK):  # blocks that stay in the processor's cache
+        rows = slice(first, first + _BLOCK)
+        keys[rows] = _packed_block(letters[rows], *_forms(synthetic))
+    return keys
+
+
+def _packed_block(letters: NDArray[np.uint8], prefixes: NDArray[np.uint32], suffixes: Booleans) -> NDArray[np.uint32]:
+    key = prefixes[letters[:, 0].astype(np.uint16) << 8 | letters[:, 1]]
+    right = suffixes[letters[:, 8]] & (key != _NO_KEY)
+    for place in range(2, 8):
+        digit = letters[:, place] - np.uint8(ord("0"))  # below "0" this wraps past 9
+        right &= digit <= 9
+        key = key * np.uint32(10) + digit
+    return np.where(right, key, _NO_KEY)
+
+
+@cache
+def _forms(synthetic: bool) -> tuple[NDArray[np.uint32], Booleans]:
+    """The number of each prefix by its two bytes (`_NO_KEY` where never issued), and the suffixes by their byte."""
+    issued = {"".join(pair) for pair in product(_FIRST, _SECOND)} - {*_NEVER_ISSUED}
+    prefixes = np.full(2**16, _NO_KEY, dtype=np.uint32)
+    for prefix in issued | ({_SYNTHETIC} if synthetic else set()):
+        first, second = prefix.encode()
+        prefixes[first << 8 | second] = (first - ord("A")) * 26 + second - ord("A")
+    suffixes = np.zeros(2**8, dtype=bool)
+    suffixes[[ord(each) for each in _SUFFIXES]] = True
+    return prefixes, suffixes
+
+
+def _nine_letters(text: Any) -> NDArray[np.uint8]:
+    """The bytes of each text, shape (texts, 9): shorter text ends in spaces, longer or missing text is all spaces."""
+    compute = _compute()
+    length = compute.binary_length(text)
+    if text.null_count or compute.min_max(length).as_py() != {"min": _WIDTH, "max": _WIDTH}:
+        short = compute.fill_null(compute.if_else(compute.less_equal(length, _WIDTH), text, ""), "")
+        text = compute.ascii_rpad(short, _WIDTH)
+    return _letters(text).reshape(-1, _WIDTH)
+
+
+def _letters(text: Any) -> NDArray[np.uint8]:
+    """All bytes of an Arrow array of large strings, one text after the other."""
+    _, offsets, held = text.buffers()
+    if not len(text) or held is None:
+        return np.empty(0, dtype=np.uint8)
+    ends = np.frombuffer(offsets, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+    return np.frombuffer(held, dtype=np.uint8)[ends[0] : ends[-1]]
+
+
+def _has_no_spaces(text: Any) -> bool:
+    """Whether text is all printable ASCII without a space, so that nothing can be stripped from it."""
+    letters = _letters(text)
+    return not letters.size or bool(letters.min() > ord(" ") and letters.max() < 127)
+
+
+def _tidied_ascii(text: Any) -> Any:
+    return _compute().ascii_upper(_compute().replace_substring(text, " ", ""))
+
+
+def _tidied(text: Any) -> Any:
+    """Text without spaces and in capitals, as Python makes them: each distinct text once."""
+    coded = text.dictionary_encode()
+    return _large_text([each.replace(" ", "").upper() for each in coded.dictionary.to_pylist()]).take(coded.indices)
+
+
+def _blank(text: Any) -> Booleans:
+    """Missing texts, and texts of nothing but white space: each distinct text is looked at once."""
+    coded = text.dictionary_encode()
+    blank = np.array([not each.strip() for each in coded.dictionary.to_pylist()] + [True], dtype=bool)
+    return np.asarray(blank[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+
+
+def _written(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _is_empty(text: str) -> bool:
+    return not text
+
+
+def _has_nul(text: str) -> bool:
+    return "\x00" in text
+
+
+def _large_text(values: Sequence[str | None]) -> Any:
+    """Text as an Arrow array; what is no Unicode becomes question marks, which no NINO has."""
+    whole = [None if each is None else each.encode("utf-8", "replace").decode("utf-8") for each in values]
+    return _arrow().array(whole, type=_arrow().large_string())
+
+
+def _bytes(values: Any) -> Any:
+    """Text or whole numbers as an Arrow array of bytes."""
+    if isinstance(values, list):
+        return _arrow().array([each.encode("utf-8", "surrogatepass") for each in values], type=_arrow().large_binary())
+    if isinstance(values, np.ndarray):
+        values = _arrow().array(values).cast(_arrow().large_string())
+    return values.cast(_arrow().large_binary())
+
+
+def _arrow() -> Any:
+    return importlib.import_module("pyarrow")
+
+
+def _compute() -> Any:
+    return importlib.import_module("pyarrow.compute")

@@ -8,8 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from trialimpact.errors import BrokenRule, ProtocolError, record_error, unknown_name, worded
+from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
 from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha256, read_frame
@@ -141,7 +142,8 @@ def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Inte
     digits = np.full(n_people, -1, dtype=np.int64)
     for table, code, key in zip(parsed.values(), codes, keys, strict=True):
         table.claimant = code
-        digits[code[code != NOBODY]] = key.digit[code != NOBODY]
+        if table.kind != "spells":
+            digits[code[code != NOBODY]] = key.digit[code != NOBODY]
     _mark_people_of_the_trial(parsed, n_people)
     return digits
 
@@ -191,7 +193,7 @@ def _apply_rules(
             if table.kind not in rule.kinds:
                 continue
             mask = rule.find(table, protocol)
-            rows = tuple((np.flatnonzero(mask) + 1).tolist())
+            rows = np.flatnonzero(mask) + 1
             action = {"error": "set aside", "warning": "kept", "note": "kept"}[rule.severity]
             lines.append(
                 AuditLine(
@@ -199,14 +201,15 @@ def _apply_rules(
                     rule=rule.name,
                     severity=rule.severity,
                     says=rule.says,
-                    rows=rows,
+                    rows=tuple(rows[:ROWS_SHOWN].tolist()),
+                    n_broken=rows.size,
                     n_rows=table.n_rows,
-                    action=action if rows else "none needed",
+                    action=action if rows.size else "none needed",
                 )
             )
-            if rule.severity == "error" and rows:
+            if rule.severity == "error" and rows.size:
                 set_aside[name][rule.name] = mask
-                broken.append(_broken(table, rule, rows))
+                broken.append(_broken(table, rule, tuple(rows.tolist())))
     if broken and on_broken_rule == "error":
         raise record_error(broken)
     return lines, set_aside
@@ -228,13 +231,15 @@ def _broken(table: Table, rule: Rule, rows: tuple[int, ...]) -> BrokenRule:
 
 
 def _quarantined(parsed: dict[str, Table], set_aside: dict[str, dict[str, Booleans]]) -> pd.DataFrame:
-    rows = [
-        {"table": name, "row": int(row) + 1, "rule": rule}
-        for name in parsed
-        for rule, mask in set_aside[name].items()
-        for row in np.flatnonzero(mask)
-    ]
-    return pd.DataFrame(rows, columns=["table", "row", "rule"])
+    found = [(name, rule, np.flatnonzero(mask) + 1) for name in parsed for rule, mask in set_aside[name].items()]
+    sizes = [rows.size for _, _, rows in found]
+    return pd.DataFrame(
+        {
+            "table": np.repeat(np.array([name for name, _, _ in found], dtype=object), sizes),
+            "row": np.concatenate([rows for _, _, rows in found]),
+            "rule": np.repeat(np.array([rule for _, rule, _ in found], dtype=object), sizes),
+        }
+    )
 
 
 def _participants(parsed: dict[str, Table], kept: dict[str, Booleans]) -> Integers:
@@ -252,29 +257,34 @@ def _claimants(
 ) -> pd.DataFrame:
     old_numbers = np.flatnonzero(participants != NOBODY)
     n_people = old_numbers.size
-    frame = pd.DataFrame(
-        {
-            "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
-            "assigned_arm": pd.Series([None] * n_people, dtype=object),
-            "office": pd.Series([None] * n_people, dtype=object),
-            "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
-            "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
-        }
-    )
+    columns = {
+        "digit": digits[old_numbers] if digits.size else np.empty(0, dtype=np.int64),
+        "assigned_arm": np.full(n_people, None, dtype=object),
+        "office": np.full(n_people, None, dtype=object),
+        "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
+        "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
+    }
     table = parsed.get("claimants")
     if table is None:
-        return frame
+        return pd.DataFrame(columns)
     rows = np.flatnonzero(kept["claimants"])
     who = participants[table.claimant[rows]]
     for column, date in (("index_day", "index_date"), ("birth_day", "birth_date")):
         if date in table.days:
-            frame.loc[who, column] = table.days[date][rows]
+            columns[column][who] = table.days[date][rows]
     for label in ("assigned_arm", "office"):
-        frame.loc[who, label] = table.label(label).to_numpy(dtype=object)[rows]
+        columns[label][who] = _words(table, label)[rows]
     if "digit" in table.labels and (digits < 0).all():
-        given = pd.to_numeric(table.labels["digit"].iloc[rows]).fillna(-1)
-        frame.loc[who, "digit"] = given.astype(np.int64).to_numpy()
-    return frame
+        given = pd.to_numeric(pd.Series(_words(table, "digit")[rows])).fillna(-1)
+        columns["digit"][who] = given.to_numpy(dtype=np.int64)
+    return pd.DataFrame(columns)
+
+
+def _words(table: Table, label: str) -> NDArray[np.object_]:
+    """A label of each row as text, None where blank."""
+    column = table.label(label).cat
+    words = np.array([*column.categories, None], dtype=object)
+    return np.asarray(words[column.codes.to_numpy()])
 
 
 def _characteristics(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame:
@@ -297,10 +307,7 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
         {
             "claimant": participants[table.claimant[rows]],
             "marker_day": table.days["marker_date"][rows],
-            **{
-                name: table.label(name).to_numpy(dtype=object)[rows]
-                for name in ("marker", "office", "status", "reason")
-            },
+            **{name: _words(table, name)[rows] for name in ("marker", "office", "status", "reason")},
         }
     )
     frame["status"] = frame["status"].where(frame["status"].notna(), "valid")
@@ -309,13 +316,14 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
 
 def _spells(table: Table, kept: Booleans, participants: Integers) -> SpellTable:
     """The spells of participants whose code counts, uncut."""
-    claimant = np.where(table.claimant == NOBODY, NOBODY, participants[table.claimant])
+    claimant = participants[table.claimant]
     keep = kept & (claimant != NOBODY)
     counted = table.source.counted_codes if hasattr(table.source, "counted_codes") else ()
     code = table.label("code")
     if counted:
         keep &= code.isin(counted).to_numpy(dtype=bool)
+    rows = np.flatnonzero(keep)
     return SpellTable(
-        spells=Intervals(claimant[keep], table.days["start_date"][keep], table.end_day[keep]),
-        code=code[keep].reset_index(drop=True) if counted else None,
+        spells=Intervals(claimant, table.days["start_date"], table.end_day).where(rows),
+        code=code.take(rows).reset_index(drop=True) if counted else None,
     )

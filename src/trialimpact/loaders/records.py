@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from trialimpact.errors import ROWS_SHOWN, listed
+from trialimpact.errors import listed
 from trialimpact.intervals import Integers, Intervals
 from trialimpact.loaders.rules import Severity
 from trialimpact.protocol.model import TrialProtocol
@@ -15,15 +15,24 @@ from trialimpact.protocol.model import TrialProtocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
-    """One rule applied to one table, whether or not any row breaks it."""
+    """One rule applied to one table, whether or not any row breaks it.
+
+    `rows` are the first `ROWS_SHOWN` of the `n_broken` rows that break it.
+    """
 
     table: str
     rule: str
     severity: Severity
     says: str
     rows: tuple[int, ...]
+    n_broken: int
     n_rows: int
     action: str
+
+    def listed(self) -> str:
+        """The rows as the audit's table shows them."""
+        more = self.n_broken - len(self.rows)
+        return listed(self.rows) + (f" and {more:,} more" if more else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +50,10 @@ class Audit:
                     "rule": line.rule,
                     "severity": line.severity,
                     "says": line.says,
-                    "n_broken": len(line.rows),
+                    "n_broken": line.n_broken,
                     "n_rows": line.n_rows,
                     "action": line.action,
-                    "rows": listed(line.rows, ROWS_SHOWN),
+                    "rows": line.listed(),
                 }
                 for line in self.lines
             ],
@@ -52,8 +61,8 @@ class Audit:
         )
 
     def __repr__(self) -> str:
-        broken = [line for line in self.lines if line.rows]
-        counts = ", ".join(f"{line.table}.{line.rule}: {len(line.rows):,}" for line in broken) or "nothing found"
+        broken = [line for line in self.lines if line.n_broken]
+        counts = ", ".join(f"{line.table}.{line.rule}: {line.n_broken:,}" for line in broken) or "nothing found"
         return f"Audit({len(self.lines)} checks; {counts})"
 
     def _repr_html_(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from trialimpact.intervals import Booleans
 from trialimpact.loaders.dates import NO_DAY, date_of, day_of, month_and_day
 from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
+from trialimpact.loaders.repeats import overlapping_spells, repeated_rows
 from trialimpact.loaders.schema import DATES, Kind, Table
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
@@ -196,12 +197,16 @@ def status_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     "none needed: the first by date tells the received arm",
 )
 def valid_markers_name_one_arm(table: Table, protocol: TrialProtocol) -> Booleans:
-    valid = table.label("status").fillna("valid").eq("valid") & (table.claimant != NOBODY)
-    frame = pd.DataFrame({"who": table.claimant, "marker": table.label("marker")})[valid]
-    several = frame.groupby("who")["marker"].transform("nunique") > 1
-    first = ~frame["who"].duplicated()
+    status = table.label("status")
+    valid = np.flatnonzero((status.isna() | status.eq("valid")) & (table.claimant != NOBODY))
+    who, arm = table.claimant[valid], table.label("marker").cat.codes.to_numpy(dtype=np.int64)[valid]
+    n_people = int(who.max(initial=NOBODY)) + 1
+    first, lowest, highest = (np.full(n_people, each, dtype=np.int64) for each in (-1, table.n_rows, -1))
+    first[who[::-1]] = valid[::-1]
+    np.minimum.at(lowest, who[arm >= 0], arm[arm >= 0])
+    np.maximum.at(highest, who[arm >= 0], arm[arm >= 0])
     named = np.zeros(table.n_rows, dtype=bool)
-    named[frame.index[several & first]] = True
+    named[first[lowest < highest]] = True
     return named
 
 
@@ -278,8 +283,8 @@ def code_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
 
 @_rule("warning", "markers spells", "*", "no row stands twice", "ask the supplier whether rows were copied")
 def row_is_not_repeated(table: Table, protocol: TrialProtocol) -> Booleans:
-    columns: dict[str, Any] = {"claimant": table.claimant, **table.days, **table.labels}
-    repeated = pd.DataFrame(columns).duplicated(keep="first").to_numpy(dtype=bool)
+    codes = [labels.cat.codes.to_numpy() for labels in table.labels.values()]
+    repeated = repeated_rows([table.claimant, *table.days.values(), *codes])
     return np.asarray(repeated & (table.claimant != NOBODY))
 
 
@@ -291,13 +296,9 @@ def row_is_not_repeated(table: Table, protocol: TrialProtocol) -> Booleans:
     "none needed: overlapping spells are merged",
 )
 def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
-    start = table.days["start_date"]
-    code = pd.factorize(table.label("code"))[0]
-    order = np.lexsort((start, code, table.claimant))
-    frame = pd.DataFrame({"who": table.claimant[order], "code": code[order], "end": table.end_day[order]})
-    reach = frame.groupby(["who", "code"])["end"].cummax().groupby([frame["who"], frame["code"]]).shift()
-    overlaps = np.zeros(table.n_rows, dtype=bool)
-    overlaps[order] = (start[order] < reach.fillna(NO_DAY).to_numpy()) & (frame["who"] != NOBODY).to_numpy()
+    start, codes = table.days["start_date"], table.label("code").cat
+    owner = table.claimant * (len(codes.categories) + 1) + codes.codes.to_numpy()
+    overlaps = overlapping_spells(owner, start, table.end_day) & (table.claimant != NOBODY)
     return np.asarray(overlaps & (start != NO_DAY))
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.dates import NO_DAY, day_of, parse_days
-from trialimpact.loaders.values import as_text, of_another_type
+from trialimpact.loaders.dates import NO_DAY, day_of, holds_datetimes, parse_days
+from trialimpact.loaders.values import Coded, as_labels, of_another_type
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Source, SpellSource
 
@@ -56,10 +56,10 @@ class Table:
         return self.source.columns.get(name, name)
 
     def label(self, name: str) -> pd.Series[Any]:
-        """A text column; blanks everywhere where the table has no such column."""
+        """A text column, categorical; blanks everywhere where the table has no such column."""
         if name in self.labels:
             return self.labels[name]
-        return pd.Series([None] * self.n_rows, dtype=object)
+        return pd.Series(pd.Categorical.from_codes(np.full(self.n_rows, -1, dtype=np.int8), pd.Index([], dtype=object)))
 
 
 def kind_of(name: str) -> Kind:
@@ -108,16 +108,17 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
         return table, broken
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
     used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
-    present = set(used)
-    table.mixed = np.logical_or.reduce([of_another_type(frame[table.column(each)]) for each in used])
+    table.mixed = np.zeros(len(frame), dtype=bool)
     table.identifiers = frame[table.column("claimant_id")]
-    for date in DATES[kind]:
-        if date in present:
-            days = parse_days(frame[table.column(date)], source.date_format)
-            table.days[date], table.unreadable[date] = days
-    for label in LABELS[kind]:
-        if label in present:
-            table.labels[label] = as_text(frame[table.column(label)])
+    for each in used:
+        values = frame[table.column(each)]
+        coded = Coded.of(values) if each in (*DATES[kind], *LABELS[kind]) and not holds_datetimes(values) else None
+        if coded is None or not coded.one_type:
+            table.mixed |= of_another_type(values)
+        if each in DATES[kind]:
+            table.days[each], table.unreadable[each] = parse_days(coded or values, source.date_format)
+        elif each in LABELS[kind]:
+            table.labels[each] = as_labels(coded or Coded.of(values))
     if "end_date" in table.days and isinstance(source, SpellSource):
         table.is_open, table.end_day = _half_open(table.days["end_date"], table.unreadable["end_date"], source)
     table.others = pd.DataFrame({each: frame[table.column(each)] for each in used if each not in known}, frame.index)

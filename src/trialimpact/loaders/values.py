@@ -2,12 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trialimpact.intervals import Booleans
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+_TEXT_OR_DATES = ("string", "date", "datetime", "empty")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Coded:
+    """A column as codes into its distinct values, -1 where missing: each value is looked at once.
+
+    >>> column = Coded.of(pd.Series(["JSA", None, "ESA", "JSA"]))
+    >>> column.codes.tolist(), column.distinct.tolist()
+    ([0, -1, 1, 0], ['JSA', 'ESA'])
+    """
+
+    codes: NDArray[np.integer[Any]]
+    distinct: pd.Series[Any]
+    one_type: bool
+    """Whether the values are known to be of one type."""
+
+    @classmethod
+    def of(cls, values: pd.Series[Any]) -> Coded:
+        """Code a column; in a mixture of objects, where 1 equals True, each row has a code of its own."""
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            return cls(values.cat.codes.to_numpy(), pd.Series(values.cat.categories, dtype=object), True)
+        if not is_object(values) and (text := arrow_text(values)) is not None:
+            coded = text.dictionary_encode()
+            codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            return cls(codes, pd.Series(coded.dictionary.to_numpy(zero_copy_only=False), dtype=object), True)
+        plain = values if isinstance(values.dtype, np.dtype) else values.astype(object)
+        try:
+            codes, found = pd.factorize(plain, use_na_sentinel=True)
+            distinct = pd.Series(found, dtype=plain.dtype)
+            if not is_object(plain) or pd.api.types.infer_dtype(distinct) in _TEXT_OR_DATES:
+                return cls(codes, distinct, True)
+        except TypeError:  # values that cannot be hashed
+            pass
+        return cls(np.where(plain.isna(), -1, np.arange(len(plain))), plain.reset_index(drop=True), False)
+
+    def spread(self, found: NDArray[_Scalar], missing: Any) -> NDArray[_Scalar]:
+        """What was found for each distinct value, for each row; `missing` where missing."""
+        by_code: NDArray[_Scalar] = np.append(found, np.array([missing], dtype=found.dtype))
+        return np.take(by_code, self.codes)
+
+
+def is_object(values: pd.Series[Any]) -> bool:
+    """Whether a column holds Python objects."""
+    return values.dtype == np.dtype(object)
+
+
+def arrow_text(values: pd.Series[Any]) -> Any:
+    """A column that is text through and through as one Arrow array of large strings, else None.
+
+    Missing values are allowed; text that is no Unicode is not.
+    """
+    if not (is_object(values) or isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype | pd.CategoricalDtype)):
+        return None
+    arrow = importlib.import_module("pyarrow")
+    try:
+        text = arrow.array(values, from_pandas=True)
+    except (arrow.ArrowException, ValueError, TypeError, OverflowError):
+        return None
+    if arrow.types.is_dictionary(text.type):
+        text = text.cast(text.type.value_type)
+    if not (arrow.types.is_string(text.type) or arrow.types.is_large_string(text.type)):
+        return None
+    text = text.cast(arrow.large_string())
+    return text.combine_chunks() if isinstance(text, arrow.ChunkedArray) else text
 
 
 def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -24,6 +96,16 @@ def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     return text.where(~missing & text.str.strip().ne("").to_numpy(dtype=bool), None).reset_index(drop=True)
 
 
+def as_labels(column: Coded) -> pd.Series[Any]:
+    """The values of a column as text (`as_text`), in a categorical column.
+
+    >>> as_labels(Coded.of(pd.Series([1.0, None, 1.0]))).tolist()
+    ['1', nan, '1']
+    """
+    codes, labels = pd.factorize(as_text(column.distinct))
+    return pd.Series(pd.Categorical.from_codes(column.spread(codes, -1), pd.Index(labels, dtype=object)))
+
+
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
     """Values as numbers, NaN where missing or blank; None if any other value is not a number."""
     text = as_text(values)
@@ -33,7 +115,7 @@ def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
 
 def of_another_type(values: pd.Series[Any]) -> Booleans:
     """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
-    if not pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
+    if not is_object(values) or not pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
         return np.zeros(len(values), dtype=bool)
     family = values.map(_family)
     known = family.dropna()
