@@ -146,13 +146,12 @@ class TrialAnalysis:
 
 def analyse_trial(
     protocol: TrialProtocol | Mapping[str, Any] | str | Path,
-    tables: Mapping[str, TableLike] | None = None,
+    tables: Mapping[str, TableLike] | Engine | None = None,
     *,
     folder: str | Path | None = None,
     on_broken_rule: OnBrokenRule = "error",
     outcomes: str | Sequence[str] | None = None,
     horizons: int | Sequence[int] | None = None,
-    engine: Engine | None = None,
     progress: bool = False,
 ) -> TrialAnalysis:
     """Run a protocol on its records, from files or frames to estimates.
@@ -161,7 +160,9 @@ def analyse_trial(
     ----------
     protocol : TrialProtocol, dictionary of the same shape, or path of a TOML file
     tables : mapping of source name to path or frame, optional
-        Tables to use in place of the protocol's files.
+        Tables to use in place of the protocol's files. Or an `Engine` (`trialimpact.engines`): then it is
+        counted where the records live. Main estimates, flow, balance and audit are as in memory; of the methods
+        beside them, those that need claimants are left out.
     folder : path, optional
         Where relative file names start. Default: the protocol's folder, or the current one.
     on_broken_rule : {"error", "quarantine"}
@@ -170,10 +171,6 @@ def analyse_trial(
         Estimate only these outcomes.
     horizons : int or sequence of int, optional
         Headline horizons in place of the protocol's.
-    engine : Engine, optional
-        Count where the records live (`trialimpact.engines`): `tables` are then queries by source, in place of
-        the protocol's `query` or `file`. Main estimates, flow, balance and audit are as in memory; of the
-        methods beside them, those that need claimants are left out.
     progress : bool
         Show progress on stderr.
 
@@ -199,11 +196,12 @@ def analyse_trial(
     asked = _as_list(outcomes) or [each.name for each in protocol.outcomes]
     names = [protocol.outcome(name).name for name in asked]
     with _Progress(progress) as step:
-        if engine is None:
+        stages = None
+        if isinstance(tables, Engine):
+            counts = _counted(tables, protocol, folder, on_broken_rule, step)
+        else:
             stages = run_stages(protocol, tables, folder, on_broken_rule=on_broken_rule, step=step)
             counts = stages.counts()
-        else:
-            stages, counts = None, _counted(engine, protocol, tables, folder, on_broken_rule, step)
         step("estimating")
         balance = balance_of(protocol, counts.characteristics)
         daily, cumulative, left_out = _estimates(counts.moments, names)
@@ -221,7 +219,7 @@ def analyse_trial(
             "on_broken_rule": on_broken_rule,
             "outcomes": names,
             "horizons": _as_list(horizons),
-            "engine": "memory" if engine is None else engine.name,
+            "engine": tables.name if isinstance(tables, Engine) else "memory",
         },
         warnings=said,
     )
@@ -230,7 +228,6 @@ def analyse_trial(
 def _counted(
     engine: Engine,
     protocol: TrialProtocol,
-    queries: Mapping[str, TableLike] | None,
     folder: str | Path,
     on_broken_rule: OnBrokenRule,
     step: Callable[[str], None],
@@ -239,9 +236,7 @@ def _counted(
     if on_broken_rule != "error":
         remedy = "leave broken rows out in the source's query, where it is seen which"
         raise ProtocolError(worded("an engine has no row numbers, so it sets no rows aside.", remedy=remedy))
-    if any(not isinstance(query, str) for query in (queries or {}).values()):
-        raise ProtocolError(worded("with an engine, tables are queries.", remedy='give text: {"claimants": "select ..."}'))
-    return engine_job(protocol, engine, queries, folder=folder).run(step)
+    return engine_job(protocol, engine, folder).run(step)
 
 
 def _as_list(given: Item | Sequence[Item] | None) -> list[Item]:

@@ -46,9 +46,11 @@ from trialimpact.estimators.compliance import COMPLIANCE_COLUMNS
 from trialimpact.estimators.contrast import Comparison
 from trialimpact.estimators.durations import DURATIONS_COLUMNS, EVENTS
 from trialimpact.estimators.heterogeneity import HETEROGENEITY_COLUMNS, adjust_families
+from trialimpact.estimators.integrity import integrity_of_flow
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import DRAWS, PLACEBO_COLUMNS
-from trialimpact.stages import TrialStages
+from trialimpact.moments import Moments
+from trialimpact.stages import TrialCounts, TrialStages
 
 Found = TypeVar("Found")
 
@@ -139,12 +141,14 @@ def stacked(results: Sequence[Framed], columns: list[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
-def infer_trial(stages: TrialStages, outcomes: Sequence[str]) -> Inference:
+def infer_trial(stages: TrialStages | TrialCounts, outcomes: Sequence[str]) -> Inference:
     """Every method that the trial allows, for some outcomes and all contrasts.
 
     A method that the trial does not allow (no markers, no pre-period, another design) is left out
-    with its reason; it does not stop the others.
+    with its reason; it does not stop the others. From counts alone, only what moments and the flow hold.
     """
+    if isinstance(stages, TrialCounts):
+        return _infer_counts(stages, outcomes)
     runs = MethodRuns(stages, outcomes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
@@ -164,11 +168,38 @@ def infer_trial(stages: TrialStages, outcomes: Sequence[str]) -> Inference:
         )
 
 
-class MethodRuns:
-    """Runs methods over outcomes and contrasts, and keeps the reasons for what could not be done."""
+def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
+    """The methods that need no claimant."""
+    runs = MomentRuns(counts.moments, outcomes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrialWarning)
+        bands, pretrends = runs.bands(), runs.pretrends()
+    needing = (
+        *("arms by week and follow-up", "digit placebo or randomisation test", "adjustment", "common intake"),
+        *("subgroup differences", "compliance", "bounds", "durations", "states"),
+    )
+    says = "needs claimants, and an engine brings back counts alone"
+    return Inference(
+        integrity=integrity_of_flow(counts.protocol, counts.flow),
+        bands=bands,
+        pretrends=pretrends,
+        placebos=(),
+        adjusted=(),
+        intake=(),
+        heterogeneity=(),
+        compliance=(),
+        bounds=(),
+        durations=(),
+        states=(),
+        left_out=(*runs.left_out, *(f"{method}: {says}" for method in needing)),
+    )
 
-    def __init__(self, stages: TrialStages, outcomes: Sequence[str]) -> None:
-        self.stages, self.protocol, self.outcomes = stages, stages.sample.protocol, outcomes
+
+class MomentRuns:
+    """Runs methods over outcomes and contrasts, and keeps the reasons for what could not be done: from moments."""
+
+    def __init__(self, moments: Moments, outcomes: Sequence[str]) -> None:
+        self.moments, self.protocol, self.outcomes = moments, moments.protocol, outcomes
         self.left_out: dict[str, None] = {}
 
     def attempt(self, method: str, run: Callable[[], Found]) -> Iterator[Found]:
@@ -183,23 +214,31 @@ class MethodRuns:
         pairs = itertools.product(self.outcomes, self.protocol.contrasts)
         return tuple(found for pair in pairs for found in self.attempt(method, partial(run, *pair, **options)))
 
+    def pretrends(self) -> tuple[PreTrend, ...]:
+        """Tests of the days before day 0."""
+        return self.each("pre-trial test", partial(estimate_pretrend, self.moments))
+
+    def bands(self) -> tuple[Bands, ...]:
+        """Bands of everyone and of each subgroup."""
+        run = partial(estimate_bands, self.moments)
+        groups = self.protocol.subgroup_names
+        return tuple(found for group in groups for found in self.each("bands", run, subgroup=group))
+
+
+class MethodRuns(MomentRuns):
+    """The same, of claimants too."""
+
+    def __init__(self, stages: TrialStages, outcomes: Sequence[str]) -> None:
+        super().__init__(stages.moments, outcomes)
+        self.stages = stages
+
     def integrity(self) -> Integrity:
         """Every check of how the trial was run."""
         return estimate_integrity(self.stages.sample, self.stages.panel)
 
-    def pretrends(self) -> tuple[PreTrend, ...]:
-        """Tests of the days before day 0."""
-        return self.each("pre-trial test", partial(estimate_pretrend, self.stages.moments))
-
     def intake(self) -> tuple[IntakeSensitivity, ...]:
         """Estimates in the common intake, and stratified by intake."""
         return self.each("common intake", partial(estimate_intake_sensitivity, self.stages.panel))
-
-    def bands(self) -> tuple[Bands, ...]:
-        """Bands of everyone and of each subgroup."""
-        run = partial(estimate_bands, self.stages.moments)
-        groups = self.protocol.subgroup_names
-        return tuple(found for group in groups for found in self.each("bands", run, subgroup=group))
 
     def placebos(self) -> tuple[Placebo | Randomisation, ...]:
         """Digit splits to each horizon, or other assignments to the longest; and before day 0."""
@@ -224,7 +263,7 @@ class MethodRuns:
         results: list[Adjusted] = []
         for outcome in self.outcomes:
             for covariates in self.attempt("adjustment", partial(build_covariates, panel, outcome, sample, spells)):
-                run = partial(estimate_adjusted, panel, covariates, outcome, moments=self.stages.moments)
+                run = partial(estimate_adjusted, panel, covariates, outcome, moments=self.moments)
                 for pair in itertools.product(self.protocol.contrasts, self.protocol.subgroup_names):
                     results += self.attempt("adjustment", partial(run, *pair))
         return tuple(results)

@@ -80,7 +80,9 @@ def numeric_columns(protocol: TrialProtocol) -> frozenset[str]:
     """Columns that the protocol takes as numbers: numeric characteristics, and those compared with a number."""
     compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
     numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
-    return frozenset(numbers | {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"})
+    return frozenset(
+        numbers | {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"}
+    )
 
 
 def _numeric(expression: str, test: Test) -> str:

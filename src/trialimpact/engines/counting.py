@@ -31,14 +31,19 @@ def cell_steps(protocol: TrialProtocol) -> Iterator[Step]:
     groups = [f"({membership(protocol, group.where)})" for group in protocol.subgroups]
     columns, joins = ["d.cid", "d.index_day", "d.assigned as arm"], []
     for name, labelled in (("stratum", strata), ("cluster", clusters)):
-        texts = {f"label_{place}": f"coalesce({as_text(column)}, {quoted(UNSTATED)})" for place, column in enumerate(labelled)}
+        texts = {
+            f"label_{place}": f"coalesce({as_text(column)}, {quoted(UNSTATED)})"
+            for place, column in enumerate(labelled)
+        }
         if not texts:
             columns.append(f"0 as {name}")
             continue
         listed = ", ".join(f"{text} as {label}" for label, text in texts.items())
         order = ", ".join(texts)
         distinct = f"select distinct {listed} from ti_described"
-        yield table(f"ti_{name}", f"select {order}, row_number() over (order by {order}) - 1 as place from ({distinct}) q")
+        yield table(
+            f"ti_{name}", f"select {order}, row_number() over (order by {order}) - 1 as place from ({distinct}) q"
+        )
         yield fetch(name, f"select place, {order} from ti_{name}")
         columns.append(f"{name}.place as {name}")
         matched = " and ".join(f"{name}.{label} = {text}" for label, text in texts.items())
@@ -58,9 +63,7 @@ def cell_steps(protocol: TrialProtocol) -> Iterator[Step]:
     )
     yield fetch("cells", f"select cell, {order}, n from ti_cells order by cell")
     matched = " and ".join(f"c.{key} = b.{key}" for key in keys)
-    yield table(
-        "ti_placed", f"select b.cid, b.index_day, c.cell from ti_bits b inner join ti_cells c on {matched}"
-    )
+    yield table("ti_placed", f"select b.cid, b.index_day, c.cell from ti_bits b inner join ti_cells c on {matched}")
 
 
 def _n_bits(protocol: TrialProtocol) -> int:
@@ -122,7 +125,8 @@ def _product_steps(protocol: TrialProtocol, outcome: Outcome, which: str, window
         """,
     )
     first, last = _followed(protocol, outcome, low, high)
-    seen = f"select j.cell, j.day, j.step, {first} as f, {last} as t from ti_{name} j inner join ti_placed p on p.cid = j.cid"
+    joined = f"from ti_{name} j inner join ti_placed p on p.cid = j.cid"
+    seen = f"select j.cell, j.day, j.step, {first} as f, {last} as t {joined}"
     yield fetch(
         f"on_followed_{name}",
         f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from trialimpact.engines.engine import Engine, Rows, columns_of_rows
@@ -18,6 +19,8 @@ class Database(Engine):
     ----------
     connection : PEP 249 connection
         Left open; nothing is committed but temporary tables, which end with it.
+    queries : mapping of source to SELECT, optional
+        In place of the protocol's `query`.
     dialect : {"standard", "sqlserver"}
         How temporary tables are made: `create temporary table ... as`, or `select ... into #...`.
     double : str
@@ -29,11 +32,17 @@ class Database(Engine):
     name = "database"
 
     def __init__(
-        self, connection: Any, *, dialect: str = "standard", double: str = "double precision", shards: int = 1
+        self,
+        connection: Any,
+        *,
+        queries: Mapping[str, str] | None = None,
+        dialect: str = "standard",
+        double: str = "double precision",
+        shards: int = 1,
     ) -> None:
         self._connection = connection
         self._server = dialect == "sqlserver"
-        self.double, self.shards = double, shards
+        self.queries, self.double, self.shards = dict(queries or {}), double, shards
         self.name = type(connection).__module__.split(".")[0]
 
     def table(self, name: str, sql: str) -> None:

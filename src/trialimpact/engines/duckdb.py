@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trialimpact.engines.engine import Engine, Rows
 from trialimpact.engines.conditions import numeric_columns
+from trialimpact.engines.engine import Engine, Rows
 from trialimpact.engines.sources import characteristics
 from trialimpact.engines.words import quoted
 from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.dates import DAYS_SINCE
-from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, source_of
+from trialimpact.loaders.schema import DATES, LABELS, kind_of, source_of
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.sources import Source
 
@@ -33,6 +34,8 @@ class DuckDB(Engine):
     ----------
     database : path, optional
         A database file to read from; nothing is written into it. Default: none, for files.
+    queries : mapping of source to SELECT, optional
+        In place of the protocol's `query` or `file`.
     memory_limit, temp_directory : str, optional
         As DuckDB's settings: "2GB", and where to spill.
     threads : int, optional
@@ -47,6 +50,7 @@ class DuckDB(Engine):
         self,
         database: str | Path | None = None,
         *,
+        queries: Mapping[str, str] | None = None,
         memory_limit: str | None = None,
         temp_directory: str | Path | None = None,
         threads: int | None = None,
@@ -58,7 +62,7 @@ class DuckDB(Engine):
             raise ProtocolError(
                 worded("the engine duckdb needs the package duckdb.", remedy="pip install 'trialimpact[duckdb]'")
             ) from None
-        self.shards = shards
+        self.queries, self.shards = dict(queries or {}), shards
         settings: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         settings["temp_directory"] = None if temp_directory is None else str(temp_directory)
         try:
@@ -121,12 +125,13 @@ class DuckDBError(RecordError):
 
 def _plain(values: Any) -> Any:
     """A masked array as one of objects, with None where null."""
-    if not np.ma.isMaskedArray(values):
-        return np.asarray(values)
-    if not np.ma.is_masked(values):
-        return np.asarray(values.data)
-    found = values.astype(object).filled(None)
-    return found
+    found = np.ma.asarray(values)
+    missing = np.ma.getmaskarray(found)
+    if not missing.any():
+        return np.asarray(found.data)
+    objects = found.data.astype(object)
+    objects[missing] = None
+    return objects
 
 
 def _reading(protocol: TrialProtocol, name: str, reader: str, types: dict[str, str]) -> str:

@@ -25,6 +25,8 @@ class Engine(ABC):
     ----------
     name : str
         What the manifest calls it.
+    queries : mapping of source to SELECT
+        In place of the protocol's `query` or `file`.
     double : str
         Its word for a floating-point number.
     shards : int
@@ -32,6 +34,7 @@ class Engine(ABC):
     """
 
     name: str
+    queries: Mapping[str, str]
     double: str = "double precision"
     shards: int = 1
 
@@ -47,10 +50,12 @@ class Engine(ABC):
         """The names of the columns of a query, in small letters."""
         return tuple(name.lower() for name in self.fetch(f"select * from ({sql}) q where 1 = 0"))
 
-    def scan(self, protocol: TrialProtocol, source: str, folder: Path) -> str:
+    def scan(self, protocol: TrialProtocol, source: str, folder: Path) -> str:  # noqa: ARG002
         """A query that reads the file of a source, with the library's column names and whole days."""
-        remedy = f'give sources.{source}.query in the protocol, or tables={{"{source}": "select ..."}}'
-        raise ProtocolError(worded(f"the engine {self.name} reads no files, and {source!r} has no query.", remedy=remedy))
+        remedy = f'give sources.{source}.query in the protocol, or queries={{"{source}": "select ..."}} to the engine'
+        raise ProtocolError(
+            worded(f"the engine {self.name} reads no files, and {source!r} has no query.", remedy=remedy)
+        )
 
     def in_shard(self, key: str, shard: int) -> str:
         """The condition that a key falls in one of the shards: whole-number keys, here."""
@@ -60,8 +65,8 @@ class Engine(ABC):
         """The statement that makes a table, for print."""
         return f"create temporary table {name} as\n{sql}"
 
-    def close(self) -> None:
-        """Let go of what was opened."""
+    def close(self) -> None:  # noqa: B027
+        """Let go of what was opened: nothing, where the caller opened it."""
 
     def __enter__(self) -> Self:
         return self

@@ -33,7 +33,9 @@ def factors_of(protocol: TrialProtocol, double: str) -> list[Factor]:
     for each in protocol.characteristics:
         for level in each.levels:
             inside = membership(protocol, level.where)
-            found.append(Factor(each.name, level.label, "level", f"case when ({inside}) = -1 then null else ({inside}) end"))
+            found.append(
+                Factor(each.name, level.label, "level", f"case when ({inside}) = -1 then null else ({inside}) end")
+            )
         if each.column is None:
             continue
         if each.kind == "numeric":
@@ -105,8 +107,8 @@ def sums_of(protocol: TrialProtocol, double: str, centres: Rows | None, parts: S
     columns = [column for place, factor in enumerate(factors) for column in _columns(place, factor, rows)]
     whole = np.logical_and.reduce([np.ones(arm.size, dtype=bool), *(column.known for column in columns)])
 
-    def by_arm(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(arm, weights=values, minlength=n_arms)
+    def by_arm(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(arm, weights=values, minlength=n_arms).astype(np.float64)
 
     def summed(column: _Column) -> NDArray[np.float64]:
         return n * column.value if column.number is None else _floats(rows[f"s{column.number}"])
@@ -118,7 +120,7 @@ def sums_of(protocol: TrialProtocol, double: str, centres: Rows | None, parts: S
             return one.value * summed(other)
         return other.value * summed(one)
 
-    def table(of: Callable[[_Column], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def table(of: Callable[[_Column], NDArray[Any]]) -> NDArray[np.float64]:
         return np.array([by_arm(of(column)) for column in columns]).reshape(len(columns), n_arms).T
 
     products = np.array([[by_arm(whole * product(one, other)) for other in columns] for one in columns])

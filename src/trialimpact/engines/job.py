@@ -36,13 +36,12 @@ class EngineJob:
 
     Examples
     --------
-    >>> import sqlite3
-    >>> from trialimpact.engines import Database
+    >>> import tempfile
+    >>> from trialimpact.engines import DuckDB
     >>> from trialimpact.synthetic import simulate_trial
-    >>> trial = simulate_trial(n_claimants=200, seed=1)
-    >>> connection = sqlite3.connect(":memory:")
-    >>> queries = trial.to_database(connection)
-    >>> engine_job(trial.protocol, Database(connection), queries).run()
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> written = simulate_trial(n_claimants=400, seed=1).write(folder)
+    >>> engine_job(TrialProtocol.from_toml(folder / "protocol.toml"), DuckDB(), folder).run()
     TrialCounts(Example digit trial: ... claimants)
     """
 
@@ -59,7 +58,9 @@ class EngineJob:
     def sql(self) -> str:
         """Every statement that `run` would run, for an audit of what leaves the engine."""
         said = [
-            self.engine.worded(step.name, step.sql) if step.kind == "table" else f"-- comes back: {step.name}\n{step.sql}"
+            self.engine.worded(step.name, step.sql)
+            if step.kind == "table"
+            else f"-- comes back: {step.name}\n{step.sql}"
             for step in self.steps()
         ]
         return ";\n\n".join(said) + ";\n"
@@ -101,7 +102,9 @@ class EngineJob:
             audit=audit,
             quarantined=pd.DataFrame(columns=["table", "row", "rule"]),
             inputs=tuple(
-                InputFile(table=name, name=self.engine.name, n_rows=int(opening[f"rules_{name}"]["n_rows"][0]), sha256=None)
+                InputFile(
+                    table=name, name=self.engine.name, n_rows=int(opening[f"rules_{name}"]["n_rows"][0]), sha256=None
+                )
                 for name in self.inputs.names
             ),
         )
@@ -141,22 +144,15 @@ class EngineJob:
         return f"EngineJob({self.inputs.protocol.name} in {self.engine!r})"
 
 
-def engine_job(
-    protocol: TrialProtocol,
-    engine: Engine,
-    queries: Mapping[str, str] | None = None,
-    *,
-    folder: str | Path = ".",
-) -> EngineJob:
-    """The job of a protocol in an engine; `queries` by source stand in place of the protocol's.
+def engine_job(protocol: TrialProtocol, engine: Engine, folder: str | Path = ".") -> EngineJob:
+    """The job of a protocol in an engine; relative file names start from `folder`.
 
     Raises
     ------
     ProtocolError, RecordError, DesignError
         A source has no query, its query lacks a column, or a name cannot stand in SQL.
     """
-    found = find_inputs(protocol, engine, dict(queries or {}), Path(folder))
-    return EngineJob(engine=engine, inputs=found)
+    return EngineJob(engine=engine, inputs=find_inputs(protocol, engine, Path(folder)))
 
 
 def _facts(answers: Mapping[str, Rows]) -> PeopleFacts:

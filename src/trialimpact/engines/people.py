@@ -84,7 +84,8 @@ def _marker_steps(protocol: TrialProtocol) -> Iterator[Step]:
         from ti_markers group by cid
         """,
     )
-    rank = f"case when considered = 1 then {flag("status <> 'valid'")} else 2 end"
+    not_valid = flag("status <> 'valid'")
+    rank = f"case when considered = 1 then {not_valid} else 2 end"
     yield table(
         "ti_chosen",
         f"""
@@ -106,7 +107,9 @@ def _known(inputs: Inputs) -> str:
         columns.append("d.digit as digit")
     else:
         columns.append("coalesce(c.digit, -1) as digit" if has_claimants else "-1 as digit")
-    columns += [f"{'c' if has_claimants else 'p'}.{name}" for name in characteristics(protocol)] if has_claimants else []
+    columns += (
+        [f"{'c' if has_claimants else 'p'}.{name}" for name in characteristics(protocol)] if has_claimants else []
+    )
     columns += [
         "c.assigned_arm" if has_claimants else "cast(null as varchar(250)) as assigned_arm",
         "c.index_day as given_day" if has_claimants else "cast(null as bigint) as given_day",

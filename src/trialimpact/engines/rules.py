@@ -8,7 +8,7 @@ from typing import get_args
 from trialimpact.engines.conditions import CIVIL_OFFSET
 from trialimpact.engines.engine import Rows
 from trialimpact.engines.sources import Inputs
-from trialimpact.engines.words import Step, among, beside, fetch, flag, quoted, whole
+from trialimpact.engines.words import Step, among, fetch, flag, whole
 from trialimpact.errors import BrokenRule, record_error
 from trialimpact.loaders import Audit, day_of
 from trialimpact.loaders.dates import date_of
@@ -27,7 +27,9 @@ def rule_steps(inputs: Inputs) -> Iterator[Step]:
     """For each source, its number of rows and how many break each rule."""
     for name in inputs.names:
         asked = {"n_rows": "count(*)", **_of_rows(inputs, name)}
-        columns = ", ".join(f"{sql if place == 0 else _times(sql)} as {rule}" for place, (rule, sql) in enumerate(asked.items()))
+        columns = ", ".join(
+            f"{sql if place == 0 else _times(sql)} as {rule}" for place, (rule, sql) in enumerate(asked.items())
+        )
         yield fetch(f"rules_{name}", f"select {columns} from ({_joined(inputs, name)}) t")
 
 
@@ -38,28 +40,27 @@ def _times(condition: str) -> str:
 def _joined(inputs: Inputs, name: str) -> str:
     """The rows of a source with what its rules look at beside them."""
     kind = kind_of(name)
-    columns, join = ["i.*"], ""
     if kind == "claimants":
-        columns.append("count(*) over (partition by i.cid) as times")
+        return f"select i.*, count(*) over (partition by i.cid) as times from ti_in_{name} i"
     if kind == "markers":
-        described = "claimants" in inputs.names
-        columns.append("count(*) over (partition by i.cid, marker_day, marker, i.office, status, reason) as copies")
-        columns.append("row_number() over (partition by i.cid, marker_day, marker, i.office, status, reason "
-                       "order by marker_day) as copy")  # fmt: skip
+        alike = "i.cid, marker_day, marker, i.office, status, reason"
         valid = "case when coalesce(status, 'valid') = 'valid' then marker else null end"
-        columns.append(f"min({valid}) over (partition by i.cid) as one_arm, max({valid}) over (partition by i.cid) as other_arm")
-        columns.append("row_number() over (partition by i.cid order by "
-                       f"{flag('status is not null and status <> ' + quoted('valid'))}, marker_day) as nth")  # fmt: skip
-        columns.append("c.cid as described" if described else "i.cid as described")
+        order = flag("coalesce(status, 'valid') <> 'valid'") + ", marker_day"
+        described = "claimants" in inputs.names
         join = "left join (select distinct cid from ti_in_claimants) c on c.cid = i.cid" if described else ""
-    if kind == "spells":
-        who = "i.cid, code"
-        columns.append("p.cid as participant")
-        columns.append(f"row_number() over (partition by {who}, start_day, end_day, is_open order by start_day) as copy")
-        reach = f"max(end_day) over (partition by {who} order by start_day, end_day rows between unbounded preceding and 1 preceding)"
-        columns.append(f"{reach} as reach")
-        join = "left join ti_participants p on p.cid = i.cid"
-    return f"select {', '.join(columns)} from ti_in_{name} i {join}"
+        return f"""
+            select i.*, {"c" if described else "i"}.cid as described,
+              row_number() over (partition by {alike} order by marker_day) as copy,
+              min({valid}) over (partition by i.cid) as one_arm, max({valid}) over (partition by i.cid) as other_arm,
+              row_number() over (partition by i.cid order by {order}) as nth
+            from ti_in_{name} i {join}
+            """
+    before = "order by start_day, end_day rows between unbounded preceding and 1 preceding"
+    return f"""
+        select i.*, p.cid as participant, max(end_day) over (partition by i.cid, code {before}) as reach,
+          row_number() over (partition by i.cid, code, start_day, end_day, is_open order by start_day) as copy
+        from ti_in_{name} i left join ti_participants p on p.cid = i.cid
+        """
 
 
 def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
@@ -79,7 +80,7 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
         return asked | _of_claimants(protocol)
     if kind == "markers":
         return asked | _of_markers(protocol)
-    return asked | _of_spells(protocol, protocol.sources.spells[name])
+    return asked | _of_spells(protocol.sources.spells[name])
 
 
 def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
@@ -108,7 +109,7 @@ def _of_markers(protocol: TrialProtocol) -> dict[str, str]:
     }
 
 
-def _of_spells(protocol: TrialProtocol, source: SpellSource) -> dict[str, str]:
+def _of_spells(source: SpellSource) -> dict[str, str]:
     covered_from, extract = day_of(source.covered_from), day_of(source.extract_date)
     closed = "start_day is not null and is_open = 0"
     known = [*source.counted_codes, *source.ignored_codes]

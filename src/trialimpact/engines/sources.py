@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trialimpact.engines.engine import Engine
 from trialimpact.engines.words import Step, among, as_text, both, code_of, fetch, flag, quoted, table
-from trialimpact.errors import BrokenRule, DesignError, record_error, worded
+from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.schema import DATES, LABELS, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
@@ -43,7 +43,7 @@ class Inputs:
         return column in self.columns.get(source, ())
 
 
-def find_inputs(protocol: TrialProtocol, engine: Engine, queries: Mapping[str, str], folder: Path) -> Inputs:
+def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs:
     """The query of every source: given, of the protocol, or reading its file.
 
     Raises
@@ -58,7 +58,9 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, queries: Mapping[str, s
     found: dict[str, str] = {}
     for name in (*people, *sources.spells):
         source = sources.spells[name] if name in sources.spells else getattr(sources, name)
-        found[name] = queries.get(name) or source.query or engine.scan(protocol, name, folder)
+        found[name] = engine.queries.get(name) or source.query or engine.scan(protocol, name, folder)
+    if strangers := sorted(set(engine.queries) - set(found)):
+        raise unknown_name("source", strangers[0], found)
     columns = {name: engine.columns(query) for name, query in found.items()}
     inputs = Inputs(protocol=protocol, queries=found, columns=columns)
     broken = [
@@ -108,9 +110,7 @@ def input_steps(inputs: Inputs) -> Iterator[Step]:
     yield table("ti_participants", f"select distinct cid from ({' union all '.join(people)}) q where cid is not null")
     if protocol.identifiers.kind == "nino":
         digits = [each.replace("select cid", "select cid, digit") for each in people]
-        yield table(
-            "ti_digits", f"select cid, max(digit) as digit from ({' union all '.join(digits)}) q group by cid"
-        )
+        yield table("ti_digits", f"select cid, max(digit) as digit from ({' union all '.join(digits)}) q group by cid")
 
 
 def link_steps(inputs: Inputs) -> Iterator[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ class Spark(Engine):
     ----------
     session : SparkSession
         Left running.
+    queries : mapping of source to SELECT, optional
+        In place of the protocol's `query`.
     folder : str, optional
         Where intermediate tables are written as Parquet, seen by every worker. Default: a temporary folder here,
         which suits a session on this machine. It is emptied on `close`.
@@ -30,8 +33,10 @@ class Spark(Engine):
     name = "spark"
     double = "double"
 
-    def __init__(self, session: Any, *, folder: str | None = None, shards: int = 1) -> None:
-        self._session, self.shards = session, shards
+    def __init__(
+        self, session: Any, *, queries: Mapping[str, str] | None = None, folder: str | None = None, shards: int = 1
+    ) -> None:
+        self._session, self.queries, self.shards = session, dict(queries or {}), shards
         self._own = tempfile.mkdtemp(prefix="trialimpact-") if folder is None else None
         self._folder = self._own or folder
         self._written = 0

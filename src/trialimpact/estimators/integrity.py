@@ -113,6 +113,21 @@ def estimate_integrity(sample: TrialSample, panel: Panel) -> Integrity:
     return Integrity(checks=tuple(checks))
 
 
+def integrity_of_flow(protocol: TrialProtocol, flow: ParticipantFlow) -> Integrity:
+    """The checks that the participant flow allows by itself: ratios at its stages, and losses.
+
+    Where clusters are declared nothing is tested: whether they were assigned whole is not in the flow.
+    """
+    if protocol.analysis.clusters is not None:
+        checks = ("sample_ratio", "differential_loss")
+        untested = [
+            IntegrityCheck(check=check, where="people", basis="assigned", counts="", untested=WHOLE_CLUSTERS)
+            for check in checks
+        ]
+        return Integrity(checks=tuple(untested))
+    return Integrity(checks=(*_stage_ratios(flow, protocol), *_losses(flow, protocol)))
+
+
 def _assigned_whole(panel: Panel) -> bool:
     """Whether clusters are declared and each lies in one arm."""
     if panel.protocol.analysis.clusters is None:
