@@ -93,27 +93,30 @@ def _numeric(expression: str, test: Test) -> str:
 
 
 def _ages() -> str:
-    """Whole years of age on the index day: who was born on 29 February is a year older on 1 March of other years."""
+    """Whole years of age on the index day: who was born on 29 February is a year older on 1 March of other years.
+
+    The civil date by whole-number arithmetic, years beginning on 1 March: a level of the query for each step.
+    """
+    levels: list[dict[str, str]] = [
+        {"z": f"{{}}_day + {CIVIL_OFFSET}"},
+        {"era": whole("{}_z", 146_097), "doe": "{}_z % 146097"},
+        {"d4": whole("{}_doe", 1_460), "d100": whole("{}_doe", 36_524), "d400": whole("{}_doe", 146_096)},
+        {"days": "{}_doe - {}_d4 + {}_d100 - {}_d400"},
+        {"yoe": whole("{}_days", 365)},
+        {"doy": f"{{}}_doe - (365 * {{}}_yoe + {whole('{}_yoe', 4)} - {whole('{}_yoe', 100)})"},
+        {"m5": "5 * {}_doy + 2"},
+        {"mp": whole("{}_m5", 153)},
+        {"m153": "153 * {}_mp + 2", "month": "case when {}_mp < 10 then {}_mp + 3 else {}_mp - 9 end"},
+        {
+            "year": f"{{}}_yoe + 400 * {{}}_era + {flag('{}_month <= 2')}",
+            "month_day": f"100 * {{}}_month + {{}}_doy - {whole('{}_m153', 5)} + 1",
+        },
+    ]
     inner = "select * from ti_part"
-    for name in ("birth", "index"):
-        inner = _with_year_and_day(inner, name)
+    for level in levels:
+        columns = ", ".join(
+            f"{sql.replace('{}', date)} as {date}_{name}" for date in ("birth", "index") for name, sql in level.items()
+        )
+        inner = f"select t.*, {columns} from ({inner}) t"
     older = f"index_year - birth_year - {flag('index_month_day < birth_month_day')}"
     return f"select z.*, case when birth_day is null then null else {older} end as age from ({inner}) z"
-
-
-def _with_year_and_day(inner: str, name: str) -> str:
-    """A query with the civil year, and month × 100 + day, of its column `<name>_day`, by whole-number arithmetic."""
-    steps = [
-        ("z", f"{name}_day + {CIVIL_OFFSET}"),
-        ("doe", f"{name}_z % 146097"),
-        ("yoe", whole(f"{name}_doe - {whole(f'{name}_doe', 1460)} + {whole(f'{name}_doe', 36524)} "
-                      f"- {whole(f'{name}_doe', 146096)}", 365)),
-        ("doy", f"{name}_doe - (365 * {name}_yoe + {whole(f'{name}_yoe', 4)} - {whole(f'{name}_yoe', 100)})"),
-        ("mp", whole(f"5 * {name}_doy + 2", 153)),
-        ("month", f"case when {name}_mp < 10 then {name}_mp + 3 else {name}_mp - 9 end"),
-    ]  # fmt: skip
-    for column, expression in steps:
-        inner = f"select t.*, {expression} as {name}_{column} from ({inner}) t"
-    year = f"{name}_yoe + 400 * {whole(f'{name}_z', 146097)} + {flag(f'{name}_month <= 2')}"
-    day = f"{name}_doy - {whole(f'153 * {name}_mp + 2', 5)} + 1"
-    return f"select t.*, {year} as {name}_year, 100 * {name}_month + {day} as {name}_month_day from ({inner}) t"

@@ -55,12 +55,12 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
     """
     sources = protocol.sources
     people = [name for name in ("claimants", "markers") if getattr(sources, name) is not None]
+    if strangers := sorted(set(engine.queries) - {*people, *sources.spells}):
+        raise unknown_name("source", strangers[0], (*people, *sources.spells))
     found: dict[str, str] = {}
     for name in (*people, *sources.spells):
         source = sources.spells[name] if name in sources.spells else getattr(sources, name)
         found[name] = engine.queries.get(name) or source.query or engine.scan(protocol, name, folder)
-    if strangers := sorted(set(engine.queries) - set(found)):
-        raise unknown_name("source", strangers[0], found)
     columns = {name: engine.columns(query) for name, query in found.items()}
     inputs = Inputs(protocol=protocol, queries=found, columns=columns)
     broken = [
@@ -175,8 +175,9 @@ def _key(protocol: TrialProtocol, has_digit: bool) -> Iterator[str]:
 def _half_open(source: SpellSource) -> Iterator[str]:
     """Start, the day after the last, and whether the spell is open: the one place that converts ends."""
     placeholders = [day_of(date) for date in source.open_end_dates]
-    is_open = f"end_day is null or {among('end_day', placeholders)}"
-    after = "end_day + 1" if source.end_date == "last_day_included" else "end_day"
+    day = "cast(end_day as bigint)"
+    is_open = f"end_day is null or {among(day, placeholders)}"
+    after = f"{day} + 1" if source.end_date == "last_day_included" else day
     extract = day_of(source.extract_date)
     yield "cast(start_day as bigint) as start_day"
     yield f"cast(case when {is_open} then {extract} else {after} end as bigint) as end_day"
