@@ -19,6 +19,9 @@ from trialimpact.moments import Counts, Gram
 
 Number = TypeVar("Number", np.int64, np.float64)
 
+_ROUNDING = 1e-13
+"""Share of the size of its terms that rounding may leave of a sum."""
+
 
 def daily_variance(comparison: Comparison) -> Floats:
     """Variance of D(d) on each day of the window, shape (n_days,)."""
@@ -178,7 +181,7 @@ def _running_variance(comparison: Comparison, part: Part, arms: tuple[str, ...],
     followed, on = (each.sum(axis=0) for each in side.from_day(0, n_days))
     seen = np.where(followed > 0, followed, np.nan)
     w, m = (np.r_[0.0, np.cumsum(each)] for each in (1.0 / seen, on / seen**2))
-    variance = np.zeros(n_days)
+    variance, size = np.zeros(n_days), np.zeros(n_days)
     for which, left, right, sign in ((ON_ON, w, w, 1), (ON_FOLLOWED, w, m, -2), (FOLLOWED_FOLLOWED, m, m, 1)):
         mine = table == which
         t, u = one[mine], other[mine]
@@ -189,8 +192,11 @@ def _running_variance(comparison: Comparison, part: Part, arms: tuple[str, ...],
             np.bincount(np.maximum(t, u), weights=each, minlength=n_days).cumsum()
             for each in (times, times * from_u, times * from_t, times * from_t * from_u)
         )
-        variance += left[1:] * (right[1:] * both - with_u) - right[1:] * with_t + with_both
-    return variance
+        terms = (left[1:] * right[1:] * both, -left[1:] * with_u, -right[1:] * with_t, with_both)
+        variance += sum(terms)
+        size += sum(map(np.abs, terms))
+    # What is no more than the rounding of its terms is no variance: nobody differs.
+    return np.where(variance < _ROUNDING * size, 0.0, variance)
 
 
 def _from_day(comparison: Comparison, values: NDArray[Number], n_days: int, first: int = 0) -> NDArray[Number]:
