@@ -34,7 +34,7 @@ def statsmodels(arrays: Arrays) -> Answer:
     columns[everyone, days["day"]] = 1
     columns[everyone, arrays.horizon + days["day"]] = days["arm"]
     clusters = {"groups": days["row"].to_numpy(), "use_correction": False}
-    fit = sm.OLS(days["on"].to_numpy(), columns).fit(cov_type="cluster", cov_kwds=clusters)
+    fit = sm.OLS(days["on"].to_numpy(), columns).fit(method="qr", cov_type="cluster", cov_kwds=clusters)
     return {"covariance": fit.cov_params()[arrays.horizon :, arrays.horizon :]}
 
 

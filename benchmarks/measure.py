@@ -63,7 +63,10 @@ def main(contender: str, kind: str, folder: str, tiny: str, answer: str, cores: 
     wall, cpu = time.perf_counter(), time.process_time()
     found = run(given)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(json.dumps({"wall": wall, "cpu": cpu, "extra_mb": peak_mb() - before}))
+    extra = peak_mb() - before
+    library = sys.modules.get("trialimpact")
+    source = str(Path(library.__file__).parent) if library else ""
+    print(json.dumps({"wall": wall, "cpu": cpu, "extra_mb": extra, "source": source}))
     np.savez(answer, **found)
 
 

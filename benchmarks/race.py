@@ -2,8 +2,9 @@
 
     python benchmarks/race.py main|covariance|files|groups|growth [CLAIMANTS ...] [--repeats 3] [--markdown FILE]
 
-Each run is a process of its own (`measure.py`) on the same input, in turns. Memory is the highest minus what was
-held before. Numbers must agree with this library's to the contender's tolerance, of each value and of the largest.
+Each run is a process of its own (`measure.py`) on the same input, in turns, with the library of this checkout.
+Memory is the highest minus what was held before. Numbers must agree with this library's to the contender's
+tolerance, of each value and of the largest.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent
-TINY = 100
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parent / "src"  # what is measured, whatever copy of the library is installed
+TINY = 20
 Z95 = 1.959964
 PACKAGES = ("numpy", "pandas", "polars", "duckdb", "pyarrow", "pyfixest", "statsmodels")
 
@@ -147,8 +152,11 @@ def run_again(runs: Runs, folder: Path, tiny: Path, cores: int) -> None:
         runs.contender.kind,
         *paths,
     ]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     took = json.loads(done.stdout.splitlines()[-1])
+    if took["source"] and Path(took["source"]).parent != SOURCE:
+        sys.exit(f"{took['source']} was measured instead of {SOURCE}")
     for name in ("cpu", "wall", "extra_mb"):
         getattr(runs, name).append(took[name])
     with np.load(answer) as found:
@@ -162,15 +170,23 @@ def compete(race: Race, folder: Path, n_claimants: int, wanted: argparse.Namespa
     tiny = generated(folder / "tiny", 1_000 if race is RACES["groups"] else TINY, *options)
     entered, left_out = [], []
     for contender in race.contenders:
-        if n_claimants > contender.up_to:
+        if any(word in contender.name for word in wanted.without):
+            left_out.append(f"{contender.name}: left out on request")
+        elif n_claimants > contender.up_to:
             left_out.append(f"{contender.name}: up to {contender.up_to:,} claimants")
         elif not installed(contender.package):
             left_out.append(f"{contender.name}: {contender.package} is not installed")
         else:
             entered.append(started(contender))
     for _ in range(wanted.repeats):
-        for runs in entered:
-            run_again(runs, folder, tiny, wanted.cores)
+        for runs in list(entered):
+            try:
+                run_again(runs, folder, tiny, wanted.cores)
+            except subprocess.CalledProcessError as error:
+                left_out.append(f"{runs.contender.name}: ended with {error.returncode}")
+                entered.remove(runs)
+    if not entered or entered[0].contender is not race.contenders[0]:
+        sys.exit(f"nothing to compare with: {left_out[0]}")
     return entered, left_out
 
 
@@ -188,7 +204,7 @@ def furthest(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
 
     Standard errors are compared as variances: where one is 0, another's rounding error of 1e-18 has a root of 1e-9.
     """
-    distance = math.nan
+    distances = []
     for name in (ours.keys() & theirs.keys()) - {"horizons"}:
         mine, other = ours[name], theirs[name]
         if name.startswith("cumulative"):
@@ -196,8 +212,9 @@ def furthest(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
         if name.endswith("_error"):
             mine, other = mine**2, other**2
         scale = np.abs(mine) + np.abs(mine).max() / 10
-        distance = np.fmax(distance, (np.abs(mine - other) / scale).max())
-    return float(distance)
+        apart = np.abs(mine - other) / np.where(mine == other, 1, scale)
+        distances.append(float(np.nan_to_num(apart, nan=math.inf).max()))
+    return max(distances, default=math.nan)
 
 
 def rows_of(entered: list[Runs]) -> list[list[str]]:
@@ -238,24 +255,23 @@ def truth_recovered(answer: dict[str, Any], folder: Path) -> str:
     )
 
 
-def report_of_race(race: Race, wanted: argparse.Namespace, place: Path) -> list[str]:
+def report_of_race(race: Race, wanted: argparse.Namespace, place: Path) -> Iterator[str]:
     """A table a size."""
-    lines = [f"## {race.title[0].upper()}{race.title[1:]}"]
+    yield f"## {race.title[0].upper()}{race.title[1:]}"
     for n_claimants in wanted.claimants or race.sizes:
         folder = place / str(n_claimants)
         entered, left_out = compete(race, folder, n_claimants, wanted)
-        lines += ["", f"### {n_claimants:,} claimants, {wanted.repeats} runs", "", *table(rows_of(entered)), ""]
+        yield from ("", f"### {n_claimants:,} claimants, runs: {wanted.repeats}", "", *table(rows_of(entered)), "")
         if "cumulative" in entered[0].answer:
-            lines.append(truth_recovered(entered[0].answer, folder))
-        lines += [f"Not run: {why}." for why in left_out]
-        print("\n".join(lines[-len(entered) - len(left_out) - 4 :]), file=sys.stderr)
-    return lines
+            yield truth_recovered(entered[0].answer, folder)
+        yield from (f"Not run: {why}." for why in left_out)
 
 
-def report_of_growth(wanted: argparse.Namespace, place: Path) -> list[str]:
+def report_of_growth(wanted: argparse.Namespace, place: Path) -> Iterator[str]:
     """What grows with what: a table a knob with the fitted exponent, then memory a claimant and a spell."""
     tiny, ours = generated(place / "tiny", TINY), RACES["main"].contenders[0]
-    lines, points = ["## Growth of the main job"], []
+    points = []
+    yield "## Growth of the main job"
     for knob, values in GROWTH.items():
         rows, taken = [[knob, "spell rows", "CPU s", "extra MB"]], []
         for value in (wanted.claimants or values) if knob == "claimants" else values:
@@ -272,8 +288,8 @@ def report_of_growth(wanted: argparse.Namespace, place: Path) -> list[str]:
             cpu = f"{min(runs.cpu):.3f} to {max(runs.cpu):.3f}"
             rows.append([f"{value:,}", f"{n_spells:,}", cpu, f"{max(runs.extra_mb):.0f}"])
         exponent = np.polyfit(*np.log(np.array(taken)).T, 1)[0]
-        lines += ["", *table(rows), "", f"CPU grows as {knob} to the power {exponent:.2f}."]
-    return [*lines, memory_of(np.array(points))]
+        yield from ("", *table(rows), "", f"CPU grows as {knob} to the power {exponent:.2f}.")
+    yield from ("", memory_of(np.array(points)))
 
 
 def memory_of(points: Any) -> str:
@@ -311,18 +327,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1, help="of the claimants and spells")
     parser.add_argument("--cores", type=int, default=1, help="for each run; 1: CPU time is comparable")
+    parser.add_argument("--without", nargs="*", default=[], help="words in the names of contenders to leave out")
     parser.add_argument("--markdown", type=Path, help="also write the tables here")
     wanted = parser.parse_args()
+    lines = []
     with tempfile.TemporaryDirectory() as place:
-        if wanted.race == "growth":
-            lines = report_of_growth(wanted, Path(place))
-        else:
-            lines = report_of_race(RACES[wanted.race], wanted, Path(place))
-    text = "\n".join([*lines, "", circumstances(wanted.cores)])
-    print(text)
+        growth = wanted.race == "growth"
+        report = report_of_growth if growth else partial(report_of_race, RACES[wanted.race])
+        for line in chain(report(wanted, Path(place)), ["", circumstances(wanted.cores)]):
+            print(line, flush=True)
+            lines.append(line)
     if wanted.markdown:
-        wanted.markdown.write_text(text + "\n", encoding="utf-8")
-    if "DISAGREES" in text:
+        wanted.markdown.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    if any("DISAGREES" in line for line in lines):
         sys.exit("numbers disagree")
 
 
