@@ -62,7 +62,8 @@ def _protocol(window: Window, n_groups: int = 1) -> TrialProtocol:
             "sources": {"claimants": {"file": "claimants.parquet"}, "spells": {"file": "spells.parquet", **source}},
             "outcomes": [{"name": "on_benefit", "on": ["spells"]}],
             "subgroups": [
-                {"name": f"group_{place}", "where": {"group": {"equals": str(place)}}} for place in range(1, n_groups)
+                {"name": f"group_{place}", "where": {"column": "group", "equals": str(place)}}
+                for place in range(1, n_groups)
             ],
             "analysis": {
                 "horizon_days": window.horizon,
