@@ -21,7 +21,7 @@ Answer = dict[str, Array]
 
 def main_job(arrays: Arrays) -> Answer:
     """Daily and cumulative differences with standard errors; the answer is that of the first group."""
-    moments = count_moments(_panel(arrays))
+    moments = count_moments(_panel(arrays, products=False))
     answers = [_estimates(moments, group) for group in moments.protocol.subgroup_names]
     return answers[0]
 
@@ -52,7 +52,7 @@ def _estimates(moments: Moments, group: str = "all") -> Answer:
     }
 
 
-def _protocol(window: Window, n_groups: int = 1) -> TrialProtocol:
+def _protocol(window: Window, n_groups: int = 1, *, products: bool = True) -> TrialProtocol:
     source = {"end_date": "first_day_after", "covered_from": "2000-01-01", "extract_date": date_of(window.extract_day)}
     return TrialProtocol.from_dict(
         {
@@ -70,12 +70,13 @@ def _protocol(window: Window, n_groups: int = 1) -> TrialProtocol:
                 "last_day": window.horizon,
                 "pre_days": window.pre_days,
                 "small_sample": "cr0",
+                "products": products,
             },
         }
     )
 
 
-def _panel(arrays: Arrays) -> Panel:
+def _panel(arrays: Arrays, *, products: bool = True) -> Panel:
     """Disjoint spells in days from the index day, cut to the window and to follow-up."""
     nobody = np.zeros(arrays.arm.size, dtype=np.int64)
     followed_from, followed_to = nobody - arrays.pre_days, arrays.follow_up.astype(np.int64)
@@ -85,7 +86,7 @@ def _panel(arrays: Arrays) -> Panel:
     part = OutcomePanel(spells=spells, followed_from=followed_from, followed_to=followed_to)
     arm = arrays.arm.astype(np.int64)
     return Panel(
-        protocol=_protocol(arrays, len(arrays.members)),
+        protocol=_protocol(arrays, len(arrays.members), products=products),
         index_day=index_day,
         arm=arm,
         received=arm,

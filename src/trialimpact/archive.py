@@ -11,11 +11,14 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from trialimpact.cells import Cells
 from trialimpact.errors import OutputError, worded
+from trialimpact.horizons import HorizonVariances
+from trialimpact.kernel import Floats
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
@@ -34,6 +37,7 @@ def save_moments(moments: Moments, path: str | Path) -> None:
         "format": FORMAT,
         "protocol": moments.protocol.model_dump(mode="json", by_alias=True),
         "strata": moments.strata,
+        "horizons": None if moments.horizons is None else moments.horizons.which,
         "clusters": moments.clusters,
         "counts_shape": moments.counts.shape,
         "gram_shape": moments.gram.shape,
@@ -49,6 +53,7 @@ def save_moments(moments: Moments, path: str | Path) -> None:
             gram_count=moments.gram.count,
             gram_before_place=moments.gram_before.place,
             gram_before_count=moments.gram_before.count,
+            horizons=np.empty((0, 0)) if moments.horizons is None else moments.horizons.variance,
             cells=moments.cells.keys(),
             claimants=moments.cells.claimants,
         )
@@ -71,6 +76,7 @@ def load_moments(path: str | Path) -> Moments:
                 protocol=TrialProtocol.model_validate(header["protocol"]),
                 strata=tuple(header["strata"]),
                 clusters=tuple(header["clusters"]),
+                horizons=_horizons(header["horizons"], stored["horizons"]),
                 cells=Cells.of_keys(stored["cells"], stored["claimants"]),
                 **{
                     name: Tally(tuple(header[f"{name}_shape"]), stored[f"{name}_place"], stored[f"{name}_count"])
@@ -84,3 +90,10 @@ def load_moments(path: str | Path) -> Moments:
                 remedy="write it again with `trialimpact analyse` or save_moments",
             )
         ) from None
+
+
+def _horizons(which: list[Any] | None, variance: Floats) -> HorizonVariances | None:
+    if which is None:
+        return None
+    sides = ((outcome, subgroup, tuple(arms), stratum) for outcome, subgroup, arms, stratum in which)
+    return HorizonVariances(tuple(sides), variance)

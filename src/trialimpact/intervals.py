@@ -55,17 +55,18 @@ def merge(intervals: Intervals, bridge_days: int = 0) -> Intervals:
     >>> merge(Intervals.of([0, 0, 0], [5, 0, 2], [9, 3, 5])).end.tolist()
     [9]
     """
-    kept = intervals.where(intervals.end > intervals.start)
-    if not len(kept):
-        return kept
-    days = int(kept.start.min()), int(kept.end.max()) + bridge_days
-    if packs(int(kept.owner.max()) + 1, *days):
-        return Intervals(*union(kept.owner, kept.start, kept.end, bridge_days))
-    return _merge_any(kept, bridge_days)
+    if not len(intervals):
+        return intervals
+    days = int(intervals.start.min()), int(intervals.end.max()) + bridge_days
+    if packs(int(intervals.owner.max()) + 1, *days):
+        return Intervals(*union(intervals.owner, intervals.start, intervals.end, bridge_days))
+    return _merge_any(intervals.where(intervals.end > intervals.start), bridge_days)
 
 
 def _merge_any(kept: Intervals, bridge_days: int) -> Intervals:
     """The plain form of `union`, for any days: over more than 179 years the fast one refuses."""
+    if not len(kept):
+        return kept
     kept = kept.where(np.lexsort((kept.start, kept.owner)))
     lowest, highest = int(kept.start.min()), int(kept.end.max())
     span = highest - lowest + bridge_days + 1

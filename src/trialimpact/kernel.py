@@ -125,3 +125,46 @@ def pairs_by_lag(owner: Integers) -> Iterator[tuple[Integers, Integers]]:
         lag += 1
         first = first[: np.searchsorted(first, owner.size - lag)]
         first = first[owner[first + lag] == owner[first]]
+
+
+def edges(start: Integers, end: Integers, low: int, high: int) -> tuple[NDArray[np.bool_], Integers, Integers]:
+    """Intervals seen from [low, high): which last within it, and where they begin and end, counted from `low`."""
+    start, end = np.maximum(start, low), np.minimum(end, high)
+    start -= low
+    end -= low
+    return end > start, start, end
+
+
+def horizon_variance(
+    owner: Integers, start: Integers, end: Integers, followed: tuple[Integers, Integers], n_days: int
+) -> Floats:
+    """Sum of squared influences on Σ p(d) over the first H days, H = 1..n_days: one pass, flat in the days.
+
+    Parameters
+    ----------
+    owner, start, end : array, shape (spells,)
+        Disjoint, sorted by owner then day; days in [0, n_days], and empty ones have no effect.
+    followed : two arrays, shape (claimants,)
+        Follow-up [from, to) in [0, n_days].
+    """
+    first, last = followed
+
+    def running(at: Integers, weights: Floats | None = None) -> Floats:
+        return np.bincount(at, weights=weights, minlength=n_days + 1).cumsum()
+
+    n, on = running(first) - running(last), running(start) - running(end)
+    n = np.where(n > 0, n, np.nan)
+    p = on / n
+    w, m = (np.r_[0.0, np.cumsum(each[:-1])] for each in (1.0 / n, p / n))
+    gained = w[end] - w[start]
+    before = np.cumsum(gained) - gained
+    opens = np.r_[True, owner[1:] != owner[:-1]][: owner.size]
+    # What an owner gained before a spell: the sum so far less what it was at the owner's first spell.
+    mine = before - np.maximum.accumulate(np.where(opens, before, 0.0))
+    entered = m[first]
+    value = mine - w[start] + entered[owner]
+    on_sum = running(start, value) - running(end, value) + w * on
+    followed_sum = np.r_[0.0, np.cumsum(p[:-1])] - running(last[owner], gained)
+    followed_sum += running(first, entered) - running(last, entered)
+    steps = (p * (1 - p) + 2 * (on_sum - p * followed_sum)) / n
+    return np.asarray(np.cumsum(steps[:-1]))

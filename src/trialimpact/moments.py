@@ -16,8 +16,10 @@ import numpy as np
 
 from trialimpact.cells import Cells, cells_of, joined
 from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.horizons import HorizonVariances, count_horizons
 from trialimpact.intervals import Integers
-from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON, jumps_of, products_of
+from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON, products_of
+from trialimpact.kernel import edges
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Collector, Tally
@@ -91,6 +93,8 @@ class Moments:
         Products of jumps on two days of [0, longest horizon).
     gram_before : Tally, shape (outcomes, cells, 3 tables, pre-days, pre-days)
         The same on the days [-pre_days, 0), for the pre-trial test.
+    horizons : HorizonVariances, optional
+        Under `analysis.products = false`, variances to every horizon in place of the products.
     """
 
     protocol: TrialProtocol
@@ -100,6 +104,7 @@ class Moments:
     counts: Tally
     gram: Tally
     gram_before: Tally
+    horizons: HorizonVariances | None = None
 
     @property
     def clustered(self) -> bool:
@@ -134,7 +139,14 @@ class Moments:
     def gram_of(
         self, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None, *, before: bool = False
     ) -> Gram:
-        """The tables A, B, O of some arms pooled, from day 0 or before it: cells are disjoint, so theirs are sums."""
+        """The tables A, B, O of some arms pooled, from day 0 or before it: cells are disjoint, so theirs are sums.
+
+        Raises
+        ------
+        DesignError
+            The moments were counted without products.
+        """
+        self._require_products("a covariance of days")
         table = self.gram_before if before else self.gram
         chosen = self._chosen(subgroup, arms, stratum)
         (jumps,) = table.summed(self._outcome(outcome), chosen)
@@ -160,6 +172,12 @@ class Moments:
         """Analysed claimants of some arms, in one stratum or (None) in all."""
         return int(self.cells.claimants[self._chosen(subgroup, arms, stratum)].sum())
 
+    def _require_products(self, what: str) -> None:
+        if self.horizons is not None:
+            raise DesignError(
+                worded(f"{what} needs products of jumps.", remedy="count the moments with analysis.products = true")
+            )
+
     def __add__(self, other: Moments) -> Moments:
         """Moments of disjoint claimants of one trial, added."""
         if _design(self.protocol) != _design(other.protocol):
@@ -169,6 +187,7 @@ class Moments:
                     remedy="count both with one protocol (only the files of its sources may differ)",
                 )
             )
+        self._require_products("a sum of moments")
         strata = tuple(sorted({*self.strata, *other.strata}))
         clusters = tuple(sorted({*self.clusters, *other.clusters}))
         cells = [
@@ -195,6 +214,7 @@ class Moments:
             and (self.strata, self.clusters) == (other.strata, other.clusters)
             and (self.cells, self.counts) == (other.cells, other.counts)
             and (self.gram, self.gram_before) == (other.gram, other.gram_before)
+            and self.horizons == other.horizons
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -254,7 +274,7 @@ def count_moments(panel: Panel) -> Moments:
     counts, gram, before = (Collector(shape) for shape in table_shapes(panel.protocol, len(cells)))
     for place, outcome in enumerate(panel.outcomes.values()):
         _count_jumps(outcome, (-analysis.pre_days, analysis.end_day), (place, cell), counts)
-        if analysis.clusters is None:
+        if analysis.clusters is None and analysis.products:
             for part, rows in _in_batches(outcome):
                 _count_products(part, (0, analysis.max_horizon), (place, cell[rows]), gram)
                 _count_products(part, (-analysis.pre_days, 0), (place, cell[rows]), before)
@@ -266,6 +286,7 @@ def count_moments(panel: Panel) -> Moments:
         counts=counts.tally(),
         gram=gram.tally(),
         gram_before=before.tally(),
+        horizons=None if analysis.products or analysis.clusters else count_horizons(panel),
     )
 
 
@@ -274,9 +295,13 @@ def _count_jumps(
 ) -> None:
     """How many claimants of each cell enter, leave, start and stop on each day."""
     place, cell = where
-    followed, on = jumps_of(outcome, window)
-    for jumps, up, down in ((followed, ENTRIES, EXITS), (on, STARTS, STOPS)):
-        counts.add((place, cell[jumps.owner], np.where(jumps.step > 0, up, down), jumps.day))
+    spells, n_days = outcome.spells, window[1] - window[0]
+    followed = (cell, outcome.followed_from, outcome.followed_to, ENTRIES, EXITS)
+    on = (cell[spells.owner], spells.start, spells.end, STARTS, STOPS)
+    for of_cell, first, last, up, down in (followed, on):
+        lasting, begins, ends = edges(first, last, *window)
+        for day, stream, inside in ((begins, up, lasting), (ends, down, lasting & (ends < n_days))):
+            counts.add((place, of_cell[inside], stream, day[inside]))
 
 
 def _count_products(

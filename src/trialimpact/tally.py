@@ -14,6 +14,9 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.intervals import Integers
 from trialimpact.kernel import add_up
 
+_MANY = 1 << 22
+"""Entries that may gather before they are added up."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tally:
@@ -85,24 +88,28 @@ class Tally:
 
 
 class Collector:
-    """Gathers places and counts for one tally, a batch at a time, so that memory stays small."""
+    """Gathers places and counts for one tally; added up whenever many have gathered, so that memory stays small."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.parts: list[Tally] = []
+        self.places: list[Integers] = []
+        self.counts: list[Integers] = []
+        self.gathered = 0
 
     def add(self, places: tuple[int | Integers, ...], count: Integers | None = None) -> None:
         """Add counts (default: 1 each) at places, one array of positions a dimension or a number for all of them."""
         flat: int | Integers = 0
         for place, n in zip(places, self.shape, strict=True):
             flat = flat * n + place
-        self.parts.append(Tally.of(self.shape, np.asarray(flat, dtype=np.int64), count))
+        flat = np.asarray(flat, dtype=np.int64)
+        self.places.append(flat)
+        self.counts.append(np.ones_like(flat) if count is None else count)
+        self.gathered += flat.size
+        if self.gathered > _MANY:
+            found = self.tally()
+            self.places, self.counts, self.gathered = [found.place], [found.count], 0
 
     def tally(self) -> Tally:
         """Everything added so far."""
         nothing = np.empty(0, dtype=np.int64)
-        return Tally.of(
-            self.shape,
-            np.concatenate([nothing, *(part.place for part in self.parts)]),
-            np.concatenate([nothing, *(part.count for part in self.parts)]),
-        )
+        return Tally.of(self.shape, np.concatenate([nothing, *self.places]), np.concatenate([nothing, *self.counts]))

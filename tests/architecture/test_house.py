@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
-    "cells", "tally", "jumps", "moments", "archive", "stages", "engines", "estimators", "inference",
+    "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference",
     "report", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli_power", "cli",
     "__main__",

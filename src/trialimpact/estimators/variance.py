@@ -175,6 +175,8 @@ def _running_variance(comparison: Comparison, part: Part, arms: tuple[str, ...],
     one pass over the products gives every horizon, and no matrix of days is made.
     """
     n_days = comparison.moments.protocol.analysis.max_horizon
+    if comparison.moments.horizons is not None:
+        return comparison.moments.horizons.of((comparison.outcome, comparison.subgroup, arms, part.stratum))
     (table, one, other), count = comparison.moments.products_of(
         comparison.outcome, comparison.subgroup, arms, part.stratum
     )

@@ -170,6 +170,11 @@ class Analysis(Part):
     strata: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     clusters: Annotated[str, StringConstraints(min_length=1)] | None = None
     cluster_variance: Literal["linear", "jackknife"] = "linear"
+    products: bool = Field(
+        default=True,
+        description="keep products of jumps: bands, tests of curves, sums of parts; false: long horizons, daily and "
+        "cumulative estimates alone",
+    )
     seed: int = Field(default=1, ge=0)
 
     @property
