@@ -49,7 +49,8 @@ class Coded:
                 return cls(codes, distinct, True)
         except TypeError:  # values that cannot be hashed
             pass
-        return cls(np.where(plain.isna(), -1, np.arange(len(plain))), plain.reset_index(drop=True), False)
+        there = plain.notna().to_numpy(dtype=bool)
+        return cls(np.where(there, np.cumsum(there) - 1, -1), plain[there].reset_index(drop=True), False)
 
     def spread(self, found: NDArray[_Scalar], missing: Any) -> NDArray[_Scalar]:
         """What was found for each distinct value, for each row; `missing` where missing."""
