@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,20 @@ TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The columns to read of a table, by the table's own names; the rest is left unread where a format allows it."""
+
+    identifier: str
+    coded: frozenset[str]
+    """Dates and labels: few distinct values, so text is read as codes where the file holds codes."""
+    kept: frozenset[str]
+    """Columns that are kept as they stand."""
+
+
+_Reader: TypeAlias = Callable[[Path, Wanted], pd.DataFrame]
+
+
 class UnreadableTableError(Exception):
     """Carries the broken rule of a table that cannot be read at all."""
 
@@ -25,20 +40,20 @@ class UnreadableTableError(Exception):
         self.broken = broken
 
 
-def read_frame(name: str, table: TableLike) -> pd.DataFrame:
-    """Read one table as it stands.
+def read_frame(name: str, table: TableLike, wanted: Wanted) -> pd.DataFrame:
+    """Read one table as it stands; a frame is not copied.
 
     Raises `UnreadableTableError` with the reason in words; the underlying message is not passed
     on, since it may quote a record.
     """
     if isinstance(table, pd.DataFrame):
-        return table.reset_index(drop=True)
+        return table
     if isinstance(table, str | Path):
-        return _read_file(name, Path(table))
+        return _read_file(name, Path(table), wanted)
     if hasattr(table, "__arrow_c_stream__"):
         pyarrow = importlib.import_module("pyarrow")
         try:
-            return pd.DataFrame(pyarrow.table(table).to_pandas(date_as_object=False))
+            return _as_frame(pyarrow.table(table), wanted)
         except (pyarrow.ArrowException, ValueError, TypeError):
             pass
     raise _unreadable(
@@ -55,7 +70,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_file(name: str, path: Path) -> pd.DataFrame:
+def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
     ending = next((each for each in _READERS if path.name.lower().endswith(each)), None)
     if ending is None:
         raise _unreadable(
@@ -69,7 +84,7 @@ def _read_file(name: str, path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return _READERS[ending](path)
+            return _READERS[ending](path, wanted)
     except _RaggedError as error:
         rows = f"{len(error.rows):,} rows ({listed(error.rows)})"
         says = f"{rows} have too few or too many fields, or a field over several lines (a stray quote)"
@@ -117,7 +132,22 @@ def _unreadable(name: str, rule: str, says: str, remedy: str) -> UnreadableTable
     return UnreadableTableError(BrokenRule(table=name, rule=rule, says=says, remedy=remedy))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
+    """The wanted columns of an Arrow table: text that is only looked at stays in Arrow's hands."""
+    pyarrow = importlib.import_module("pyarrow")
+    text = {each: pd.ArrowDtype(each) for each in (pyarrow.string(), pyarrow.large_string())}
+    looked_at, kept = (
+        arrow.select([place for place, name in enumerate(arrow.column_names) if name in names]).unify_dictionaries()
+        for names in (wanted.coded | {wanted.identifier}, wanted.kept)
+    )
+    parts = [
+        looked_at.to_pandas(date_as_object=False, types_mapper=text.get),
+        kept.to_pandas(date_as_object=False),
+    ]
+    return pd.DataFrame(pd.concat([part.set_axis(pd.RangeIndex(len(part)), axis=0) for part in parts], axis=1))
+
+
+def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     """All columns as text. A row with too few or too many fields is an error, not a row with blanks."""
     csv = importlib.import_module("pyarrow.csv")
     ragged: list[int] = []
@@ -146,9 +176,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     several_lines = _rows_with_line_breaks(arrow)
     if ragged or several_lines:
         raise _RaggedError(sorted({*ragged, *several_lines}))
-    return pd.DataFrame({place: column.to_pandas() for place, column in enumerate(arrow.columns)}).set_axis(
-        arrow.column_names, axis=1
-    )
+    return _as_frame(arrow, wanted)
 
 
 def _rows_with_line_breaks(arrow: Any) -> list[int]:
@@ -161,31 +189,37 @@ def _rows_with_line_breaks(arrow: Any) -> list[int]:
     return sorted(rows)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    arrow = importlib.import_module("pyarrow.parquet").read_table(path)
-    return pd.DataFrame(arrow.to_pandas(date_as_object=False))
+def _read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
+    parquet = importlib.import_module("pyarrow.parquet")
+    names = parquet.read_schema(path).names
+    columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
+    arrow = parquet.read_table(path, columns=columns, read_dictionary=sorted(wanted.coded & set(names)))
+    return _as_frame(arrow, wanted)
 
 
-def _read_feather(path: Path) -> pd.DataFrame:
-    arrow = importlib.import_module("pyarrow.feather").read_table(path)
-    return pd.DataFrame(arrow.to_pandas(date_as_object=False))
+def _read_feather(path: Path, wanted: Wanted) -> pd.DataFrame:
+    return _as_frame(importlib.import_module("pyarrow.feather").read_table(path), wanted)
 
 
-def _with_pyreadstat(reader: str) -> Callable[[Path], pd.DataFrame]:
-    def read(path: Path) -> pd.DataFrame:
-        frame, _ = getattr(importlib.import_module("pyreadstat"), reader)(str(path))
+def _read_stata(path: Path, _: Wanted) -> pd.DataFrame:
+    return pd.DataFrame(pd.read_stata(path))
+
+
+def _with_pyreadstat(reader: str) -> _Reader:
+    def read(path: Path, _: Wanted) -> pd.DataFrame:
+        frame, _metadata = getattr(importlib.import_module("pyreadstat"), reader)(str(path))
         return pd.DataFrame(frame)
 
     return read
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+_READERS: dict[str, _Reader] = {
     ".csv": _read_csv,
     ".csv.gz": _read_csv,
     ".parquet": _read_parquet,
     ".feather": _read_feather,
     ".arrow": _read_feather,
-    ".dta": lambda path: pd.DataFrame(pd.read_stata(path)),
+    ".dta": _read_stata,
     ".sas7bdat": _with_pyreadstat("read_sas7bdat"),
     ".xpt": _with_pyreadstat("read_xport"),
     ".sav": _with_pyreadstat("read_sav"),

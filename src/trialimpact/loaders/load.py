@@ -17,7 +17,7 @@ from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha2
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, opaque_keys, parse_ninos
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
-from trialimpact.loaders.schema import DATES, Table, parse_table, source_of
+from trialimpact.loaders.schema import DATES, Table, parse_table, source_of, wanted_columns
 from trialimpact.protocol.model import TrialProtocol
 
 OnBrokenRule = Literal["error", "quarantine"]
@@ -101,7 +101,7 @@ def _read_all(
     for name in names:
         table: TableLike = given[name] if name in given else _file_of(protocol, name, folder)
         try:
-            frame = read_frame(name, table)
+            frame = read_frame(name, table, wanted_columns(protocol, name))
         except UnreadableTableError as error:
             broken.append(error.broken)
             continue

@@ -12,6 +12,7 @@ import pandas as pd
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of, holds_datetimes, parse_days
+from trialimpact.loaders.files import Wanted
 from trialimpact.loaders.values import Coded, as_labels, of_another_type
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Source, SpellSource
@@ -97,6 +98,15 @@ def required_columns(protocol: TrialProtocol, name: str) -> tuple[str, ...]:
         return ("claimant_id", "marker_date", "marker", *office)
     code = ("code",) if protocol.sources.spells[name].counted_codes else ()
     return ("claimant_id", "start_date", "end_date", *code)
+
+
+def wanted_columns(protocol: TrialProtocol, name: str) -> Wanted:
+    """The columns of a table that the protocol uses or names, by the table's own names."""
+    source, kind = source_of(protocol, name), kind_of(name)
+    coded = {source.columns.get(each, each) for each in (*DATES[kind], *LABELS[kind])}
+    kept = {*source.columns.values(), *(source.columns.get(each, each) for each in _characteristics(protocol, kind))}
+    identifier = source.columns.get("claimant_id", "claimant_id")
+    return Wanted(identifier, frozenset(coded - {identifier}), frozenset(kept - coded - {identifier}))
 
 
 def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tuple[Table, list[BrokenRule]]:

@@ -15,7 +15,7 @@ from trialimpact.intervals import Booleans
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
-_TEXT_OR_DATES = ("string", "date", "datetime", "empty")
+_DATES = ("date", "datetime", "empty")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -34,10 +34,14 @@ class Coded:
 
     @classmethod
     def of(cls, values: pd.Series[Any]) -> Coded:
-        """Code a column; in a mixture of objects, where 1 equals True, each row has a code of its own."""
+        """Code a column.
+
+        In a mixture of objects, where 1 equals True, each row has a code of its own. Text is never
+        coded by pandas, which takes "a" and "a" before a NUL for one.
+        """
         if isinstance(values.dtype, pd.CategoricalDtype):
             return cls(values.cat.codes.to_numpy(), pd.Series(values.cat.categories, dtype=object), True)
-        if not is_object(values) and (text := arrow_text(values)) is not None:
+        if (text := arrow_text(values)) is not None:
             coded = text.dictionary_encode()
             codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
             return cls(codes, pd.Series(coded.dictionary.to_numpy(zero_copy_only=False), dtype=object), True)
@@ -45,11 +49,12 @@ class Coded:
         try:
             codes, found = pd.factorize(plain, use_na_sentinel=True)
             distinct = pd.Series(found, dtype=plain.dtype)
-            if not is_object(plain) or pd.api.types.infer_dtype(distinct) in _TEXT_OR_DATES:
+            if not is_object(plain) or pd.api.types.infer_dtype(distinct) in _DATES:
                 return cls(codes, distinct, True)
         except TypeError:  # values that cannot be hashed
             pass
-        return cls(np.where(plain.isna(), -1, np.arange(len(plain))), plain.reset_index(drop=True), False)
+        there = plain.notna().to_numpy(dtype=bool)
+        return cls(np.where(there, np.cumsum(there) - 1, -1), plain[there].reset_index(drop=True), False)
 
     def spread(self, found: NDArray[_Scalar], missing: Any) -> NDArray[_Scalar]:
         """What was found for each distinct value, for each row; `missing` where missing."""
@@ -102,8 +107,10 @@ def as_labels(column: Coded) -> pd.Series[Any]:
     >>> as_labels(Coded.of(pd.Series([1.0, None, 1.0]))).tolist()
     ['1', nan, '1']
     """
-    codes, labels = pd.factorize(as_text(column.distinct))
-    return pd.Series(pd.Categorical.from_codes(column.spread(codes, -1), pd.Index(labels, dtype=object)))
+    words = as_text(column.distinct)
+    labels = {word: code for code, word in enumerate(dict.fromkeys(words.dropna()))}
+    codes = column.spread(np.array([labels.get(word, -1) for word in words], dtype=np.int64), -1)
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(labels), dtype=object)))
 
 
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
