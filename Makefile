@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-pandas3 bench clean
+.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 bench clean
 
 help: ## say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
@@ -66,10 +66,16 @@ test-pandas3: ## the tests on pandas 3, without lifelines (which does not suppor
 	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(VENV)-pandas3/bin/pytest -n 2
 
-test-system: test-pandas3 ## what takes a second environment or more than PyPI
+test-engines: $(VENV)/.dev ## a PostgreSQL server and Spark, against memory (skipped where there is no server, or no Java)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pyspark[connect]>=3.5' 'psycopg[binary]>=3.1'
+	$(BIN)/pytest -m system -rs
 
-bench: $(VENV)/.dev ## measure against exploding to claimant-days, and what each method costs
-	$(BIN)/python benchmarks/explode.py
+test-system: test-pandas3 test-engines ## what takes a second environment or more than PyPI
+
+bench: $(VENV)/.dev ## race against other ways of doing the job, and what each method costs
+	$(BIN)/pip install --quiet --disable-pip-version-check polars pyfixest
+	$(BIN)/python benchmarks/race.py main 10000 100000
+	$(BIN)/python benchmarks/race.py groups
 	$(BIN)/python benchmarks/methods.py
 
 clean:
