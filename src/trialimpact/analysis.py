@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pandas as pd
-
 from trialimpact.engines import Engine, engine_job
 from trialimpact.errors import DesignError, ProtocolError, TrialWarning, worded
+from trialimpact.estimates import MainEstimates, estimates_of
 from trialimpact.estimators import (
     Balance,
-    Effects,
-    SubgroupEffects,
-    estimate_cumulative,
-    estimate_daily,
 )
 from trialimpact.estimators.balance import balance_of
-from trialimpact.estimators.effects import Note
 from trialimpact.flow import ParticipantFlow
 from trialimpact.inference import Inference, infer_trial
 from trialimpact.loaders import OnBrokenRule, TrialRecords
@@ -29,7 +22,6 @@ from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments
 from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
-from trialimpact.report.words import headline
 from trialimpact.sample import TrialSample
 from trialimpact.stages import STAGES, TrialCounts, TrialStages, as_protocol, run_stages
 
@@ -37,7 +29,7 @@ Item = TypeVar("Item", str, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class TrialAnalysis:
+class TrialAnalysis(MainEstimates):
     """Everything that `analyse_trial` found. Raw numbers: not for release.
 
     Attributes
@@ -47,22 +39,14 @@ class TrialAnalysis:
     stages : TrialStages or None
         Records, spells, sample and panel; None where an engine counted.
     balance : Balance
-    daily, cumulative : tuple of Effects
-        One each for outcome × contrast × subgroup; where the protocol has strata, the stratified
-        estimates follow.
     options : dict
         What the caller asked for beside the protocol.
-    warnings : tuple of str
     """
 
-    protocol: TrialProtocol
     counts: TrialCounts
     stages: TrialStages | None
     balance: Balance
-    daily: tuple[Effects, ...]
-    cumulative: tuple[Effects, ...]
     options: dict[str, Any]
-    warnings: tuple[str, ...]
     _inference: list[Inference] = field(default_factory=list)
 
     @property
@@ -110,27 +94,6 @@ class TrialAnalysis:
         if not self._inference:
             self._inference.append(infer_trial(self.stages or self.counts, self.options["outcomes"]))
         return self._inference[0]
-
-    def to_frame(self) -> pd.DataFrame:
-        """All estimates in the tidy columns: daily rows, then a row for every horizon."""
-        return pd.concat([effects.to_frame() for effects in (*self.daily, *self.cumulative)], ignore_index=True)
-
-    def everyone(self) -> Iterator[tuple[Effects, Effects]]:
-        """Daily and cumulative effects on everyone, unstratified, by outcome and contrast."""
-        for daily, cumulative in zip(self.daily, self.cumulative, strict=True):
-            which = cumulative.comparison
-            if which.subgroup == "all" and not which.stratified:
-                yield daily, cumulative
-
-    def subgroups(self, effects: Effects) -> SubgroupEffects:
-        """The cumulative effects beside `effects`, of every subgroup, at the longest horizon."""
-        wanted = _which(effects)
-        found = {each.comparison.subgroup: each for each in self.cumulative if _which(each) == wanted}
-        return SubgroupEffects(horizon_days=self.protocol.analysis.max_horizon, by_subgroup=found)
-
-    def headlines(self) -> tuple[str, ...]:
-        """A sentence for each outcome and contrast, at the longest horizon."""
-        return tuple(headline(cumulative) for _, cumulative in self.everyone())
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {line}" for line in self.headlines())
@@ -204,24 +167,23 @@ def analyse_trial(
             counts = stages.counts()
         step("estimating")
         balance = balance_of(protocol, counts.characteristics)
-        daily, cumulative, left_out = _estimates(counts.moments, names)
-    said = (*_each_said_once([note for each in (*daily, *cumulative) for note in each.notes]), *left_out)
-    for message in said:
+        found = estimates_of(counts.moments, names)
+    for message in found.warnings:
         warnings.warn(message, TrialWarning, stacklevel=2)
     return TrialAnalysis(
         protocol=protocol,
         counts=counts,
         stages=stages,
         balance=balance,
-        daily=daily,
-        cumulative=cumulative,
+        daily=found.daily,
+        cumulative=found.cumulative,
+        warnings=found.warnings,
         options={
             "on_broken_rule": on_broken_rule,
             "outcomes": names,
             "horizons": _as_list(horizons),
             "engine": tables.name if isinstance(tables, Engine) else "memory",
         },
-        warnings=said,
     )
 
 
@@ -245,51 +207,6 @@ def _as_list(given: Item | Sequence[Item] | None) -> list[Item]:
         return []
     several = [given] if isinstance(given, str | int) else given
     return list(dict.fromkeys(several))
-
-
-def _which(effects: Effects) -> tuple[str, str, bool]:
-    which = effects.comparison
-    return which.outcome, which.contrast.name, which.stratified
-
-
-def _estimates(
-    moments: Moments, outcomes: Sequence[str]
-) -> tuple[tuple[Effects, ...], tuple[Effects, ...], tuple[str, ...]]:
-    """Daily and cumulative effects of everything asked for, and what had to be left out.
-
-    A stratum with an empty arm stops the analysis of everyone; within a subgroup it only leaves
-    out that subgroup's stratified rows. What each result notes is said by the caller, once.
-    """
-    protocol = moments.protocol
-    daily, cumulative, left_out = [], [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrialWarning)
-        for stratified, outcome, contrast, subgroup in itertools.product(
-            (False, True) if protocol.analysis.strata else (False,),
-            outcomes,
-            protocol.contrasts,
-            protocol.subgroup_names,
-        ):
-            try:
-                one = estimate_daily(moments, outcome, contrast, subgroup, stratified=stratified)
-                other = estimate_cumulative(moments, outcome, contrast, subgroup, stratified=stratified)
-            except DesignError as error:
-                if subgroup == "all":
-                    raise
-                left_out.append(f"left out of the stratified estimates: {str(error).splitlines()[0]}")
-                continue
-            daily.append(one)
-            cumulative.append(other)
-    return tuple(daily), tuple(cumulative), tuple(dict.fromkeys(left_out))
-
-
-def _each_said_once(notes: Sequence[Note]) -> Iterator[str]:
-    """One sentence for everything that several results note, naming the first few of them."""
-    for says in dict.fromkeys(note.says for note in notes):
-        where = list(dict.fromkeys(note.where for note in notes if note.says == says))
-        shown = "; ".join(where[:3])
-        more = f"; and {len(where) - 3} more" if len(where) > 3 else ""
-        yield f"{says}: {shown}{more}"
 
 
 class _Progress:

@@ -7,11 +7,14 @@ itself a publication.
 from __future__ import annotations
 
 import json
+import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -32,7 +35,13 @@ _DAMAGE = (
 
 
 def save_moments(moments: Moments, path: str | Path) -> None:
-    """Write moments to an `.npz` file: the same moments give the same bytes."""
+    """Write moments to an `.npz` file, whole or not at all: the same moments give the same bytes.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
     header = {
         "format": FORMAT,
         "protocol": moments.protocol.model_dump(mode="json", by_alias=True),
@@ -43,7 +52,7 @@ def save_moments(moments: Moments, path: str | Path) -> None:
         "gram_shape": moments.gram.shape,
         "gram_before_shape": moments.gram_before.shape,
     }
-    with Path(path).open("wb") as stream:
+    with whole_file(path) as stream:
         np.savez_compressed(
             stream,
             header=np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8),
@@ -57,6 +66,23 @@ def save_moments(moments: Moments, path: str | Path) -> None:
             cells=moments.cells.keys(),
             claimants=moments.cells.claimants,
         )
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A stream beside a file, put in its place when everything is written, or nothing is."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+        partial.replace(path)
+    except OSError as error:
+        remedy = "name a file in a folder that can be written"
+        raise OutputError(worded(f"{path}: cannot be written: {error.strerror}.", remedy=remedy)) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def load_moments(path: str | Path) -> Moments:

@@ -10,12 +10,16 @@ import warnings
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialimpact.cli_moments import moments_app
 from trialimpact.cli_power import power_app
-from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning
+from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
+
+if TYPE_CHECKING:
+    from trialimpact.engines import Engine
 
 EXIT_CODES = """\b
 Exit codes:
@@ -39,6 +43,7 @@ protocol_app = typer.Typer(
 )
 app.add_typer(protocol_app, name="protocol")
 app.add_typer(power_app, name="power")
+app.add_typer(moments_app, name="moments")
 
 
 def _say_version(wanted: bool) -> None:
@@ -63,6 +68,15 @@ class InventedTrial(StrEnum):
     iap = "iap"
 
 
+class EngineChoice(StrEnum):
+    """Where to count."""
+
+    memory = "memory"
+    duckdb = "duckdb"
+    spark = "spark"
+    dbapi = "dbapi"
+
+
 class BrokenRuleChoice(StrEnum):
     """What to do with rows that break a rule."""
 
@@ -73,11 +87,19 @@ class BrokenRuleChoice(StrEnum):
 UNEXPLAINED_SHOWN = 10
 """Of a reproduction that misses, so many numbers are told; the rest are in its files."""
 
+ENGINE_SETTINGS = """\b
+Settings of engines, as --engine-setting KEY=VALUE:
+  duckdb  database, memory_limit, temp_directory, threads, shards; reads CSV and Parquet files by itself
+  spark   remote, master, folder, shards
+  dbapi   driver, address, dialect, double, shards, as in driver=sqlite3 address=records.db
+For spark and dbapi every source of the protocol has a query.
+"""
+
 ProtocolFile = Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The trial, as TOML.")]
 
 
-@app.command(epilog=EXIT_CODES)
-def analyse(
+@app.command(epilog=f"{ENGINE_SETTINGS}\n\n{EXIT_CODES}")
+def analyse(  # noqa: PLR0913
     protocol: ProtocolFile,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder to write; replaced if an analysis is in it.")
@@ -95,6 +117,15 @@ def analyse(
     quick: Annotated[
         bool, typer.Option("--quick", help="Main estimates only, without what they are defended with.")
     ] = False,
+    engine: Annotated[EngineChoice, typer.Option(help="Count in memory, or where the records live.")] = (
+        EngineChoice.memory
+    ),
+    engine_setting: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of the engine (may be repeated).")
+    ] = None,
+    print_sql: Annotated[
+        bool, typer.Option("--print-sql", help="Print every statement that the engine would run, and stop.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Run a protocol on its records and write estimates, what they are defended with, flow, balance, figures.
@@ -102,15 +133,22 @@ def analyse(
     File names in the protocol start from its own folder. What is written is raw, not for release.
 
     Example: trialimpact analyse trial/protocol.toml --out results
+
+    Example: trialimpact analyse trial/protocol.toml --out results --engine duckdb --engine-setting memory_limit=2GB
     """
     from trialimpact.analysis import analyse_trial
     from trialimpact.output import check_destination, write_analysis
 
+    where = _engine(engine, engine_setting or [])
+    if print_sql:
+        typer.echo(_statements(where, protocol))
+        return
     check_destination(out)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
         analysis = analyse_trial(
             protocol,
+            where,
             on_broken_rule=on_broken_rule.value,
             outcomes=outcome or None,
             horizons=horizon or None,
@@ -130,6 +168,30 @@ def analyse(
     for line in analysis.headlines():
         typer.echo(line)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
+
+
+def _engine(choice: EngineChoice, settings: list[str]) -> Engine | None:
+    """The engine that was asked for, None for memory."""
+    pairs = [setting.partition("=") for setting in settings]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise ProtocolError(worded(f"--engine-setting {wrong[0]}: no value.", remedy="as in memory_limit=2GB"))
+    if choice is EngineChoice.memory:
+        if settings:
+            raise ProtocolError(worded("--engine-setting without an engine.", remedy="add --engine duckdb, ..."))
+        return None
+    from trialimpact.engines import open_engine
+
+    return open_engine(choice.value, {key: value for key, _, value in pairs})
+
+
+def _statements(engine: Engine | None, protocol: Path) -> str:
+    """Every statement of a protocol's job in an engine."""
+    if engine is None:
+        raise ProtocolError(worded("--print-sql without an engine.", remedy="add --engine duckdb, spark or dbapi"))
+    from trialimpact.engines import engine_job
+    from trialimpact.protocol import TrialProtocol
+
+    return engine_job(TrialProtocol.from_toml(protocol), engine, protocol.parent).sql()
 
 
 @app.command(epilog=EXIT_CODES)

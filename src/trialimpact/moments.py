@@ -9,8 +9,10 @@ additive: the moments of two offices, months or departments are the sum of their
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -179,7 +181,16 @@ class Moments:
             )
 
     def __add__(self, other: Moments) -> Moments:
-        """Moments of disjoint claimants of one trial, added."""
+        """Moments of disjoint claimants of one trial, added.
+
+        Parts may come from extracts of different dates where everybody in the earlier one was followed to the
+        end of the window: a later extract would have told nothing else of them. The sum is of the later extract.
+
+        Raises
+        ------
+        DesignError
+            The protocols differ in more than files and queries, or an earlier extract cut somebody's follow-up.
+        """
         if _design(self.protocol) != _design(other.protocol):
             raise DesignError(
                 worded(
@@ -187,6 +198,7 @@ class Moments:
                     remedy="count both with one protocol (only the files of its sources may differ)",
                 )
             )
+        later = _later(self, other)
         self._require_products("a sum of moments")
         strata = tuple(sorted({*self.strata, *other.strata}))
         clusters = tuple(sorted({*self.clusters, *other.clusters}))
@@ -196,7 +208,7 @@ class Moments:
         ]
         together, mine, theirs = joined(*cells)
         return Moments(
-            protocol=self.protocol,
+            protocol=later,
             strata=strata,
             clusters=clusters,
             cells=together,
@@ -211,6 +223,7 @@ class Moments:
             return NotImplemented
         return (
             _design(self.protocol) == _design(other.protocol)
+            and _extract_dates(self) == _extract_dates(other)
             and (self.strata, self.clusters) == (other.strata, other.clusters)
             and (self.cells, self.counts) == (other.cells, other.counts)
             and (self.gram, self.gram_before) == (other.gram, other.gram_before)
@@ -330,10 +343,33 @@ def _places(labels: tuple[str, ...], among: tuple[str, ...]) -> Integers:
     return np.array([among.index(label) for label in labels], dtype=np.int64)
 
 
-def _design(protocol: TrialProtocol) -> dict[str, object]:
-    """A protocol without its files and queries, which do not change what was counted."""
+def _design(protocol: TrialProtocol) -> dict[str, Any]:
+    """A protocol without what does not change how it is counted: files, queries, and how far the extracts reach."""
     design = protocol.model_dump(mode="json")
-    for source in design["sources"].values():
-        if source is not None:
-            del source["file"], source["query"]
+    for source in filter(None, design["sources"].values()):
+        for key in ("file", "query", "extract_date"):
+            source.pop(key, None)
     return design
+
+
+def _later(one: Moments, other: Moments) -> TrialProtocol:
+    """The protocol of the later extracts, if the other's moments would be the same under it."""
+    earlier, later = (one, other) if _extract_dates(one) <= _extract_dates(other) else (other, one)
+    dates = list(zip(_extract_dates(earlier), _extract_dates(later), strict=True))
+    if all(before == after for before, after in dates):
+        return one.protocol
+    grows = all(before <= after for before, after in dates)
+    n_days = earlier.counts.shape[-1]
+    streams = earlier.counts.place // n_days % earlier.counts.shape[-2]
+    if not grows or (streams == EXITS).any():
+        raise DesignError(
+            worded(
+                "these moments come from extracts of different dates, and the earlier one cut somebody's follow-up.",
+                remedy="count these people again with the later extract",
+            )
+        )
+    return later.protocol
+
+
+def _extract_dates(moments: Moments) -> list[dt.date]:
+    return [source.extract_date for source in moments.protocol.sources.spells.values()]

@@ -1,0 +1,65 @@
+"""`trialimpact moments`: add files of moments, and estimate from them without records."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+moments_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Whole-number tables of a trial: add those of offices, months or departments, and estimate from them.",
+)
+
+MomentsFile = Annotated[Path, typer.Argument(metavar="MOMENTS.npz", help="A file of moments, as `analyse` writes it.")]
+
+
+@moments_app.command()
+def merge(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="MOMENTS.npz...", help="Files of moments of people who are in one alone.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="MOMENTS.npz", help="File to write.")],
+) -> None:
+    """Add the moments of parts of one trial: offices, months of intake, departments.
+
+    Nobody may be in two parts: moments hold no people, so this cannot be checked. Parts of different protocols
+    are refused. A part counted with an earlier extract may be added if everybody in it was followed to the end.
+
+    Example: trialimpact moments merge march.npz april.npz --out trial.npz
+    """
+    from trialimpact.archive import load_moments, save_moments
+
+    parts = [load_moments(path) for path in files]
+    total = reduce(add, parts)
+    save_moments(total, out)
+    for path, part in zip(files, parts, strict=True):
+        typer.echo(f"{path}: {int(part.cells.claimants.sum()):,} claimants")
+    typer.echo(f"written to {out} (raw: not for release): {int(total.cells.claimants.sum()):,} claimants")
+
+
+@moments_app.command()
+def estimate(
+    file: MomentsFile,
+    out: Annotated[Path, typer.Option("--out", metavar="ESTIMATES.csv", help="File to write.")],
+) -> None:
+    """Estimate from a file of moments, without records: the rows of estimates.csv.
+
+    Example: trialimpact moments estimate trial.npz --out estimates.csv
+    """
+    from trialimpact.archive import load_moments, whole_file
+    from trialimpact.estimates import estimates_of
+
+    found = estimates_of(load_moments(file))
+    with whole_file(out) as stream:
+        stream.write(found.to_frame().to_csv(index=False, lineterminator="\n").encode())
+    for message in found.warnings:
+        typer.echo(f"warning: {message}", err=True)
+    for line in found.headlines():
+        typer.echo(line)
+    typer.echo(f"written to {out} (raw: not for release)")
