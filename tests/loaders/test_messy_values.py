@@ -118,9 +118,7 @@ def test_days_are_those_of_each_value_alone(values: list[object], dress: str) ->
 @settings(deadline=None)
 @given(
     st.lists(
-        st.sampled_from(
-            ["", " ", None, np.nan, "a", "a\x00", "\ud800", " a", Word("a"), 1, 1.0, True, "1", b"a", (1,)]
-        ),
+        st.sampled_from(["", " ", None, np.nan, "a", "a\x00", " a", Word("a"), 1, 1.0, True, "1", b"a", (1,)]),
         max_size=8,
     ),
     st.sampled_from(DRESSES),
