@@ -21,24 +21,29 @@ Answer = dict[str, Array]
 
 def main_job(arrays: Arrays) -> Answer:
     """Daily and cumulative differences with standard errors; the answer is that of the first group."""
-    moments = count_moments(_panel(arrays, products=False))
+    moments = count_moments(panel_of_arrays(arrays, products=False))
     answers = [_estimates(moments, group) for group in moments.protocol.subgroup_names]
     return answers[0]
 
 
+def moments_of_arrays(arrays: Arrays) -> Moments:
+    """Every count and every product."""
+    return count_moments(panel_of_arrays(arrays))
+
+
 def covariance(arrays: Arrays) -> Answer:
     """Covariance of every two daily differences."""
-    return {"covariance": estimate_covariance(count_moments(_panel(arrays))).covariance}
+    return {"covariance": estimate_covariance(count_moments(panel_of_arrays(arrays))).covariance}
 
 
 def files(folder: Path) -> Answer:
     """From claimants.parquet and spells.parquet to the estimates."""
-    return _estimates(run_stages(_protocol(Window()), None, folder).moments)
+    return _estimates(run_stages(protocol_of(Window()), None, folder).moments)
 
 
 def text_frames(frames: dict[str, pd.DataFrame]) -> Answer:
     """From pandas frames with text identifiers and dates to the estimates."""
-    return _estimates(run_stages(_protocol(Window()), frames, ".").moments)
+    return _estimates(run_stages(protocol_of(Window()), frames, ".").moments)
 
 
 def _estimates(moments: Moments, group: str = "all") -> Answer:
@@ -52,7 +57,8 @@ def _estimates(moments: Moments, group: str = "all") -> Answer:
     }
 
 
-def _protocol(window: Window, n_groups: int = 1, *, products: bool = True) -> TrialProtocol:
+def protocol_of(window: Window, n_groups: int = 1, *, products: bool = True) -> TrialProtocol:
+    """The protocol of the race."""
     source = {"end_date": "first_day_after", "covered_from": "2000-01-01", "extract_date": date_of(window.extract_day)}
     return TrialProtocol.from_dict(
         {
@@ -76,7 +82,7 @@ def _protocol(window: Window, n_groups: int = 1, *, products: bool = True) -> Tr
     )
 
 
-def _panel(arrays: Arrays, *, products: bool = True) -> Panel:
+def panel_of_arrays(arrays: Arrays, *, products: bool = True) -> Panel:
     """Disjoint spells in days from the index day, cut to the window and to follow-up."""
     nobody = np.zeros(arrays.arm.size, dtype=np.int64)
     followed_from, followed_to = nobody - arrays.pre_days, arrays.follow_up.astype(np.int64)
@@ -86,7 +92,7 @@ def _panel(arrays: Arrays, *, products: bool = True) -> Panel:
     part = OutcomePanel(spells=spells, followed_from=followed_from, followed_to=followed_to)
     arm = arrays.arm.astype(np.int64)
     return Panel(
-        protocol=_protocol(arrays, len(arrays.members), products=products),
+        protocol=protocol_of(arrays, len(arrays.members), products=products),
         index_day=index_day,
         arm=arm,
         received=arm,
