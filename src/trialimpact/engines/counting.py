@@ -11,7 +11,7 @@ from trialimpact.cells import Cells
 from trialimpact.engines.conditions import membership
 from trialimpact.engines.engine import Rows
 from trialimpact.engines.spells import coverage_of
-from trialimpact.engines.words import Step, as_text, between, fetch, flag, not_below, quoted, table, total
+from trialimpact.engines.words import Step, as_text, between, fetch, flag, net, not_below, quoted, table, total
 from trialimpact.facts import UNSTATED
 from trialimpact.intervals import Integers
 from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON
@@ -87,7 +87,7 @@ def outcome_steps(protocol: TrialProtocol, outcome: Outcome) -> Iterator[Step]:
     yield table(
         f"ti_window_{name}",
         f"""
-        select j.cid, p.cell, {not_below(day, low)} as day, {total("j.step")} as step
+        select j.cid, p.cell, {not_below(day, low)} as day, {net("j.step")} as step
         from ti_jumps_{name} j inner join ti_placed p on p.cid = j.cid
         where {day} < {end}
         group by j.cid, p.cell, {not_below(day, low)} having sum(j.step) <> 0
@@ -112,7 +112,7 @@ def _product_steps(protocol: TrialProtocol, outcome: Outcome, which: str, window
     yield table(
         f"ti_{name}",
         f"""
-        select cid, cell, {day} as day, {total("step")} as step from ti_window_{outcome.name}
+        select cid, cell, {day} as day, {net("step")} as step from ti_window_{outcome.name}
         where day < {high} group by cid, cell, {day} having sum(step) <> 0
         """,
     )

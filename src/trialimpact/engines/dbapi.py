@@ -26,7 +26,7 @@ class Database(Engine):
     double : str
         The database's word for a floating-point number ("float" in SQL Server).
     shards : int
-        Split claimants so many ways; keys must be whole numbers.
+        Split claimants so many ways and count one part after the other.
     """
 
     name = "database"

@@ -99,10 +99,6 @@ class DuckDB(Engine):
         found = self._run(f"describe select * from {reader}").fetchall()
         return _reading(protocol, source, reader, {row[0]: row[1] for row in found})
 
-    def in_shard(self, key: str, shard: int) -> str:
-        """By a hash: keys may be text."""
-        return f"hash({key}) % {self.shards} = {shard}"
-
     def close(self) -> None:
         """Close the connection; temporary tables vanish with it."""
         self._connection.close()

@@ -57,9 +57,9 @@ class Engine(ABC):
             worded(f"the engine {self.name} reads no files, and {source!r} has no query.", remedy=remedy)
         )
 
-    def in_shard(self, key: str, shard: int) -> str:
-        """The condition that a key falls in one of the shards: whole-number keys, here."""
-        return f"{key} % {self.shards} = {shard}"
+    def in_shard(self, shard: int) -> str:
+        """The condition on a person's number under which they fall into one of the shards."""
+        return f"cid % {self.shards} = {shard}"
 
     def worded(self, name: str, sql: str) -> str:
         """The statement that makes a table, for print."""

@@ -17,7 +17,7 @@ from trialimpact.engines.engine import Engine, Rows
 from trialimpact.engines.factors import centre_steps, factor_steps, sums_of
 from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
-from trialimpact.engines.sources import Inputs, find_inputs, input_steps, link_steps
+from trialimpact.engines.sources import Inputs, find_inputs, input_steps
 from trialimpact.engines.spells import jump_steps
 from trialimpact.engines.words import Step, table
 from trialimpact.errors import DesignError, RecordError, worded
@@ -111,8 +111,7 @@ class EngineJob:
 
     def _opening(self) -> Iterator[Step]:
         yield from input_steps(self.inputs)
-        yield from rule_steps(self.inputs)
-        yield from link_steps(self.inputs)
+        yield from rule_steps(self.inputs, [self.engine.in_shard(shard) for shard in range(self.engine.shards)])
 
     def _people(self) -> Iterator[Step]:
         yield from people_steps(self.inputs)
@@ -120,8 +119,7 @@ class EngineJob:
 
     def _of_shard(self, shard: int) -> Iterator[Step]:
         protocol = self.inputs.protocol
-        where = f" where {self.engine.in_shard('cid', shard)}" if self.engine.shards > 1 else ""
-        yield table("ti_part", f"select * from ti_analysed{where}")
+        yield table("ti_part", f"select * from ti_analysed where {self.engine.in_shard(shard)}")
         for outcome in protocol.outcomes:
             yield from jump_steps(protocol, outcome)
         yield from condition_steps(protocol)

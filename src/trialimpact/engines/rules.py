@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from trialimpact.engines.conditions import CIVIL_OFFSET
@@ -23,44 +23,66 @@ NOT_ASKED = "0"
 """For rules that a database keeps by itself (a column has one type), or that are asked of fetched labels."""
 
 
-def rule_steps(inputs: Inputs) -> Iterator[Step]:
-    """For each source, its number of rows and how many break each rule."""
+def rule_steps(inputs: Inputs, shards: Sequence[str]) -> Iterator[Step]:
+    """For each source, its number of rows and how many break each rule of a row, or (by shard) of rows together.
+
+    `shards` are the conditions on `cid` under which people fall into each shard.
+    """
     for name in inputs.names:
-        asked = {"n_rows": "count(*)", **_of_rows(inputs, name)}
-        columns = ", ".join(
-            f"{sql if place == 0 else _times(sql)} as {rule}" for place, (rule, sql) in enumerate(asked.items())
-        )
-        yield fetch(f"rules_{name}", f"select {columns} from ({_joined(inputs, name)}) t")
+        asked = ", ".join(f"{_times(sql)} as {rule}" for rule, sql in _of_rows(inputs, name).items())
+        linked = "count(cid) as n_linked"
+        yield fetch(f"rules_{name}", f"select count(*) as n_rows, {linked}, {asked} from ti_in_{name}")
+        for shard, condition in enumerate(shards):
+            rows, together = _together(inputs, name, condition)
+            asked = ", ".join(f"{_times(sql)} as {rule}" for rule, sql in together.items())
+            yield fetch(f"together_{name}_{shard}", f"select {asked} from ({rows}) t")
 
 
 def _times(condition: str) -> str:
     return "0" if condition == NOT_ASKED else f"coalesce(sum({flag(condition)}), 0)"
 
 
-def _joined(inputs: Inputs, name: str) -> str:
-    """The rows of a source with what its rules look at beside them."""
+def _together(inputs: Inputs, name: str, shard: str) -> tuple[str, dict[str, str]]:
+    """The rows of a shard with what stands beside them, and the conditions of the rules about several rows."""
     kind = kind_of(name)
     if kind == "claimants":
-        return f"select i.*, count(*) over (partition by i.cid) as times from ti_in_{name} i"
+        rows = f"select count(*) over (partition by cid) as times from ti_in_claimants where {shard}"
+        return rows, {"claimant_is_unique": "times > 1"}
     if kind == "markers":
-        alike = "i.cid, marker_day, marker, i.office, status, reason"
-        valid = "case when coalesce(status, 'valid') = 'valid' then marker else null end"
-        order = flag("coalesce(status, 'valid') <> 'valid'") + ", marker_day"
-        described = "claimants" in inputs.names
-        join = "left join (select distinct cid from ti_in_claimants) c on c.cid = i.cid" if described else ""
-        return f"""
-            select i.*, {"c" if described else "i"}.cid as described,
-              row_number() over (partition by {alike} order by marker_day) as copy,
-              min({valid}) over (partition by i.cid) as one_arm, max({valid}) over (partition by i.cid) as other_arm,
-              row_number() over (partition by i.cid order by {order}) as nth
-            from ti_in_{name} i {join}
-            """
-    before = "order by start_day, end_day rows between unbounded preceding and 1 preceding"
-    return f"""
-        select i.*, p.cid as participant, max(end_day) over (partition by i.cid, code {before}) as reach,
-          row_number() over (partition by i.cid, code, start_day, end_day, is_open order by start_day) as copy
-        from ti_in_{name} i left join ti_participants p on p.cid = i.cid
+        return _markers_together(inputs, shard)
+    order = "partition by cid, code order by start_day, end_day, is_open"
+    before = f"{order} rows between 1 preceding and 1 preceding"
+    rows = f"""
+        select start_day, end_day, is_open,
+          max(end_day) over ({order} rows between unbounded preceding and 1 preceding) as reach,
+          max(start_day) over ({before}) as start_before, max(end_day) over ({before}) as end_before,
+          max(is_open) over ({before}) as open_before
+        from ti_in_{name} where cid is not null and {shard}
         """
+    return rows, {
+        "row_is_not_repeated": "start_before = start_day and end_before = end_day and open_before = is_open",
+        "spells_do_not_overlap": "start_day < reach",
+    }
+
+
+def _markers_together(inputs: Inputs, shard: str) -> tuple[str, dict[str, str]]:
+    alike = "i.cid, marker_day, marker, i.office, status, reason"
+    valid = "case when coalesce(status, 'valid') = 'valid' then marker else null end"
+    order = flag("coalesce(status, 'valid') <> 'valid'") + ", marker_day"
+    described = "claimants" in inputs.names
+    join = "left join (select distinct cid from ti_in_claimants) c on c.cid = i.cid" if described else ""
+    rows = f"""
+        select {"c" if described else "i"}.cid as described,
+          row_number() over (partition by {alike} order by marker_day) as copy,
+          min({valid}) over (partition by i.cid) as one_arm, max({valid}) over (partition by i.cid) as other_arm,
+          row_number() over (partition by i.cid order by {order}) as nth
+        from ti_in_markers i {join} where i.cid is not null and i.{shard}
+        """
+    return rows, {
+        "row_is_not_repeated": "copy > 1",
+        "valid_markers_name_one_arm": "one_arm <> other_arm and nth = 1",
+        "marker_is_of_a_described_person": "described is null",
+    }
 
 
 def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
@@ -70,8 +92,8 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
     days = [date.replace("_date", "_day") for date in DATES[kind]]
     odd = [f"({day} < {low} or {day} >= {high}{' and is_open = 0' if day == 'end_day' else ''})" for day in days]
     asked = {
-        "claimant_id_is_given": "cid is null or trim(cast(cid as varchar(250))) = ''",
-        "claimant_id_is_valid": "cid is not null and valid_id = 0",
+        "claimant_id_is_given": "blank_id = 1",
+        "claimant_id_is_valid": "blank_id = 0 and valid_id = 0",
         "column_has_one_type": NOT_ASKED,
         "date_is_readable": "unreadable = 1",
         "date_is_plausible": " or ".join(odd),
@@ -86,7 +108,6 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
 def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
     stranger = f"assigned_arm is not null and not {among('assigned_arm', protocol.arms)}"
     return {
-        "claimant_is_unique": "times > 1 and cid is not null and valid_id = 1",
         "digit_is_a_digit": "odd_digit = 1",
         "assigned_arm_is_known": stranger if protocol.arms_are_declared else NOT_ASKED,
         "assigned_arm_is_analysed": stranger,
@@ -101,11 +122,8 @@ def _of_markers(protocol: TrialProtocol) -> dict[str, str]:
         "marker_is_known": f"marker is null or not {among('marker', protocol.arms)}",
         "marker_date_is_given": "marker_day is null",
         "status_is_known": f"status is not null and not {among('status', get_args(Status))}",
-        "valid_markers_name_one_arm": "one_arm <> other_arm and nth = 1",
         "label_is_not_reserved": reserved,
-        "marker_is_of_a_described_person": "described is null",
         "label_holds_no_identifier": NOT_ASKED,
-        "row_is_not_repeated": "copy > 1",
     }
 
 
@@ -119,12 +137,10 @@ def _of_spells(source: SpellSource) -> dict[str, str]:
         "end_not_before_start": f"{closed} and end_day < {_first_end(source)}",
         "start_before_extract": f"start_day >= {extract}",
         "code_is_known": f"code is null or not {among('code', known)}" if source.counted_codes else NOT_ASKED,
-        "row_is_not_repeated": "copy > 1 and participant is not null",
-        "spells_do_not_overlap": "start_day < reach and participant is not null",
         "spell_has_a_day": f"{closed} and end_day = start_day",
         "dates_are_not_tax_year_defaults": defaults if source.tax_year_defaults else NOT_ASKED,
         "open_spell_is_not_long": f"is_open = 1 and start_day < {extract - source.long_open_days}",
-        "spell_is_of_a_participant": "participant is null",
+        "spell_is_of_a_participant": "cid is null",
         "spell_has_ended": "is_open = 1",
         "end_by_extract": f"is_open = 0 and end_day > {extract}",
         "spell_touches_coverage": f"{closed} and end_day <= {covered_from}",
@@ -154,7 +170,9 @@ def audit_of(inputs: Inputs, answers: Mapping[str, Rows]) -> Audit:
     """
     lines, broken = [], []
     for name in inputs.names:
-        found = {rule.lower(): int(values[0]) for rule, values in answers[f"rules_{name}"].items()}
+        found = {rule: int(values[0]) for rule, values in answers[f"rules_{name}"].items()}
+        parts = [rows for step, rows in answers.items() if step.startswith(f"together_{name}_")]
+        found |= {rule: sum(int(part[rule][0]) for part in parts) for rule in parts[0]}
         for rule in RULES:
             if kind_of(name) not in rule.kinds:
                 continue
@@ -177,8 +195,8 @@ def audit_of(inputs: Inputs, answers: Mapping[str, Rows]) -> Audit:
 
 def _without_links(inputs: Inputs, answers: Mapping[str, Rows]) -> Iterator[BrokenRule]:
     for name in inputs.protocol.sources.spells:
-        n_rows = int(answers[f"rules_{name}"]["n_rows"][0])
-        if n_rows and not int(answers[f"linked_{name}"]["n"][0]):
+        n_rows, n_linked = (int(answers[f"rules_{name}"][each][0]) for each in ("n_rows", "n_linked"))
+        if n_rows and not n_linked:
             yield BrokenRule(
                 table=name,
                 rule="spells_link_to_people",

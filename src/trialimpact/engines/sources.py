@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialimpact.engines.engine import Engine
-from trialimpact.engines.words import Step, among, as_text, both, code_of, fetch, flag, quoted, table
+from trialimpact.engines.words import Step, among, as_text, both, code_of, flag, quoted, table, united
 from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
-from trialimpact.loaders.schema import DATES, LABELS, kind_of, required_columns
+from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.consistency import NAME
 from trialimpact.protocol.sources import SpellSource
@@ -102,74 +102,92 @@ def characteristics(protocol: TrialProtocol) -> tuple[str, ...]:
 
 
 def input_steps(inputs: Inputs) -> Iterator[Step]:
-    """Tables of the sources, and the participants: who has a row in claimants or markers."""
+    """Tables of the sources. Identifiers become whole numbers: `ti_keys` alone holds both, and never leaves.
+
+    A participant is who has a row in claimants or markers; the spells of others have no number.
+    """
     protocol = inputs.protocol
-    for name in inputs.names:
-        yield table(f"ti_in_{name}", f"select {_select(inputs, name)}\nfrom ({inputs.queries[name]}) q")
-    people = [f"select cid from ti_in_{name}" for name in ("claimants", "markers") if name in inputs.names]
-    yield table("ti_participants", f"select distinct cid from ({' union all '.join(people)}) q where cid is not null")
+    tables = [name for name in inputs.names if kind_of(name) != "spells"]
+    for name in tables:
+        yield table(f"ti_raw_{name}", f"select {', '.join(_columns(inputs, name))}\nfrom ({inputs.queries[name]}) q")
+    people = united(f"select person from ti_raw_{name}" for name in tables)
+    distinct = f"select distinct person from ({people}) q where person is not null"
+    yield table("ti_keys", f"select person, row_number() over (order by person) as cid from ({distinct}) q")
+    for name in tables:
+        yield table(f"ti_in_{name}", _numbered(inputs, name, f"ti_raw_{name}"))
+    yield table("ti_participants", "select cid from ti_keys")
     if protocol.identifiers.kind == "nino":
-        digits = [each.replace("select cid", "select cid, digit") for each in people]
-        yield table("ti_digits", f"select cid, max(digit) as digit from ({' union all '.join(digits)}) q group by cid")
+        digits = united(f"select cid, digit from ti_in_{name}" for name in tables)
+        yield table("ti_digits", f"select cid, max(digit) as digit from ({digits}) q group by cid")
+    for name in protocol.sources.spells:
+        raw = f"select {', '.join(_columns(inputs, name))} from ({inputs.queries[name]}) q"
+        yield table(f"ti_in_{name}", _numbered(inputs, name, f"({raw})"))
 
 
-def link_steps(inputs: Inputs) -> Iterator[Step]:
-    """How many spells of each source are of participants."""
-    for name in inputs.protocol.sources.spells:
-        yield fetch(
-            f"linked_{name}",
-            f"select count(*) as n from ti_in_{name} s inner join ti_participants p on p.cid = s.cid",
-        )
+def _numbered(inputs: Inputs, name: str, rows: str) -> str:
+    """Rows with the person's number in place of their identifier."""
+    kept = [column.rpartition(" as ")[2] for column in _columns(inputs, name)]
+    columns = ", ".join(f"r.{column}" for column in kept if column != "person")
+    return f"select k.cid, {columns}\nfrom {rows} r left join ti_keys k on k.person = r.person"
 
 
-def _select(inputs: Inputs, name: str) -> str:
+def _columns(inputs: Inputs, name: str) -> list[str]:
+    """The columns of an input table, each `expression as name`."""
     protocol, kind = inputs.protocol, kind_of(name)
-    columns = [*_key(protocol, inputs.has(name, "digit"))]
+    columns = [*_identity(protocol, inputs.has(name, "digit"), kind)]
     columns += [f"{flag('unreadable = 1') if inputs.has(name, 'unreadable') else 0} as unreadable"]
     for date in DATES[kind]:
         day = date.replace("_date", "_day")
         if kind != "spells":
-            columns.append(f"{f'cast({day} as bigint)' if inputs.has(name, day) else 'cast(null as bigint)'} as {day}")
+            columns.append(
+                f"{f'cast({day} as integer)' if inputs.has(name, day) else 'cast(null as integer)'} as {day}"
+            )
     for label in LABELS[kind]:
         if label != "digit":
             given = inputs.has(name, label)
             columns.append(f"{as_text(label) if given else 'cast(null as varchar(250))'} as {label}")
     if kind == "claimants":
-        columns += characteristics(protocol)
+        columns += [f"{column} as {column}" for column in characteristics(protocol)]
     if kind == "markers":
         columns.append(f"{'cast(row_no as bigint)' if inputs.has(name, 'row_no') else 0} as row_no")
     if kind == "spells":
         columns += _half_open(protocol.sources.spells[name])
-    return ",\n  ".join(columns)
+    return columns
 
 
-def _key(protocol: TrialProtocol, has_digit: bool) -> Iterator[str]:
-    """The key, whether it has the declared form, and the allocating digit."""
-    digit = f"{code_of('trim(cast(digit as varchar(250)))', DIGITS)} as digit"
-    if protocol.identifiers.kind != "nino":
-        yield "claimant_id as cid"
-        yield "1 as valid_id"
-        yield digit if has_digit else "-1 as digit"
-        yield flag(f"trim(cast(digit as varchar(250))) <> '' and {digit[:-9]} = -1" if has_digit else "1 = 0") + (
-            " as odd_digit"
-        )
-        return
-    text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
-    key = f"substring({text}, 1, 8)"
+def _identity(protocol: TrialProtocol, has_digit: bool, kind: Kind) -> Iterator[str]:
+    """The identifier that tells people apart, whether it is blank or not of the declared form, and the digit."""
+    blank = "claimant_id is null or trim(cast(claimant_id as varchar(250))) = ''"
+    digit, odd, valid, person = "-1", "1 = 0", "1 = 1", "claimant_id"
+    if protocol.identifiers.kind == "nino":
+        text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
+        person, valid = f"substring({text}, 1, 8)", _is_nino(text, synthetic=protocol.identifiers.synthetic)
+        digit = code_of(f"substring({text}, 8, 1)", DIGITS)
+    elif has_digit:
+        told = "trim(cast(digit as varchar(250)))"
+        digit = code_of(told, DIGITS)
+        odd = f"{told} <> '' and {digit} = -1"
+    yield f"case when {blank} then null else {person} end as person"
+    yield f"{flag(blank)} as blank_id"
+    yield f"{flag(valid)} as valid_id"
+    if kind != "spells":
+        yield f"{digit} as digit"
+        yield f"{flag(odd)} as odd_digit"
+
+
+def _is_nino(text: str, *, synthetic: bool) -> str:
+    """The condition that a text is a NINO, letter by letter: patterns differ between engines, this does not."""
     issued = both(
         [
-            among(f"substring({key}, 1, 1)", FIRST_LETTERS),
-            among(f"substring({key}, 2, 1)", SECOND_LETTERS),
-            f"not {among(f'substring({key}, 1, 2)', NEVER_ISSUED)}",
+            among(f"substring({text}, 1, 1)", FIRST_LETTERS),
+            among(f"substring({text}, 2, 1)", SECOND_LETTERS),
+            f"not {among(f'substring({text}, 1, 2)', NEVER_ISSUED)}",
         ]
     )
-    prefix = f"({issued}) or substring({key}, 1, 2) = 'QQ'" if protocol.identifiers.synthetic else issued
-    rest = [among(f"substring({key}, {place}, 1)", DIGITS) for place in range(3, 9)]
+    prefix = f"({issued}) or substring({text}, 1, 2) = 'QQ'" if synthetic else issued
+    rest = [among(f"substring({text}, {place}, 1)", DIGITS) for place in range(3, 9)]
     rest += [among(f"substring({text}, 9, 1)", ("", "A", "B", "C", "D")), f"substring({text}, 10, 1) = ''"]
-    yield f"case when trim(cast(claimant_id as varchar(250))) = '' then null else {key} end as cid"
-    yield f"{flag(both([prefix, *rest]))} as valid_id"
-    yield f"{code_of(f'substring({key}, 8, 1)', DIGITS)} as digit"
-    yield "0 as odd_digit"
+    return both([prefix, *rest])
 
 
 def _half_open(source: SpellSource) -> Iterator[str]:
@@ -179,8 +197,8 @@ def _half_open(source: SpellSource) -> Iterator[str]:
     is_open = f"end_day is null or {among(day, placeholders)}"
     after = f"{day} + 1" if source.end_date == "last_day_included" else day
     extract = day_of(source.extract_date)
-    yield "cast(start_day as bigint) as start_day"
-    yield f"cast(case when {is_open} then {extract} else {after} end as bigint) as end_day"
+    yield "cast(start_day as integer) as start_day"
+    yield f"cast(case when {is_open} then {extract} else {after} end as integer) as end_day"
     yield f"{flag(is_open)} as is_open"
 
 

@@ -53,10 +53,6 @@ class Spark(Engine):
         arrow = self._run(lambda: self._session.sql(sql).toPandas())
         return {name: _plain(arrow[name].to_numpy()) for name in arrow.columns}
 
-    def in_shard(self, key: str, shard: int) -> str:
-        """By a hash: keys may be text."""
-        return f"pmod(hash({key}), {self.shards}) = {shard}"
-
     def close(self) -> None:
         """Remove what was written."""
         if self._own is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trialimpact.engines.sources import counted
-from trialimpact.engines.words import Step, beside, both, flag, not_below, running, table, total, united
+from trialimpact.engines.words import Step, beside, both, flag, net, not_below, running, table, united
 from trialimpact.loaders import day_of
 from trialimpact.protocol import Outcome, TrialProtocol
 
@@ -83,7 +83,7 @@ def _sweep(on: list[str], off: list[str], who: str = "cid") -> str:
     return f"""
         select {who}, day, {state} - {before} as step from (
           select {who}, day, d_on, d_off, {running("d_on", who)} as c_on, {running("d_off", who)} as c_off from (
-            select {who}, day, {total("d_on")} as d_on, {total("d_off")} as d_off from (
+            select {who}, day, {net("d_on")} as d_on, {net("d_off")} as d_off from (
               {united(sides)}
             ) e group by {who}, day having sum(d_on) <> 0 or sum(d_off) <> 0) n) d
         where {state} <> {before}

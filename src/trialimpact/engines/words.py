@@ -87,10 +87,15 @@ def total(expression: str) -> str:
     return f"cast(sum({expression}) as bigint)"
 
 
+def net(expression: str) -> str:
+    """A sum over one person, as a small whole number."""
+    return f"cast(sum({expression}) as integer)"
+
+
 def running(expression: str, who: str) -> str:
     """A running sum over the days of each `who`, as a whole number."""
     rows = "rows between unbounded preceding and current row"
-    return f"cast(sum({expression}) over (partition by {who} order by day {rows}) as bigint)"
+    return f"cast(sum({expression}) over (partition by {who} order by day {rows}) as integer)"
 
 
 def beside(expression: str, who: str, which: str) -> str:
