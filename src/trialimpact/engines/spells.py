@@ -19,7 +19,7 @@ def coverage_of(protocol: TrialProtocol, outcome: Outcome) -> tuple[int, int]:
 
 def island_steps(name: str, edges: list[str], who: str) -> Iterator[Step]:
     """Overlapping and adjacent intervals of each `who` joined, from edges (who, day, step): cid, start_day, end_day."""
-    yield table(f"{name}_jumps", _sweep(edges, [], who))
+    yield from _sweep(f"{name}_jumps", edges, [], who)
     after = beside("day", who, "1 following")
     islands = f"select cid, day as start_day, step, {after} as end_day from {name}_jumps"
     yield table(name, f"select cid, start_day, end_day from ({islands}) j where step = 1")
@@ -33,7 +33,7 @@ def jump_steps(protocol: TrialProtocol, outcome: Outcome) -> Iterator[Step]:
     name, gap = outcome.name, outcome.bridge_gap_days
     on, off = (_edges(protocol, outcome, terms) for terms in (outcome.on, outcome.off))
     if gap:
-        yield table(f"ti_whole_{name}", _sweep(on, []))
+        yield from _sweep(f"ti_whole_{name}", on, [])
         yield table(
             f"ti_gaps_{name}",
             f"""
@@ -47,7 +47,7 @@ def jump_steps(protocol: TrialProtocol, outcome: Outcome) -> Iterator[Step]:
             f"step = 1 and (earlier is null or day - earlier > {gap})",
         ]
         on = [f"select cid, day, step from ti_gaps_{name} where ({kept[0]}) or ({kept[1]})"]
-    yield table(f"ti_jumps_{name}", _sweep(on, off))
+    yield from _sweep(f"ti_jumps_{name}", on, off)
 
 
 def _edges(protocol: TrialProtocol, outcome: Outcome, terms: tuple[str, ...]) -> list[str]:
@@ -74,17 +74,29 @@ def _edges(protocol: TrialProtocol, outcome: Outcome, terms: tuple[str, ...]) ->
     return edges
 
 
-def _sweep(on: list[str], off: list[str], who: str = "cid") -> str:
-    """Where `on` is deep and `off` is not, before and after each day: the days on which that changes."""
+def _sweep(name: str, on: list[str], off: list[str], who: str = "cid") -> Iterator[Step]:
+    """A table of jumps: where `on` is deep and `off` is not, before and after each day, and that changes.
+
+    Edges are netted by day first, in a table of its own: an engine then holds one of the two in memory at a time.
+    """
     sides = [f"select {who}, day, step as d_on, 0 as d_off from ({united(on)}) a"]
     sides += [f"select {who}, day, 0 as d_on, step as d_off from ({united(off)}) b"] if off else []
+    yield table(
+        f"{name}_net",
+        f"""
+        select {who}, day, {net("d_on")} as d_on, {net("d_off")} as d_off from (
+          {united(sides)}
+        ) e group by {who}, day having sum(d_on) <> 0 or sum(d_off) <> 0
+        """,
+    )
     state = flag("c_on > 0 and c_off = 0")
     before = flag("c_on - d_on > 0 and c_off - d_off = 0")
-    return f"""
-        select {who}, day, {state} - {before} as step from (
-          select {who}, day, d_on, d_off, {running("d_on", who)} as c_on, {running("d_off", who)} as c_off from (
-            select {who}, day, {net("d_on")} as d_on, {net("d_off")} as d_off from (
-              {united(sides)}
-            ) e group by {who}, day having sum(d_on) <> 0 or sum(d_off) <> 0) n) d
+    depths = f"{running('d_on', who)} as c_on, {running('d_off', who)} as c_off"
+    yield table(
+        name,
+        f"""
+        select {who}, day, {state} - {before} as step
+        from (select {who}, day, d_on, d_off, {depths} from {name}_net) d
         where {state} <> {before}
-        """
+        """,
+    )
