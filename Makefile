@@ -62,7 +62,7 @@ test-slow: $(VENV)/.dev ## simulations of coverage, minutes long
 test-pandas3: ## the tests on pandas 3, without lifelines (which does not support it)
 	test -x $(VENV)-pandas3/bin/python || $(PYTHON) -m venv $(VENV)-pandas3
 	grep -viE '^(pandas|lifelines|formulaic|autograd|autograd-gamma|interface_meta|pandas-stubs)==' constraints.txt > $(VENV)-pandas3/constraints.txt
-	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check -c $(VENV)-pandas3/constraints.txt 'pandas>=3' numpy scipy statsmodels matplotlib pydantic pyarrow typer tqdm jinja2 pytest pytest-xdist hypothesis polars pyreadstat jsonschema
+	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check -c $(VENV)-pandas3/constraints.txt 'pandas>=3' numpy scipy statsmodels matplotlib pydantic pyarrow typer tqdm jinja2 pytest pytest-xdist hypothesis polars pyreadstat jsonschema duckdb sqlglot
 	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(VENV)-pandas3/bin/pytest -n 2
 
