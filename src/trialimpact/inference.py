@@ -46,7 +46,7 @@ from trialimpact.estimators.compliance import COMPLIANCE_COLUMNS
 from trialimpact.estimators.contrast import Comparison
 from trialimpact.estimators.durations import DURATIONS_COLUMNS, EVENTS
 from trialimpact.estimators.heterogeneity import HETEROGENEITY_COLUMNS, adjust_families
-from trialimpact.estimators.integrity import integrity_of_flow
+from trialimpact.estimators.integrity import integrity_of
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import DRAWS, PLACEBO_COLUMNS
 from trialimpact.moments import Moments
@@ -175,12 +175,12 @@ def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
         warnings.simplefilter("ignore", TrialWarning)
         bands, pretrends = runs.bands(), runs.pretrends()
     needing = (
-        *("arms by week and follow-up", "digit placebo or randomisation test", "adjustment", "common intake"),
+        *("digit placebo or randomisation test", "adjustment", "common intake"),
         *("subgroup differences", "compliance", "bounds", "durations", "states"),
     )
     says = "needs claimants, and an engine brings back counts alone"
     return Inference(
-        integrity=integrity_of_flow(counts.protocol, counts.flow),
+        integrity=integrity_of(counts.protocol, counts.flow, counts.joining),
         bands=bands,
         pretrends=pretrends,
         placebos=(),

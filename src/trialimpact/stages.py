@@ -12,6 +12,7 @@ import pandas as pd
 from trialimpact.allocation import ReceivedArms
 from trialimpact.characteristics import CharacteristicSums, sum_characteristics
 from trialimpact.flow import ParticipantFlow
+from trialimpact.joining import Joining, joining_of
 from trialimpact.loaders import Audit, InputFile, OnBrokenRule, TrialRecords, load_records
 from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments, count_moments
@@ -33,6 +34,7 @@ class TrialCounts:
     moments : Moments
     flow : ParticipantFlow
     received : ReceivedArms
+    joining : Joining
     characteristics : CharacteristicSums
     audit : Audit
     quarantined : DataFrame
@@ -44,6 +46,7 @@ class TrialCounts:
     moments: Moments
     flow: ParticipantFlow
     received: ReceivedArms
+    joining: Joining
     characteristics: CharacteristicSums
     audit: Audit
     quarantined: pd.DataFrame
@@ -70,6 +73,7 @@ class TrialStages:
             moments=self.moments,
             flow=self.sample.flow,
             received=self.sample.received,
+            joining=joining_of(self.panel),
             characteristics=sum_characteristics(self.sample, self.spells),
             audit=self.records.audit,
             quarantined=self.records.quarantined,

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
-    "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference",
+    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference",
     "report", "estimates", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli_power", "cli_moments", "cli",
     "__main__",

@@ -12,6 +12,7 @@ from places import fill_database, library_tables
 from trialimpact import TrialProtocol
 from trialimpact.engines import Database, DuckDB, Engine, engine_job
 from trialimpact.estimators.balance import balance_of
+from trialimpact.estimators.integrity import integrity_of
 from trialimpact.stages import TrialCounts, run_stages
 
 
@@ -49,6 +50,8 @@ def assert_alike(engine: TrialCounts, memory: TrialCounts) -> None:
     pd.testing.assert_frame_equal(engine.received.to_frame(), memory.received.to_frame())
     balances = [balance_of(each.protocol, each.characteristics).to_frame() for each in (engine, memory)]
     pd.testing.assert_frame_equal(*balances, rtol=1e-9, atol=1e-12)
+    checks = [integrity_of(each.protocol, each.flow, each.joining).to_frame() for each in (engine, memory)]
+    pd.testing.assert_frame_equal(*checks)
     audits = [each.audit.to_frame().drop(columns="rows") for each in (engine, memory)]
     pd.testing.assert_frame_equal(*audits)
 

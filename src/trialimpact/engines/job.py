@@ -19,10 +19,11 @@ from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
 from trialimpact.engines.sources import Inputs, find_inputs, input_steps
 from trialimpact.engines.spells import jump_steps
-from trialimpact.engines.words import Step, table
+from trialimpact.engines.words import Step, fetch, table
 from trialimpact.errors import DesignError, RecordError, worded
 from trialimpact.facts import PeopleFacts
 from trialimpact.filters import apply_filters
+from trialimpact.joining import Joining
 from trialimpact.loaders.identifiers import holds_a_nino
 from trialimpact.loaders.records import InputFile
 from trialimpact.moments import Moments
@@ -98,6 +99,7 @@ class EngineJob:
             moments=moments,
             flow=found.flow,
             received=found.received,
+            joining=_joining(people, moments),
             characteristics=sums_of(protocol, self.engine.double, people.get("centres"), factors),
             audit=audit,
             quarantined=pd.DataFrame(columns=["table", "row", "rule"]),
@@ -115,6 +117,8 @@ class EngineJob:
 
     def _people(self) -> Iterator[Step]:
         yield from people_steps(self.inputs)
+        by = "assigned, index_day"
+        yield fetch("joining", f"select {by}, count(*) as n from ti_analysed group by {by} order by {by}")
         yield from centre_steps(self.inputs.protocol, self.engine.double)
 
     def _of_shard(self, shard: int) -> Iterator[Step]:
@@ -166,6 +170,13 @@ def _facts(answers: Mapping[str, Rows]) -> PeopleFacts:
         says = "office or reason: labels hold something like a NINO"
         raise RecordError(worded(f"{says}.", remedy="remove identifiers from these columns: labels appear in tables"))
     return PeopleFacts(people=people, n=n, reasons=reasons)
+
+
+def _joining(answers: Mapping[str, Rows], moments: Moments) -> Joining:
+    """Who joined when, and which clusters are in which arm."""
+    arm, index_day, n = (answers["joining"][name].astype(np.int64) for name in ("assigned", "index_day", "n"))
+    clusters = np.unique(np.column_stack([moments.cells.cluster, moments.cells.arm]), axis=0)
+    return Joining(arm=arm, index_day=index_day, n=n, clusters=clusters)
 
 
 def _require_all(counted: int, analysed: int) -> None:

@@ -163,19 +163,25 @@ def intake_periods(panel: Panel, contrast: Contrast) -> Integers:
     `LEAST_EXPECTED` are expected on the smaller side.
     """
     compared, block = _blocks(panel, contrast)
-    treated, control = sides_of(panel, contrast)
-    n_by_block = np.bincount(block[compared])
-    smaller = min(treated.sum(), control.sum()) / compared.sum()
-    joined, number, gathered = np.zeros(n_by_block.size, dtype=np.int64), 0, 0.0
-    for place, n in enumerate(n_by_block):
+    treated, control = (np.bincount(block[side]) for side in sides_of(panel, contrast))
+    period = np.full(len(panel), -1, dtype=np.int64)
+    period[compared] = joined_blocks(treated, control)[block[compared]]
+    return period
+
+
+def joined_blocks(treated: Integers, control: Integers) -> Integers:
+    """The intake period of each block of `PERIOD_DAYS`, from how many of either side joined in it."""
+    n_blocks = max(treated.size, control.size)
+    sides = [np.pad(each, (0, n_blocks - each.size)) for each in (treated, control)]
+    smaller = min(treated.sum(), control.sum()) / (treated.sum() + control.sum())
+    period, number, gathered = np.zeros(n_blocks, dtype=np.int64), 0, 0.0
+    for place, n in enumerate(sides[0] + sides[1]):
         if gathered >= LEAST_EXPECTED:
             number, gathered = number + 1, 0.0
-        joined[place] = number
+        period[place] = number
         gathered += n * smaller
     if gathered < LEAST_EXPECTED and number:
-        joined[joined == number] = number - 1
-    period = np.full(len(panel), -1, dtype=np.int64)
-    period[compared] = joined[block[compared]]
+        period[period == number] = number - 1
     return period
 
 
@@ -216,9 +222,3 @@ def _stratified(panel: Panel, outcome: OutcomePanel, contrast: Contrast, weights
             given[here] = days[here]
     found = list(zip(means, influence, strict=True))
     return ledger_entry(panel, sides, found, given, 2 * int((weights != 0).sum()) * n_periods, corrected=True)
-
-
-def days_followed(panel: Panel, outcome: str) -> Floats:
-    """Days of [0, longest horizon) that each claimant is followed, shape (n,)."""
-    weights = day_weights(panel.protocol, 0, panel.protocol.analysis.max_horizon)
-    return followed_within(panel, panel.outcome(outcome), weights).astype(float)

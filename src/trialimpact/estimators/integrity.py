@@ -21,11 +21,13 @@ from trialimpact.estimators.checks import (
 )
 from trialimpact.estimators.confidence import adjusted_p, two_sided_p
 from trialimpact.estimators.contrast import difference
-from trialimpact.estimators.intake import days_followed, intake_periods
-from trialimpact.estimators.ledger import sides_of
+from trialimpact.estimators.intake import PERIOD_DAYS, joined_blocks
 from trialimpact.flow import ParticipantFlow
+from trialimpact.intervals import Integers
+from trialimpact.joining import Joining, joining_of
+from trialimpact.loaders import date_of, day_of
 from trialimpact.panel import Panel
-from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.protocol import Contrast, Outcome, TrialProtocol
 from trialimpact.sample import TrialSample
 
 WEEK = 7
@@ -96,50 +98,27 @@ def estimate_integrity(sample: TrialSample, panel: Panel) -> Integrity:
     >>> estimate_integrity(sample, build_panel(sample, merge_spells(records)))
     Integrity(... green...)
     """
-    protocol = sample.protocol
-    if _assigned_whole(panel):
-        return Integrity(checks=tuple(_of_clusters(panel)))
-    checks = [*_stage_ratios(sample.flow, protocol), *_losses(sample.flow, protocol)]
+    return integrity_of(sample.protocol, sample.flow, joining_of(panel))
+
+
+def integrity_of(protocol: TrialProtocol, flow: ParticipantFlow, joining: Joining) -> Integrity:
+    """The checks, from the flow and how many joined when."""
+    if protocol.analysis.clusters is not None and joining.assigned_whole:
+        return Integrity(checks=tuple(_of_clusters(protocol, joining)))
+    checks = [*_stage_ratios(flow, protocol), *_losses(flow, protocol)]
     if protocol.designed_ratio:
-        offices = sample.people["office"].astype(str)
-        weeks = (panel.index_day - panel.index_day.min()) // WEEK
-        started = np.datetime64("1970-01-01") + panel.index_day.min() + WEEK * np.arange(weeks.max() + 1)
-        names = pd.Series(started.astype(str)[weeks]).radd("week from ")
-        checks += _ratios_by(protocol, panel, "ratio_by_office", offices)
-        checks += _ratios_by(protocol, panel, "ratio_by_week", names)
+        checks += _ratios_by(protocol, "ratio_by_office", _by_office(flow, protocol))
+        checks += _ratios_by(protocol, "ratio_by_week", _by_week(joining, protocol))
     for contrast in protocol.contrasts:
-        checks += [_drift(panel, contrast)]
-        checks += [_follow_up(panel, contrast, outcome) for outcome in panel.outcomes]
+        checks += [_drift(protocol, joining, contrast)]
+        checks += [_follow_up(protocol, joining, contrast, outcome) for outcome in protocol.outcomes]
     return Integrity(checks=tuple(checks))
 
 
-def integrity_of_flow(protocol: TrialProtocol, flow: ParticipantFlow) -> Integrity:
-    """The checks that the participant flow allows by itself: ratios at its stages, and losses.
-
-    Where clusters are declared nothing is tested: whether they were assigned whole is not in the flow.
-    """
-    if protocol.analysis.clusters is not None:
-        checks = ("sample_ratio", "differential_loss")
-        untested = [
-            IntegrityCheck(check=check, where="people", basis="assigned", counts="", untested=WHOLE_CLUSTERS)
-            for check in checks
-        ]
-        return Integrity(checks=tuple(untested))
-    return Integrity(checks=(*_stage_ratios(flow, protocol), *_losses(flow, protocol)))
-
-
-def _assigned_whole(panel: Panel) -> bool:
-    """Whether clusters are declared and each lies in one arm."""
-    if panel.protocol.analysis.clusters is None:
-        return False
-    return len({*zip(panel.cluster.tolist(), panel.arm.tolist(), strict=True)}) == np.unique(panel.cluster).size
-
-
-def _of_clusters(panel: Panel) -> Iterator[IntegrityCheck]:
+def _of_clusters(protocol: TrialProtocol, joining: Joining) -> Iterator[IntegrityCheck]:
     """The ratio of clusters; everything that counts people as independent is said not to be tested."""
-    protocol = panel.protocol
-    _, first = np.unique(panel.cluster, return_index=True)
-    counts = dict(zip(protocol.arms, np.bincount(panel.arm[first], minlength=len(protocol.arms)).tolist(), strict=True))
+    n_arms = len(protocol.arms)
+    counts = dict(zip(protocol.arms, np.bincount(joining.clusters[:, 1], minlength=n_arms).tolist(), strict=True))
     if protocol.designed_ratio:
         yield sample_ratio(counts, protocol.designed_ratio, where="clusters analysed")
     else:
@@ -149,6 +128,27 @@ def _of_clusters(panel: Panel) -> Iterator[IntegrityCheck]:
         )
     for check in ("differential_loss", "ratio_by_office", "ratio_by_week", "arm_share_drift", "follow_up"):
         yield IntegrityCheck(check=check, where="people", basis="assigned", counts="", untested=WHOLE_CLUSTERS)
+
+
+def _by_office(flow: ParticipantFlow, protocol: TrialProtocol) -> dict[str, dict[str, int]]:
+    """Analysed claimants of each office, by arm."""
+    counts = flow.counts
+    mine = (counts["stage"] == "analysed") & (counts["kind"] == "remaining") & (counts["office"] != "all")
+    table = counts[mine].pivot_table(index="office", columns="assigned_arm", values="n", aggfunc="sum", fill_value=0)
+    found = {str(office): {arm: int(row.get(arm, 0)) for arm in protocol.arms} for office, row in table.iterrows()}
+    return {office: by_arm for office, by_arm in sorted(found.items()) if sum(by_arm.values())}
+
+
+def _by_week(joining: Joining, protocol: TrialProtocol) -> dict[str, dict[str, int]]:
+    """Claimants who joined in each week from the first index day, by arm."""
+    first = int(joining.index_day.min())
+    week, n_arms = (joining.index_day - first) // WEEK, len(protocol.arms)
+    table = np.bincount(week * n_arms + joining.arm, weights=joining.n, minlength=(int(week.max()) + 1) * n_arms)
+    found = {}
+    for number, row in enumerate(table.astype(np.int64).reshape(-1, n_arms).tolist()):
+        if sum(row):
+            found[f"week from {date_of(first + WEEK * number)}"] = dict(zip(protocol.arms, row, strict=True))
+    return found
 
 
 def _by_arm(flow: ParticipantFlow, protocol: TrialProtocol, stage: str, kind: str, basis: str) -> dict[str, int]:
@@ -186,30 +186,35 @@ def _losses(flow: ParticipantFlow, protocol: TrialProtocol) -> Iterator[Integrit
             yield differential_loss(removed, {arm: removed[arm] + left[arm] for arm in left}, where=f"lost at: {label}")
 
 
-def _ratios_by(protocol: TrialProtocol, panel: Panel, check: str, group: pd.Series[str]) -> list[IntegrityCheck]:
+def _ratios_by(protocol: TrialProtocol, check: str, groups: dict[str, dict[str, int]]) -> list[IntegrityCheck]:
     """The ratio in each group of the analysed, Holm-adjusted."""
-    arms = protocol.arms
-    table = pd.crosstab(group.to_numpy(), panel.arm).reindex(columns=range(len(arms)), fill_value=0)
     found = [
-        sample_ratio(dict(zip(arms, row, strict=True)), protocol.designed_ratio, check=check, where=str(name))
-        for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+        sample_ratio(by_arm, protocol.designed_ratio, check=check, where=where) for where, by_arm in groups.items()
     ]
     adjusted = adjusted_p(np.array([each.p_value for each in found]))
     return [replace(each, p_holm=float(p)) for each, p in zip(found, adjusted, strict=True)]
 
 
-def _drift(panel: Panel, contrast: Contrast) -> IntegrityCheck:
+def _sides(protocol: TrialProtocol, joining: Joining, contrast: Contrast) -> list[tuple[Integers, Integers]]:
+    """Index days and numbers of treatment and of control."""
+    sides = (contrast.treatment, contrast.control)
+    return [joining.of_side([protocol.arms.index(arm) for arm in side]) for side in sides]
+
+
+def _drift(protocol: TrialProtocol, joining: Joining, contrast: Contrast) -> IntegrityCheck:
     """Whether the share of a contrast's sides changes over the periods of intake."""
-    period, sides = intake_periods(panel, contrast), sides_of(panel, contrast)
-    n_periods = int(period.max()) + 1
-    table = np.stack([np.bincount(period[side], minlength=n_periods) for side in sides]).astype(float)
+    sides = _sides(protocol, joining, contrast)
+    first = min(int(days.min()) for days, _ in sides)
+    blocks = [np.bincount((days - first) // PERIOD_DAYS, weights=n).astype(np.int64) for days, n in sides]
+    period = joined_blocks(blocks[0], blocks[1])
+    table = np.stack([np.bincount(period[: each.size], weights=each, minlength=period[-1] + 1) for each in blocks])
     statistic, df, p, test = independence(table)
     shares = table[0] / table.sum(axis=0)
     return IntegrityCheck(
         check="arm_share_drift",
         where=contrast.name,
         basis="assigned",
-        counts=f"{100 * shares.min():.0f}% to {100 * shares.max():.0f}% in treatment over {n_periods} periods",
+        counts=f"{100 * shares.min():.0f}% to {100 * shares.max():.0f}% in treatment over {period[-1] + 1} periods",
         expected=f"{100 * table[0].sum() / table.sum():.0f}% in every one",
         statistic=statistic,
         df=df,
@@ -220,24 +225,25 @@ def _drift(panel: Panel, contrast: Contrast) -> IntegrityCheck:
     )
 
 
-def _follow_up(panel: Panel, contrast: Contrast, outcome: str) -> IntegrityCheck:
+def _follow_up(protocol: TrialProtocol, joining: Joining, contrast: Contrast, outcome: Outcome) -> IntegrityCheck:
     """Whether the sides are followed for as many days on average, within the longest horizon."""
-    days = days_followed(panel, outcome)
-    one, other = (days[side] for side in sides_of(panel, contrast))
-    apart = difference(float(one.mean()), float(other.mean()))
-    error = (
-        float(np.sqrt(sum(side.var(ddof=1) / side.size for side in (one, other))))
-        if min(one.size, other.size) > 1
-        else 0.0
-    )
+    means, variances, sizes = [], [], []
+    for index_day, n in _sides(protocol, joining, contrast):
+        days, size = _days_followed(protocol, outcome, index_day), int(n.sum())
+        mean = float((n * days).sum() / size)
+        means.append(mean)
+        variances.append(float((n * (days - mean) ** 2).sum() / max(size - 1, 1)))
+        sizes.append(size)
+    apart = difference(means[0], means[1])
+    error = float(np.sqrt(variances[0] / sizes[0] + variances[1] / sizes[1])) if min(sizes) > 1 else 0.0
     p = float(two_sided_p(np.array([apart]), np.array([error]))[0])
-    if error == 0 and min(one.size, other.size) > 1:
+    if error == 0 and min(sizes) > 1:
         p = 1.0 if apart == 0 else 0.0
     return IntegrityCheck(
         check="follow_up",
-        where=f"{contrast.name}, {outcome}",
+        where=f"{contrast.name}, {outcome.name}",
         basis="assigned",
-        counts=f"treatment {one.mean():.1f} days, control {other.mean():.1f}",
+        counts=f"treatment {means[0]:.1f} days, control {means[1]:.1f}",
         expected="the same in both",
         statistic=apart / error if error > 0 else float("nan"),
         df=1,
@@ -245,3 +251,11 @@ def _follow_up(panel: Panel, contrast: Contrast, outcome: str) -> IntegrityCheck
         p_holm=p,
         test="welch z",
     )
+
+
+def _days_followed(protocol: TrialProtocol, outcome: Outcome, index_day: Integers) -> Integers:
+    """Days of [0, longest horizon) that an outcome is followed, from each index day (M1)."""
+    sources, longest = protocol.sources_of(outcome).values(), protocol.analysis.max_horizon
+    first = np.clip(max(day_of(source.covered_from) for source in sources) - index_day, 0, longest)
+    last = np.clip(min(day_of(source.extract_date) for source in sources) - index_day, 0, longest)
+    return np.asarray(np.maximum(last - first, 0))
