@@ -40,9 +40,7 @@ def find_members(condition: Condition, sample: TrialSample, spells: Mapping[str,
         return _column(condition, sample)
     if isinstance(condition, AgeIs):
         if (sample.birth_day == NO_DAY).all():
-            raise DesignError(
-                worded("a condition asks for an age, and no claimant has a birth_date.", remedy="map birth_date")
-            )
+            raise no_birth_dates()
         age = age_in_years(sample.birth_day, sample.index_day)
         return _coded(_passes(pd.Series(age), condition.age_at_index), known=age >= 0)
     if isinstance(condition, AnyDays):
@@ -56,6 +54,12 @@ def find_members(condition: Condition, sample: TrialSample, spells: Mapping[str,
     decided = (found == decisive).any(axis=0)
     unknown = (found == MISSING).any(axis=0)
     return np.where(decided, decisive, np.where(unknown, MISSING, 1 - decisive)).astype(np.int8)
+
+
+def no_birth_dates() -> DesignError:
+    """An age is asked for, and nobody's is known."""
+    says = "a condition asks for an age, and no claimant has a birth_date."
+    return DesignError(worded(says, remedy="map birth_date"))
 
 
 def age_in_years(birth_day: Integers, on_day: Integers) -> Integers:

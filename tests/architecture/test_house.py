@@ -29,7 +29,7 @@ INSIDE = {
         "power",
     ],
     "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
-    "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb", "dbapi", "spark", "opening"],
+    "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],

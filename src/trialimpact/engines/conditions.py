@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trialimpact.engines.sources import conditions_of, stored
 from trialimpact.engines.spells import coverage_of
 from trialimpact.engines.words import Step, among, as_text, both, flag, table, whole
 from trialimpact.groups import IN, MISSING, OUT
@@ -41,16 +42,10 @@ def condition_steps(protocol: TrialProtocol) -> Iterator[Step]:
     yield table("ti_described", f"select {', '.join(columns)}\nfrom {part} p\n" + "\n".join(joins))
 
 
-def conditions_of(protocol: TrialProtocol) -> list[Condition]:
-    """The conditions of subgroups and of levels of characteristics."""
-    levels = [level.where for each in protocol.characteristics for level in each.levels]
-    return [*(each.where for each in protocol.subgroups), *levels]
-
-
 def membership(protocol: TrialProtocol, condition: Condition) -> str:
     """1, 0 or -1, from the columns of `ti_described`."""
     if isinstance(condition, ColumnIs):
-        return _column(protocol, condition)
+        return _column(condition)
     if isinstance(condition, AgeIs):
         return f"case when age is null then {MISSING} when {_numeric('age', condition.age_at_index)} then 1 else 0 end"
     if isinstance(condition, AnyDays):
@@ -67,22 +62,13 @@ def membership(protocol: TrialProtocol, condition: Condition) -> str:
     return f"case ({inside}) when {IN} then {OUT} when {OUT} then {IN} else {MISSING} end"
 
 
-def _column(protocol: TrialProtocol, condition: ColumnIs) -> str:
-    name = condition.column
-    if name in numeric_columns(protocol):
+def _column(condition: ColumnIs) -> str:
+    if not any(isinstance(value, str) for value in condition.wanted):
+        name = f"n_{condition.column}" if stored(condition.column) != condition.column else condition.column
         return f"case when {name} is null then {MISSING} when {_numeric(name, condition)} then 1 else 0 end"
-    text = as_text(name)
+    text = as_text(stored(condition.column))
     inside = among(text, [str(value) for value in condition.wanted])
     return f"case when {text} is null then {MISSING} when {inside} then 1 else 0 end"
-
-
-def numeric_columns(protocol: TrialProtocol) -> frozenset[str]:
-    """Columns that the protocol takes as numbers: numeric characteristics, and those compared with a number."""
-    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
-    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
-    return frozenset(
-        numbers | {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"}
-    )
 
 
 def _numeric(expression: str, test: Test) -> str:
@@ -119,4 +105,5 @@ def _ages() -> str:
         )
         inner = f"select t.*, {columns} from ({inner}) t"
     older = f"index_year - birth_year - {flag('index_month_day < birth_month_day')}"
-    return f"select z.*, case when birth_day is null then null else {older} end as age from ({inner}) z"
+    unknown = "birth_day is null or birth_day > index_day"
+    return f"select z.*, case when {unknown} then null else {older} end as age from ({inner}) z"

@@ -10,13 +10,14 @@ import pandas as pd
 from trialimpact.cells import Cells
 from trialimpact.engines.conditions import membership
 from trialimpact.engines.engine import Rows
+from trialimpact.engines.sources import stored
 from trialimpact.engines.spells import coverage_of
 from trialimpact.engines.words import Step, as_text, between, fetch, flag, net, not_below, quoted, table, total
 from trialimpact.facts import UNSTATED
 from trialimpact.intervals import Integers
 from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON
 from trialimpact.moments import ENTRIES, EXITS, STARTS, STOPS, Moments, table_shapes
-from trialimpact.panel import check_clusters, check_labels
+from trialimpact.panel import check_labels
 from trialimpact.protocol import Outcome, TrialProtocol
 from trialimpact.tally import Collector
 
@@ -24,30 +25,38 @@ BITS = 40
 """Subgroups in one whole number."""
 
 
-def cell_steps(protocol: TrialProtocol) -> Iterator[Step]:
-    """`ti_placed`: each claimant of the part with their cell; the cells, and the labels of strata and clusters."""
-    strata = protocol.analysis.strata
+def label_steps(protocol: TrialProtocol) -> Iterator[Step]:
+    """The labels of strata and clusters of all who are analysed, numbered: `ti_stratum`, `ti_cluster`."""
+    for name, texts in _labelled(protocol).items():
+        if texts:
+            listed, order = ", ".join(f"{text} as {label}" for label, text in texts.items()), ", ".join(texts)
+            distinct = f"select distinct {listed} from ti_analysed"
+            numbered = f"select {order}, row_number() over (order by {order}) - 1 as place from ({distinct}) q"
+            yield table(f"ti_{name}", numbered)
+            yield fetch(name, f"select place, {order} from ti_{name}")
+
+
+def _labelled(protocol: TrialProtocol) -> dict[str, dict[str, str]]:
+    """The columns of strata and of clusters: the label's name, and its text."""
     clusters = (protocol.analysis.clusters,) if protocol.analysis.clusters else ()
+    return {
+        name: {
+            f"label_{place}": f"coalesce({as_text(stored(column))}, {quoted(UNSTATED)})"
+            for place, column in enumerate(each)
+        }
+        for name, each in (("stratum", protocol.analysis.strata), ("cluster", clusters))
+    }
+
+
+def cell_steps(protocol: TrialProtocol) -> Iterator[Step]:
+    """`ti_placed`: each claimant of the part with their cell; and the cells."""
     groups = [f"({membership(protocol, group.where)})" for group in protocol.subgroups]
     columns, joins = ["d.cid", "d.index_day", "d.assigned as arm"], []
-    for name, labelled in (("stratum", strata), ("cluster", clusters)):
-        texts = {
-            f"label_{place}": f"coalesce({as_text(column)}, {quoted(UNSTATED)})"
-            for place, column in enumerate(labelled)
-        }
-        if not texts:
-            columns.append(f"0 as {name}")
-            continue
-        listed = ", ".join(f"{text} as {label}" for label, text in texts.items())
-        order = ", ".join(texts)
-        distinct = f"select distinct {listed} from ti_described"
-        yield table(
-            f"ti_{name}", f"select {order}, row_number() over (order by {order}) - 1 as place from ({distinct}) q"
-        )
-        yield fetch(name, f"select place, {order} from ti_{name}")
-        columns.append(f"{name}.place as {name}")
-        matched = " and ".join(f"{name}.{label} = {text}" for label, text in texts.items())
-        joins.append(f"inner join ti_{name} {name} on {matched}")
+    for name, texts in _labelled(protocol).items():
+        columns.append(f"{name}.place as {name}" if texts else f"0 as {name}")
+        if texts:
+            matched = " and ".join(f"{name}.{label} = {text}" for label, text in texts.items())
+            joins.append(f"inner join ti_{name} {name} on {matched}")
     for place in range(0, max(len(groups), 1), BITS):
         bits = [f"{1 << bit} * {flag(f'{each} = 1')}" for bit, each in enumerate(groups[place : place + BITS])]
         columns.append(f"{' + '.join(bits) or '0'} as bits_{place // BITS}")
@@ -149,8 +158,6 @@ def moments_of(protocol: TrialProtocol, answers: Mapping[str, Rows]) -> Moments:
     """`Moments` of the claimants that the answers are about."""
     strata, stratum = _labels(answers, "stratum")
     clusters, cluster = _labels(answers, "cluster")
-    if protocol.analysis.clusters:
-        check_clusters(protocol, clusters, int(answers["cells"]["n"].sum()))
     found = answers["cells"]
     bits = [
         (found[f"bits_{place // BITS}"].astype(np.int64) >> (place % BITS)) & 1
@@ -185,22 +192,13 @@ def _labels(answers: Mapping[str, Rows], name: str) -> tuple[tuple[str, ...], In
     if name not in answers:
         return ("",), np.zeros(1, dtype=np.int64)
     found = answers[name]
-    parts = [whole_labels(found[label]) for label in found if label != "place"]
+    parts = [found[label].astype(str) for label in found if label != "place"]
     joined = [" × ".join(labels) for labels in zip(*parts, strict=True)]
     check_labels(pd.Series(joined, dtype=object))
     labels = tuple(sorted(set(joined)))
     places = np.zeros(len(joined), dtype=np.int64)
     places[found["place"].astype(np.int64)] = [labels.index(label) for label in joined]
     return labels, places
-
-
-def whole_labels(labels: np.ndarray) -> list[str]:
-    """Labels as in memory: numbers that are all whole are written without a decimal point."""
-    texts = [str(label) for label in labels]
-    numbers = [text for text in texts if text != UNSTATED]
-    if numbers and all(text.endswith(".0") and text[:-2].lstrip("-").isdigit() for text in numbers):
-        return [text.removesuffix(".0") for text in texts]
-    return texts
 
 
 def _whole(rows: Rows, *names: str) -> tuple[Integers, ...]:

@@ -56,7 +56,7 @@ class Database(Engine):
     def fetch(self, sql: str) -> Rows:
         """The rows of a query."""
         cursor = self._run(self._named(sql))
-        return columns_of_rows([column[0] for column in cursor.description], cursor.fetchall())
+        return columns_of_rows([column[0].lower() for column in cursor.description], cursor.fetchall())
 
     def worded(self, name: str, sql: str) -> str:
         """The statement that makes a table."""
@@ -65,8 +65,12 @@ class Database(Engine):
         return super().worded(name, sql)
 
     def _named(self, sql: str) -> str:
-        """In SQL Server a temporary table's name begins with #."""
-        return re.sub(rf"\b({PREFIX}\w+)", r"#\1", sql) if self._server else sql
+        """In SQL Server a temporary table's name begins with #; what stands in quotes is no name."""
+        if not self._server:
+            return sql
+        parts = sql.split("'")
+        parts[::2] = [re.sub(rf"\b({PREFIX}\w+)", r"#\1", part) for part in parts[::2]]
+        return "'".join(parts)
 
     def _run(self, sql: str) -> Any:
         try:
@@ -74,9 +78,10 @@ class Database(Engine):
             cursor.execute(sql)
             return cursor
         except Exception as error:
-            # Drivers raise classes of their own, and their messages may quote a record.
-            remedy = "correct the query, or look at the statement in what --print-sql shows"
-            raise RecordError(worded(f"{self.name} stopped with {type(error).__name__}.", remedy=remedy)) from None
+            kind = type(error).__name__
+        # Drivers raise classes of their own, and their messages may quote a record: only the kind is told.
+        remedy = "correct the query, or look at the statement in what --print-sql shows"
+        raise RecordError(worded(f"{self.name} stopped with {kind}.", remedy=remedy))
 
 
 def open_database(driver: str, address: str) -> Any:

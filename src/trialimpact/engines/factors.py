@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from trialimpact.characteristics import CharacteristicSums, in_order, refuse_many_levels
 from trialimpact.engines.conditions import membership
-from trialimpact.engines.counting import whole_labels
 from trialimpact.engines.engine import Rows
+from trialimpact.engines.sources import stored
 from trialimpact.engines.words import Step, as_text, fetch, table
 from trialimpact.protocol import TrialProtocol
 
@@ -39,10 +39,10 @@ def factors_of(protocol: TrialProtocol, double: str) -> list[Factor]:
         if each.column is None:
             continue
         if each.kind == "numeric":
-            centre = f"(select avg(cast({each.column} as {double})) from ti_analysed)"
-            found.append(Factor(each.name, "", "numeric", f"cast({each.column} as {double}) - {centre}"))
+            number = f"cast({each.column if each.column == 'digit' else f'n_{each.column}'} as {double})"
+            found.append(Factor(each.name, "", "numeric", f"{number} - (select avg({number}) from ti_analysed)"))
         else:
-            found.append(Factor(each.name, "", "labels", as_text(each.column)))
+            found.append(Factor(each.name, "", "labels", as_text(stored(each.column))))
     return found
 
 
@@ -149,7 +149,7 @@ def _columns(place: int, factor: Factor, rows: Rows) -> Iterator[_Column]:
         yield _Column((factor.characteristic, factor.level, "categorical"), known, value)
         return
     labels = np.full(values.size, None, dtype=object)
-    labels[known] = whole_labels(values[known])
+    labels[known] = [str(value) for value in values[known]]
     levels = sorted(set(labels[known]), key=in_order)
     refuse_many_levels(factor.characteristic, len(levels))
     for level in levels:

@@ -12,22 +12,25 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.engines.conditions import condition_steps
-from trialimpact.engines.counting import cell_steps, moments_of, outcome_steps
+from trialimpact.engines.counting import cell_steps, label_steps, moments_of, outcome_steps
 from trialimpact.engines.engine import Engine, Rows
 from trialimpact.engines.factors import centre_steps, factor_steps, sums_of
 from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
-from trialimpact.engines.sources import Inputs, find_inputs, input_steps
+from trialimpact.engines.sources import Inputs, conditions_of, find_inputs, input_steps
 from trialimpact.engines.spells import jump_steps
 from trialimpact.engines.words import Step, fetch, table
 from trialimpact.errors import DesignError, RecordError, worded
 from trialimpact.facts import PeopleFacts
 from trialimpact.filters import apply_filters
+from trialimpact.groups import no_birth_dates
 from trialimpact.joining import Joining
 from trialimpact.loaders.identifiers import holds_a_nino
 from trialimpact.loaders.records import InputFile
 from trialimpact.moments import Moments
+from trialimpact.panel import check_clusters
 from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.conditions import AgeIs, parts_of
 from trialimpact.stages import TrialCounts
 
 
@@ -79,20 +82,23 @@ class EngineJob:
         protocol = self.inputs.protocol
         step("checking records")
         opening = self._answers(self._opening())
-        audit = audit_of(self.inputs, opening)
+        audit = audit_of(self.inputs, opening, self.engine.shards)
         step("building the sample")
         people = self._answers(self._people())
         first = "claimants" if protocol.sources.markers is None else "markers"
         n_records = int(opening[f"rules_{first}"]["n_rows"][0])
         found = apply_filters(protocol, _facts(people), n_records, {})
+        if "births" in people and not int(people["births"]["n"][0]):
+            raise no_birth_dates()
         parts: list[Moments] = []
         factors: list[Rows] = []
         for shard in range(self.engine.shards):
             step(f"counting moments ({shard + 1} of {self.engine.shards})")
-            answers = self._answers(self._of_shard(shard))
+            answers = {**people, **self._answers(self._of_shard(shard))}
             parts.append(moments_of(protocol, answers))
             factors += [answers["factors"]] if "factors" in answers else []
         moments = reduce(add, parts)
+        check_clusters(protocol, moments.clusters, found.flow.n("analysed"))
         _require_all(int(moments.cells.claimants.sum()), found.flow.n("analysed"))
         return TrialCounts(
             protocol=protocol,
@@ -119,6 +125,9 @@ class EngineJob:
         yield from people_steps(self.inputs)
         by = "assigned, index_day"
         yield fetch("joining", f"select {by}, count(*) as n from ti_analysed group by {by} order by {by}")
+        yield from label_steps(self.inputs.protocol)
+        if any(isinstance(part, AgeIs) for each in conditions_of(self.inputs.protocol) for part in parts_of(each)):
+            yield fetch("births", "select count(birth_day) as n from ti_analysed")
         yield from centre_steps(self.inputs.protocol, self.engine.double)
 
     def _of_shard(self, shard: int) -> Iterator[Step]:
@@ -154,6 +163,10 @@ def engine_job(protocol: TrialProtocol, engine: Engine, folder: str | Path = "."
     ProtocolError, RecordError, DesignError
         A source has no query, its query lacks a column, or a name cannot stand in SQL.
     """
+    if not protocol.analysis.products:
+        raise DesignError(
+            worded("an engine counts products.", remedy="set analysis.products = true, or count in memory")
+        )
     return EngineJob(engine=engine, inputs=find_inputs(protocol, engine, Path(folder)))
 
 

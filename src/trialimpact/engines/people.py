@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialimpact.engines.sources import Inputs, characteristics, counted
+from trialimpact.engines.sources import Inputs, counted, stored_columns
 from trialimpact.engines.spells import island_steps
 from trialimpact.engines.words import Step, among, both, code_of, fetch, flag, quoted, table
 from trialimpact.facts import STATUSES, UNSTATED, status_order
@@ -107,9 +107,7 @@ def _known(inputs: Inputs) -> str:
         columns.append("d.digit as digit")
     else:
         columns.append("coalesce(c.digit, -1) as digit" if has_claimants else "-1 as digit")
-    columns += (
-        [f"{'c' if has_claimants else 'p'}.{name}" for name in characteristics(protocol)] if has_claimants else []
-    )
+    columns += [f"c.{name}" for name in stored_columns(protocol)] if has_claimants else []
     columns += [
         "c.assigned_arm" if has_claimants else "cast(null as varchar(250)) as assigned_arm",
         "c.index_day as given_day" if has_claimants else "cast(null as bigint) as given_day",
@@ -181,7 +179,7 @@ def _people(protocol: TrialProtocol) -> str:
         f"{flag('c.truncated = 1 and c.index_day is null') if by_claim else 0} as truncated",
         f"{flag(both(inside))} as in_window", f"{day} as index_day", "k.birth_day",
         "case when k.digit = -1 then null else k.digit end as digit",
-        *(f"k.{name}" for name in (characteristics(protocol) if protocol.sources.claimants else ())),
+        *(f"k.{name}" for name in (stored_columns(protocol) if protocol.sources.claimants else ())),
     ]  # fmt: skip
     join = "left join ti_matched c on c.cid = k.cid" if by_claim else ""
     return f"select {', '.join(columns)}\nfrom ti_known k\n{join}"

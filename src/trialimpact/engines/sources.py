@@ -11,7 +11,8 @@ from trialimpact.engines.words import Step, among, as_text, both, code_of, flag,
 from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
-from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol import Condition, TrialProtocol
+from trialimpact.protocol.conditions import ColumnIs, parts_of
 from trialimpact.protocol.consistency import NAME
 from trialimpact.protocol.sources import SpellSource
 
@@ -25,13 +26,16 @@ class Inputs:
     """The query of each source, and which columns it gives.
 
     A query gives the library's column names, dates as whole days since 1970-01-01 in `index_day`, `birth_day`,
-    `marker_day`, `start_day`, `end_day` (as the source writes ends; null is open), and may give `row_no` (the order
-    of rows) and `unreadable` (1 where a value could not be read).
+    `marker_day`, `start_day`, `end_day` (as the source writes ends; null is open), characteristics by name or (where
+    that is a word of SQL) as `v_<name>`, and may give `row_no` (the order of rows) and `unreadable` (1 where a value
+    could not be read).
     """
 
     protocol: TrialProtocol
     queries: Mapping[str, str]
     columns: Mapping[str, tuple[str, ...]]
+    double: str
+    """The engine's word for a floating-point number."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +57,7 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
     DesignError
         A column has a name that cannot stand in SQL as it is.
     """
+    _refuse_columns(protocol)
     sources = protocol.sources
     people = [name for name in ("claimants", "markers") if getattr(sources, name) is not None]
     if strangers := sorted(set(engine.queries) - {*people, *sources.spells}):
@@ -62,7 +67,7 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
         source = sources.spells[name] if name in sources.spells else getattr(sources, name)
         found[name] = engine.queries.get(name) or source.query or engine.scan(protocol, name, folder)
     columns = {name: engine.columns(query) for name, query in found.items()}
-    inputs = Inputs(protocol=protocol, queries=found, columns=columns)
+    inputs = Inputs(protocol=protocol, queries=found, columns=columns, double=engine.double)
     broken = [
         BrokenRule(
             table=name,
@@ -72,11 +77,42 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
         )
         for name in inputs.names
         for column in needed_columns(protocol, name)
-        if column not in columns[name]
+        if column not in columns[name] and f"v_{column}" not in columns[name]
     ]
     if broken:
         raise record_error(broken, quarantine_helps=False)
     return inputs
+
+
+def conditions_of(protocol: TrialProtocol) -> list[Condition]:
+    """The conditions of subgroups and of levels of characteristics."""
+    levels = [level.where for each in protocol.characteristics for level in each.levels]
+    return [*(each.where for each in protocol.subgroups), *levels]
+
+
+def numeric_columns(protocol: TrialProtocol) -> frozenset[str]:
+    """Columns that the protocol takes as numbers: numeric characteristics, and those compared with a number."""
+    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
+    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
+    as_numbers = {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"}
+    return frozenset(numbers | as_numbers)
+
+
+def _refuse_columns(protocol: TrialProtocol) -> None:
+    """Columns that are compared with text and with numbers, or asked of claimants that are not there."""
+    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
+    as_text = {part.column for part in compared if any(isinstance(value, str) for value in part.wanted)}
+    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
+    if both_ways := sorted(as_text & numbers):
+        says = f"the column {both_ways[0]!r} is compared with text and with a number."
+        raise DesignError(worded(says, remedy='write text in quotes ("1") and numbers without (1) in the protocol'))
+    if protocol.sources.claimants is None and (named := characteristics(protocol)):
+        raise DesignError(
+            worded(
+                f"the protocol names the column {named[0]!r}, which the claimants do not have.",
+                remedy="name a column of [sources.claimants], or office, or digit",
+            )
+        )
 
 
 def needed_columns(protocol: TrialProtocol, source: str) -> tuple[str, ...]:
@@ -147,7 +183,7 @@ def _columns(inputs: Inputs, name: str) -> list[str]:
             given = inputs.has(name, label)
             columns.append(f"{as_text(label) if given else 'cast(null as varchar(250))'} as {label}")
     if kind == "claimants":
-        columns += [f"{column} as {column}" for column in characteristics(protocol)]
+        columns += _described(inputs)
     if kind == "markers":
         columns.append(f"{'cast(row_no as bigint)' if inputs.has(name, 'row_no') else 0} as row_no")
     if kind == "spells":
@@ -155,10 +191,33 @@ def _columns(inputs: Inputs, name: str) -> list[str]:
     return columns
 
 
+def _described(inputs: Inputs) -> Iterator[str]:
+    """Characteristics as `v_<name>`: none is taken for a column of ours or a word of SQL; numbers as `n_<name>`."""
+    for name in characteristics(inputs.protocol):
+        given = f"v_{name}" if inputs.has("claimants", f"v_{name}") else name
+        yield f"{as_text(given)} as v_{name}"
+        if name in numeric_columns(inputs.protocol):
+            text = f"trim(cast({given} as varchar(250)))"
+            number = f"case when {text} = '' then null else cast({given} as {inputs.double}) end"
+            yield f"{f'n_{name}' if inputs.has('claimants', f'n_{name}') else number} as n_{name}"
+
+
+def stored(name: str) -> str:
+    """The column that holds a characteristic as text."""
+    return name if name in ("office", "digit") else f"v_{name}"
+
+
+def stored_columns(protocol: TrialProtocol) -> tuple[str, ...]:
+    """The columns that hold all characteristics, as text and as numbers."""
+    names, numeric = characteristics(protocol), numeric_columns(protocol)
+    return (*(f"v_{name}" for name in names), *(f"n_{name}" for name in names if name in numeric))
+
+
 def _identity(protocol: TrialProtocol, has_digit: bool, kind: Kind) -> Iterator[str]:
     """The identifier that tells people apart, whether it is blank or not of the declared form, and the digit."""
     blank = "claimant_id is null or trim(cast(claimant_id as varchar(250))) = ''"
-    digit, odd, valid, person = "-1", "1 = 0", "1 = 1", "claimant_id"
+    digit, odd, valid = "-1", "1 = 0", "1 = 1"
+    person = "trim(cast(claimant_id as varchar(250)))"
     if protocol.identifiers.kind == "nino":
         text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
         person, valid = f"substring({text}, 1, 8)", _is_nino(text, synthetic=protocol.identifiers.synthetic)

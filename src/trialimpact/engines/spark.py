@@ -51,7 +51,7 @@ class Spark(Engine):
     def fetch(self, sql: str) -> Rows:
         """The rows of a query."""
         arrow = self._run(lambda: self._session.sql(sql).toPandas())
-        return {name: _plain(arrow[name].to_numpy()) for name in arrow.columns}
+        return {name.lower(): _plain(arrow[name].to_numpy()) for name in arrow.columns}
 
     def close(self) -> None:
         """Remove what was written."""
@@ -62,9 +62,11 @@ class Spark(Engine):
         try:
             return call()
         except Exception as error:
-            # Its message may quote a record, so only its kind is told.
-            remedy = "correct the query; look at the session's own log"
-            raise RecordError(worded(f"spark stopped with {type(error).__name__}.", remedy=remedy)) from None
+            kind = type(error).__name__
+        # Its message may quote a record, so only its kind is told.
+        raise RecordError(
+            worded(f"spark stopped with {kind}.", remedy="correct the query; look at the session's own log")
+        )
 
 
 def _plain(values: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trialimpact.engines.sources import counted
-from trialimpact.engines.words import Step, beside, both, flag, net, not_below, running, table, united
+from trialimpact.engines.words import PREFIX, Step, beside, both, flag, net, not_below, running, table, united
 from trialimpact.loaders import day_of
 from trialimpact.protocol import Outcome, TrialProtocol
 
@@ -19,9 +19,10 @@ def coverage_of(protocol: TrialProtocol, outcome: Outcome) -> tuple[int, int]:
 
 def island_steps(name: str, edges: list[str], who: str) -> Iterator[Step]:
     """Overlapping and adjacent intervals of each `who` joined, from edges (who, day, step): cid, start_day, end_day."""
-    yield from _sweep(f"{name}_jumps", edges, [], who)
+    jumps = name.replace(PREFIX, f"{PREFIX}edges_", 1)
+    yield from _sweep(jumps, edges, [], who)
     after = beside("day", who, "1 following")
-    islands = f"select cid, day as start_day, step, {after} as end_day from {name}_jumps"
+    islands = f"select cid, day as start_day, step, {after} as end_day from {jumps}"
     yield table(name, f"select cid, start_day, end_day from ({islands}) j where step = 1")
 
 
@@ -82,7 +83,7 @@ def _sweep(name: str, on: list[str], off: list[str], who: str = "cid") -> Iterat
     sides = [f"select {who}, day, step as d_on, 0 as d_off from ({united(on)}) a"]
     sides += [f"select {who}, day, 0 as d_on, step as d_off from ({united(off)}) b"] if off else []
     yield table(
-        f"{name}_net",
+        name.replace(PREFIX, f"{PREFIX}net_", 1),
         f"""
         select {who}, day, {net("d_on")} as d_on, {net("d_off")} as d_off from (
           {united(sides)}
@@ -96,7 +97,7 @@ def _sweep(name: str, on: list[str], off: list[str], who: str = "cid") -> Iterat
         name,
         f"""
         select {who}, day, {state} - {before} as step
-        from (select {who}, day, d_on, d_off, {depths} from {name}_net) d
+        from (select {who}, day, d_on, d_off, {depths} from {name.replace(PREFIX, f"{PREFIX}net_", 1)}) d
         where {state} <> {before}
         """,
     )

@@ -11,11 +11,13 @@ import pandas as pd
 
 from trialimpact.characteristics import CharacteristicSums, sum_characteristics
 from trialimpact.estimators.confidence import two_sided_p
-from trialimpact.estimators.contrast import difference
+from trialimpact.estimators.contrast import Floats, difference
 from trialimpact.estimators.wald import NOTHING_TO_TEST, wald_test
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
+
+_ROUNDING = 1e-13
 
 COLUMNS = [
     "contrast",
@@ -150,6 +152,12 @@ def _compared(sums: CharacteristicSums, place: int, sides: list[list[int]]) -> d
     }
 
 
+def _covariance(products: Floats, of_means: Floats) -> Floats:
+    """Sums of products less those of the means; what is no more than rounding is 0."""
+    apart = products - of_means
+    return np.where(np.abs(apart) < _ROUNDING * (np.abs(products) + np.abs(of_means)), 0.0, apart)
+
+
 def _joint_test(contrast: Contrast, sums: CharacteristicSums, sides: list[list[int]]) -> dict[str, Any]:
     """Wald test that no difference is other than zero, among those for whom nothing is missing."""
     n, claimants = (np.array([each[side].sum() for side in sides]) for each in (sums.complete, sums.claimants))
@@ -157,7 +165,7 @@ def _joint_test(contrast: Contrast, sums: CharacteristicSums, sides: list[list[i
     if n.min() > 1:
         means = [sums.complete_total[side].sum(axis=0) / m for side, m in zip(sides, n, strict=True)]
         spread = [
-            (sums.complete_products[side].sum(axis=0) - m * np.outer(mean, mean)) / (m - 1) / m
+            _covariance(sums.complete_products[side].sum(axis=0), m * np.outer(mean, mean)) / (m - 1) / m
             for side, mean, m in zip(sides, means, n, strict=True)
         ]
         test = wald_test(difference(*means), spread[0] + spread[1])

@@ -30,7 +30,9 @@ class AuditLine:
     action: str
 
     def listed(self) -> str:
-        """The rows as the audit's table shows them."""
+        """The rows as the audit's table shows them; nothing where an engine counted, which has no row numbers."""
+        if not self.rows:
+            return ""
         more = self.n_broken - len(self.rows)
         return listed(self.rows) + (f" and {more:,} more" if more else "")
 

@@ -113,7 +113,7 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     """Read a frame as one of the protocol's tables; columns that are missing are returned as rules."""
     source, kind = source_of(protocol, name), kind_of(name)
     table = Table(name=name, kind=kind, source=source, n_rows=len(frame))
-    broken = list(_wrong_columns(table, frame, required_columns(protocol, name)))
+    broken = list(wrong_columns(table, frame, required_columns(protocol, name)))
     if broken:
         return table, broken
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
@@ -135,7 +135,7 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     return table, []
 
 
-def _wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:
+def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:
     """Columns that are needed and absent, or that stand twice.
 
     No message lists the columns that a file does have: without a header they are a record.

@@ -1,0 +1,124 @@
+"""Queries that read a source's CSV or Parquet file in DuckDB, as `loaders` would read it."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialimpact.engines.sources import characteristics, numeric_columns
+from trialimpact.engines.words import quoted
+from trialimpact.errors import RecordError, record_error, worded
+from trialimpact.loaders import day_of
+from trialimpact.loaders.dates import DAYS_SINCE
+from trialimpact.loaders.schema import DATES, LABELS, Table, kind_of, required_columns, source_of, wrong_columns
+from trialimpact.protocol import TrialProtocol
+
+_CSV = "read_csv({}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
+_READERS = {".csv": _CSV, ".csv.gz": _CSV, ".parquet": "read_parquet({})"}
+_NUMBERS = ("FLOAT", "DOUBLE")
+
+
+def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Callable[[str], Any]) -> str:
+    """The query that reads a file as a source: the library's columns, labels as the loader has them, dates as days.
+
+    Raises
+    ------
+    RecordError
+        There is no such file, its ending says no format that DuckDB reads, or it lacks a column.
+    """
+    ending = next((each for each in _READERS if path.name.lower().endswith(each)), None)
+    if ending is None or not path.is_file():
+        says = f"there is no file {path}" if ending else f"duckdb reads .csv, .csv.gz and .parquet, not {path.name}"
+        raise RecordError(worded(f"{source}: {says}.", remedy="correct the file, or give a query"))
+    _refuse_wrong_columns(protocol, source, path, ending)
+    reader = _READERS[ending].format("'" + str(path).replace("'", "''") + "'")
+    types = {name: kind for name, kind, *_ in describe(f"describe select * from {reader}")}
+    columns, unreadable = zip(*_columns(protocol, source, types), strict=True)
+    bad = " or ".join(each for each in unreadable if each) or "false"
+    order = ["row_number() over () as row_no"] if source == "markers" else []
+    return f"select {', '.join([*columns, *order])}, case when {bad} then 1 else 0 end as unreadable from {reader}"
+
+
+def _refuse_wrong_columns(protocol: TrialProtocol, source: str, path: Path, ending: str) -> None:
+    """Columns that are needed or mapped and absent, or that stand twice: as the loader refuses them."""
+    if ending == ".parquet":
+        from pyarrow import parquet
+
+        header = parquet.read_schema(path).names
+    else:
+        opening = gzip.open if ending == ".csv.gz" else open
+        with opening(path, "rt", encoding="utf-8-sig") as stream:
+            header = next(csv.reader(stream), [])
+    kind = kind_of(source)
+    table = Table(name=source, kind=kind, source=source_of(protocol, source), n_rows=0)
+    needed = required_columns(protocol, source) + (characteristics(protocol) if kind == "claimants" else ())
+    broken = list(wrong_columns(table, pd.DataFrame(columns=header), needed))
+    if broken:
+        raise record_error(broken, quarantine_helps=False)
+
+
+def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each column, and the condition that its value cannot be read (none: empty)."""
+    source, kind = source_of(protocol, name), kind_of(name)
+
+    def found(column: str) -> tuple[str, str] | None:
+        theirs = source.columns.get(column, column)
+        return ('"' + theirs.replace('"', '""') + '"', types[theirs]) if theirs in types else None
+
+    for column in ("claimant_id", *LABELS[kind]):
+        if there := found(column):
+            yield f"{_as_label(*there)} as {column}", ""
+    for column in characteristics(protocol) if kind == "claimants" else ():
+        if there := found(column):
+            yield f"{_as_label(*there)} as v_{column}", ""
+        if there and column in numeric_columns(protocol):
+            text = f"trim(cast({there[0]} as varchar))"
+            number = f"nullif(try_cast({text} as double), 'nan'::double)"
+            yield f"{number} as n_{column}", f"({_given(there[0])} and lower({text}) <> 'nan' and {number} is null)"
+    for column in DATES[kind]:
+        if there := found(column):
+            day, bad = _day(*there, source.date_format)
+            yield f"{day} as {column.replace('_date', '_day')}", bad
+
+
+def _given(column: str) -> str:
+    return f"({column} is not null and trim(cast({column} as varchar)) <> '')"
+
+
+def _as_label(column: str, kind: str) -> str:
+    """A value as the loader writes it: whole numbers without a decimal point, no NaN."""
+    if kind == "BOOLEAN":
+        return f"case when {column} then 'True' when not {column} then 'False' else null end"
+    if kind not in _NUMBERS:
+        return column
+    number = f"nullif({column}, 'nan'::{kind.lower()})"
+    whole = f"cast(cast({number} as bigint) as varchar)"
+    return f"case when {number} = floor({number}) then {whole} else cast({number} as varchar) end"
+
+
+def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:
+    """Whole days since 1970-01-01 of a column, null where blank; and whether a value cannot be read."""
+    epoch = "date '1970-01-01'"
+    text = f"trim(cast({column} as varchar))"
+    if counted_from := DAYS_SINCE.fullmatch(date_format):
+        number = f"try_cast({text} as double)"
+        whole = f"{number} = floor({number}) and abs({number}) < 1e7"
+        offset = day_of(dt.date.fromisoformat(counted_from[1]))
+        day = f"case when {whole} then cast({number} as bigint) + {offset} else null end"
+        return day, f"({_given(column)} and ({number} is null or not ({whole})))"
+    if "TIME ZONE" in kind:
+        return "cast(null as bigint)", f"{column} is not null"
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        late = f"cast({column} as timestamp) <> cast(cast({column} as date) as timestamp)"
+        return f"date_diff('day', {epoch}, cast({column} as date))", f"({column} is not null and {late})"
+    plain = f"regexp_replace({text}, '[ T]00:00:00$', '')"
+    parsed = f"try_strptime({plain}, {quoted(date_format)})"
+    well = f"regexp_full_match({plain}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')" if date_format == "%Y-%m-%d" else "true"
+    day = f"date_diff('day', {epoch}, cast({parsed} as date))"
+    return day, f"({_given(column)} and ({parsed} is null or not {well}))"

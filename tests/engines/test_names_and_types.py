@@ -1,0 +1,209 @@
+"""Names that mean something in SQL or to us, kinds of values, files: where an engine could differ unnoticed."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from alike import FilledDuckDB, assert_alike, in_duckdb, in_memory, in_sqlite
+from trials import SmallTrial
+
+import trialimpact as ti
+from trialimpact.engines import DuckDB, engine_job
+from trialimpact.synthetic import simulate_trial
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+ENGINES = {"sqlite": in_sqlite, "duckdb": in_duckdb}
+
+
+def people(n: int = 24, **more: Any) -> pd.DataFrame:
+    frame = {
+        "claimant_id": [f"p{place}" for place in range(n)],
+        "arm": ["T", "C"] * (n // 2),
+        "index": [0, 1, 2] * (n // 3),
+    }
+    return pd.DataFrame(frame | more)
+
+
+def spells(n: int = 24) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    start = rng.integers(-20, 12, 3 * n)
+    who = [f"p{place}" for place in rng.integers(0, n, start.size)]
+    return pd.DataFrame(
+        {"claimant_id": who, "kind": rng.choice(["a", "b"], start.size), "start": start, "end": start + 4}
+    )
+
+
+OURS = ["age", "received", "truncated", "dated", "in_window", "assigned", "cid", "blank_id", "error", "exempt", "marker",
+        "status", "considered", "person", "birth_year", "days_0", "valid_id", "cell"]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", OURS)
+def test_a_characteristic_may_be_called_as_a_column_of_ours(engine: str, name: str) -> None:
+    values = ["u", "v", None] * 8
+    more = {
+        "subgroups": [{"name": "u", "where": {"column": name, "equals": "u"}}],
+        "characteristics": [{"name": "it", "column": name}],
+    }
+    trial = SmallTrial(people(**{name: values}), spells(), analysis={"strata": name}, more=more)
+    assert_alike(ENGINES[engine](trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))
+
+
+def test_a_word_of_sql_is_given_by_another_name_or_read_from_a_file(tmp_path: Path) -> None:
+    frame = people(group=["u", "v"] * 12)
+    more = {"subgroups": [{"name": "u", "where": {"column": "group", "equals": "u"}}]}
+    trial = SmallTrial(frame, spells(), more=more)
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    for name, table in trial.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        data["sources"][name]["file"] = f"{name}.csv"
+    protocol = ti.TrialProtocol.from_dict(data)
+    with DuckDB() as engine:
+        assert_alike(engine_job(protocol, engine, tmp_path).run(), in_memory(trial.protocol, trial.tables))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_age_beside_a_column_called_age_and_births_after_day_0(engine: str) -> None:
+    births = ["1990-05-01", "2020-06-01", None] * 8
+    more = {
+        "subgroups": [
+            {"name": "old", "where": {"age_at_index": {"between": [20, 60]}}},
+            {"name": "not_adult", "where": {"not": {"age_at_index": {"between": [18, 99]}}}},
+            {"name": "by_column", "where": {"column": "age", "between": [0, 40]}},
+        ]
+    }
+    trial = SmallTrial(people(birth_date=births, age=list(range(24))), spells(), more=more)
+    assert_alike(ENGINES[engine](trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))
+    nobody = SmallTrial(people(birth_date=[None] * 24, age=1), spells(), more=more)
+    for run in (in_memory, ENGINES[engine]):
+        with pytest.raises(ti.DesignError, match="no claimant has a birth_date"):
+            run(nobody.protocol, nobody.tables)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_names_that_begin_alike_do_not_mix(engine: str) -> None:
+    """Sources `a` and `a_old`, outcomes `x`, `x_net` and `net_x`, a source called `claimants_x`."""
+    source = {"end_date": "first_day_after", "covered_from": "2019-11-01", "extract_date": "2020-03-01"}
+    names = ["a", "a_old", "claimants_x"]
+    protocol = ti.TrialProtocol.from_dict(
+        {
+            "name": "alike",
+            "allocation": {"rule": "assigned", "control": "C", "arms": ["C", "T"]},
+            "index": {"rule": "given"},
+            "sources": {"claimants": {}, **dict.fromkeys(names, source)},
+            "outcomes": [
+                {"name": "x", "on": ["a"], "off": ["a_old"]},
+                {"name": "x_net", "on": ["a_old"], "bridge_gap_days": 2},
+                {"name": "net_x", "on": ["claimants_x", "a"]},
+            ],
+            "analysis": {"horizon_days": 10, "pre_days": 5},
+        }
+    )
+    trial = SmallTrial(people(), spells())
+    claimants = trial.tables["claimants"]
+    one, other = trial.tables["a"], trial.tables["b"]
+    tables = {"claimants": claimants, "a": one, "a_old": pd.concat([other, other]), "claimants_x": other}
+    assert_alike(ENGINES[engine](protocol, tables), in_memory(protocol, tables))
+
+
+@pytest.mark.parametrize("shards", [3, 24])
+def test_clusters_and_strata_are_those_of_everybody_whatever_the_shards(shards: int) -> None:
+    frame = people(team=["k", "l", "m", "k"] * 6, wave=[1.0, 2.5, 1.0] * 8)
+    for analysis in ({"clusters": "team"}, {"strata": "wave"}):
+        trial = SmallTrial(frame, spells(), analysis=analysis)
+        assert_alike(in_duckdb(trial.protocol, trial.tables, shards=shards), in_memory(trial.protocol, trial.tables))
+
+
+def test_parquet_with_nan_booleans_floats_and_zones(tmp_path: Path) -> None:
+    frame = people(
+        score=[0.5, np.nan, 2.0, 7.0] * 6,
+        flag=[True, False, True] * 8,
+        wave=[1.0, 2.0, np.nan, 3.0] * 6,
+        code=["1.0", "01", "x"] * 8,
+    )
+    more = {
+        "subgroups": [
+            {"name": "low", "where": {"column": "score", "between": [0, 2]}},
+            {"name": "not_low", "where": {"not": {"column": "score", "between": [0, 2]}}},
+        ],
+        "characteristics": [
+            {"name": "score", "column": "score", "kind": "numeric"},
+            *({"name": name, "column": name} for name in ("flag", "wave", "code")),
+        ],
+    }
+    trial = SmallTrial(frame, spells(), analysis={"strata": "wave"}, more=more)
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    for name, table in trial.tables.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        data["sources"][name]["file"] = f"{name}.parquet"
+    protocol = ti.TrialProtocol.from_dict(data)
+    with DuckDB() as engine:
+        assert_alike(engine_job(protocol, engine, tmp_path).run(), in_memory(trial.protocol, trial.tables))
+    zoned = trial.tables["claimants"]
+    zoned["index_date"] = pd.to_datetime(zoned["index_date"]).dt.tz_localize("Europe/London")
+    zoned.to_parquet(tmp_path / "claimants.parquet")
+    with DuckDB() as engine, pytest.raises(ti.RecordError, match="date_is_readable"):
+        engine_job(protocol, engine, tmp_path).run()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_columns_that_are_mapped_and_absent_or_twice_are_refused_in_files(tmp_path: Path, ending: str) -> None:
+    simulate_trial(200, seed=1).write(tmp_path)
+    path = tmp_path / "markers.csv"
+    text = path.read_text()
+    protocol = (tmp_path / "protocol.toml").read_text().replace("markers.csv", f"markers{ending}")
+    (tmp_path / "protocol.toml").write_text(protocol)
+    for header in (text.replace("status", "Status", 1), text.replace("office", "marker", 1)):
+        written = tmp_path / f"markers{ending}"
+        written.write_bytes(gzip.compress(header.encode()) if ending == ".csv.gz" else header.encode())
+        changed = tmp_path / "changed.toml"
+        changed.write_text(
+            protocol.replace("[sources.markers]", '[sources.markers]\ncolumns = { status = "status" }', 1)
+        )
+        asked = (
+            changed
+            if "Status" in header and "columns" not in protocol.split("[sources.markers]")[1].split("[")[0]
+            else tmp_path / "protocol.toml"
+        )
+        with DuckDB() as engine, pytest.raises(ti.RecordError, match="column_is_there_once"):
+            ti.analyse_trial(asked, engine)
+
+
+def test_quotes_and_commas_in_fields_of_a_csv_file(tmp_path: Path) -> None:
+    trial = simulate_trial(200, seed=1)
+    trial.write(tmp_path)
+    markers = pd.read_csv(tmp_path / "markers.csv", dtype=str, keep_default_na=False)
+    markers.loc[::3, "reason"] = "'single', \"double\""
+    markers.to_csv(tmp_path / "markers.csv", index=False)
+    with DuckDB() as engine:
+        counted = ti.analyse_trial(tmp_path / "protocol.toml", engine)
+    assert_alike(counted.counts, ti.analyse_trial(tmp_path / "protocol.toml").counts)
+
+
+def test_what_an_engine_cannot_do_is_said_before_it_runs() -> None:
+    trial = SmallTrial(people(site="x"), spells(), analysis={"products": False})
+    with pytest.raises(ti.DesignError, match="an engine counts products"):
+        engine_job(trial.protocol, FilledDuckDB(trial.protocol, trial.tables))
+    both = [
+        {"name": "one", "where": {"column": "site", "equals": "1"}},
+        {"name": "two", "where": {"column": "site", "equals": 1}},
+    ]
+    trial = SmallTrial(people(site="x"), spells(), more={"subgroups": both})
+    with pytest.raises(ti.DesignError, match="with text and with a number"):
+        engine_job(trial.protocol, FilledDuckDB(trial.protocol, trial.tables))
+
+
+def test_an_error_of_an_engine_keeps_no_message_of_the_driver() -> None:
+    query = "select cast('QQ123456A' as integer) as claimant_id"
+    trial = simulate_trial(100, seed=1)
+    with DuckDB(queries=dict.fromkeys(["claimants", "markers", "benefit", "employment"], query)) as engine:
+        with pytest.raises(ti.RecordError) as error:
+            engine_job(trial.protocol, engine)
+        assert error.value.__cause__ is None
+        assert error.value.__context__ is None
