@@ -112,7 +112,7 @@ def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:
         offset = day_of(dt.date.fromisoformat(counted_from[1]))
         day = f"case when {whole} then cast({number} as bigint) + {offset} else null end"
         return day, f"({_given(column)} and ({number} is null or not ({whole})))"
-    if "TIME ZONE" in kind:
+    if "TIME ZONE" in kind or "TZ" in kind:
         return "cast(null as bigint)", f"{column} is not null"
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         late = f"cast({column} as timestamp) <> cast(cast({column} as date) as timestamp)"
