@@ -116,15 +116,17 @@ def test_options_that_do_not_fit(tmp_path: Path, options: tuple[str, ...], says:
     assert says in done.stderr
 
 
+@pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 def test_methods_that_need_claimants_are_left_out_and_say_so(tmp_path: Path) -> None:
-    protocol = simulated(tmp_path)
-    done = run("analyse", protocol, "--out", tmp_path / "out", "--quiet", "--engine", "duckdb")
-    assert done.returncode == 0, done.stderr
-    summary = (tmp_path / "out" / "summary.md").read_text()
-    assert "needs claimants" in summary
-    assert len(pd.read_csv(tmp_path / "out" / "bands.csv")) > 500
-    assert len(pd.read_csv(tmp_path / "out" / "pretrend.csv"))
-    assert len(pd.read_csv(tmp_path / "out" / "adjusted.csv")) == 0
+    with open_engine("duckdb", {}) as engine:
+        analysis = ti.analyse_trial(simulated(tmp_path), engine, outcomes="on_benefit")
+    found = analysis.inference
+    assert any("needs claimants" in reason for reason in found.left_out)
+    frames = found.frames()
+    assert len(frames["bands.csv"]) > 500
+    assert len(frames["pretrend.csv"])
+    assert len(frames["adjusted.csv"]) == 0
+    assert {"arm_share_drift", "follow_up", "ratio_by_week"} <= set(frames["integrity.csv"]["check"])
 
 
 def test_a_killed_run_leaves_nothing_and_can_be_started_again(tmp_path: Path) -> None:
