@@ -20,7 +20,13 @@ pytestmark = pytest.mark.system
 
 def in_postgres(connection: Any, protocol: Any, tables: Any) -> Any:
     cursor = connection.cursor()
-    queries = fill_database(cursor.execute, cursor.executemany, library_tables(protocol, tables), mark="%s")
+
+    def copy(sql: str, rows: list[tuple[Any, ...]]) -> None:
+        with cursor.copy(f"copy {sql.split()[2]} from stdin") as stream:
+            for row in rows:
+                stream.write_row(row)
+
+    queries = fill_database(cursor.execute, copy, library_tables(protocol, tables))
     return run_in(Database(connection, queries=queries), protocol)
 
 
