@@ -77,8 +77,6 @@ def test_adding_up_by_table_by_packed_sort_and_by_order(entries: list[tuple[int,
         found, totals = kernel.add_up(places, counts)
         assert dict(zip(found.tolist(), totals.tolist(), strict=True)) == expected
         assert found.tolist() == sorted(found.tolist())
-    found, totals = kernel.add_up(places)
-    assert totals.sum() == places.size
 
 
 def test_every_pair_of_one_owner_once() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialimpact.intervals import Integers
-from trialimpact.kernel import pairs_by_lag
+from trialimpact.kernel import edges, pairs_by_lag
 from trialimpact.panel import OutcomePanel
 
 ON_ON, ON_FOLLOWED, FOLLOWED_FOLLOWED = range(3)
@@ -27,10 +27,6 @@ class Jumps:
     day: Integers
     step: Integers
 
-    def where(self, keep: slice) -> Jumps:
-        """Some of the jumps."""
-        return Jumps(self.owner[keep], self.day[keep], self.step[keep])
-
 
 def jumps_of(outcome: OutcomePanel, window: tuple[int, int]) -> tuple[Jumps, Jumps]:
     """Jumps of follow-up and of the outcome, seen from a window [low, high): a state at `low` is a jump there."""
@@ -44,16 +40,15 @@ def jumps_of(outcome: OutcomePanel, window: tuple[int, int]) -> tuple[Jumps, Jum
 
 def _seen_from(owner: Integers, start: Integers, end: Integers, low: int, high: int) -> Jumps:
     """+1 at starts and -1 at ends."""
-    start, end = np.clip(start, low, high), np.clip(end, low, high)
-    lasting = end > start
+    lasting, start, end = edges(start, end, low, high)
     owner, start, end = owner[lasting], start[lasting], end[lasting]
     if owner.size and (owner[1:] < owner[:-1]).any():
         order = np.lexsort((start, owner))
         owner, start, end = owner[order], start[order], end[order]
     day = np.column_stack([start, end]).ravel()
-    inside = day < high
+    inside = day < high - low
     step = np.tile(np.array([1, -1], dtype=np.int64), start.size)
-    return Jumps(np.repeat(owner, 2)[inside], day[inside] - low, step[inside])
+    return Jumps(np.repeat(owner, 2)[inside], day[inside], step[inside])
 
 
 def products_of(

@@ -1,4 +1,4 @@
-"""The fast forms of four jobs on plain arrays: union of spells, adding up, products, all horizons.
+"""The fast forms of five jobs on plain arrays: union of spells, edges in a window, adding up, pairs, all horizons.
 
 What each computes stands in its docstring; how, only here. Everything else calls these by name. Spells are
 packed into one whole number (owner, start, end), sorted as such, and walked in blocks that stay in the cache.
@@ -90,8 +90,8 @@ def _joined(keys: Keys, bridge: np.uint64) -> Iterator[tuple[Keys, Keys]]:
     yield keys[:0], reach
 
 
-def add_up(cells: Integers, counts: Integers | None = None) -> tuple[Integers, Integers]:
-    """Distinct cells, ascending, and the sums of their counts (default: 1 each); zero sums are dropped."""
+def add_up(cells: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Distinct cells, ascending, and the sums of their counts; zero sums are dropped."""
     if not cells.size:
         return cells, np.empty(0, dtype=np.int64)
     low = int(cells.min())
@@ -101,10 +101,6 @@ def add_up(cells: Integers, counts: Integers | None = None) -> tuple[Integers, I
         sums = np.bincount(cells - low, weights=counts, minlength=span).astype(np.int64)
         kept = np.flatnonzero(sums)
         return kept + low, sums[kept]
-    if counts is None:
-        cells = np.sort(cells)
-        first = np.flatnonzero(np.r_[True, cells[1:] != cells[:-1]])
-        return cells[first], np.diff(np.r_[first, cells.size])
     if np.abs(counts).max() == 1 and span < 1 << 60:
         packed = np.sort((cells - low) * 4 + (counts + 1))
         cells, counts = (packed >> 2) + low, (packed & 3) - 1

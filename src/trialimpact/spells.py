@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from trialimpact.intervals import Intervals, clip, merge, subtract
 from trialimpact.loaders import TrialRecords, day_of
-from trialimpact.protocol import Outcome
+from trialimpact.protocol import Outcome, TrialProtocol
 from trialimpact.protocol.methods import STATE_NAMES
 
 
@@ -29,6 +29,13 @@ class OutcomeSpells:
     spells: Intervals
     covered_from: int
     extract_day: int
+
+
+def coverage_of(protocol: TrialProtocol, terms: Iterable[str]) -> tuple[int, int]:
+    """The calendar days [from, to) that every source of some terms covers; none where they share no day."""
+    sources = protocol.sources_named(tuple(terms)).values()
+    covered_from = max(day_of(source.covered_from) for source in sources)
+    return covered_from, max(covered_from, min(day_of(source.extract_date) for source in sources))
 
 
 def merge_spells(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
@@ -72,7 +79,7 @@ def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     states = records.protocol.states
     if states is None:
         return {}
-    coverage = _coverage(records, (*states.first, *states.second))
+    coverage = coverage_of(records.protocol, (*states.first, *states.second))
     first, second, either, followed = (
         _united(records, terms, coverage)
         for terms in (states.first, states.second, (*states.first, *states.second), ("followed",))
@@ -86,17 +93,11 @@ def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
 
 
 def _merge_outcome(records: TrialRecords, outcome: Outcome) -> OutcomeSpells:
-    coverage = _coverage(records, (*outcome.on, *outcome.off))
+    coverage = coverage_of(records.protocol, outcome.terms)
     spells = _united(records, outcome.on, coverage, outcome.bridge_gap_days)
     if outcome.off:
         spells = subtract(spells, _united(records, outcome.off, coverage))
     return OutcomeSpells(spells=spells, covered_from=coverage[0], extract_day=coverage[1])
-
-
-def _coverage(records: TrialRecords, terms: tuple[str, ...]) -> tuple[int, int]:
-    """The calendar days that every source of some terms covers."""
-    sources = records.protocol.sources_named(terms).values()
-    return max(day_of(source.covered_from) for source in sources), min(day_of(each.extract_date) for each in sources)
 
 
 def _united(
@@ -105,7 +106,7 @@ def _united(
     """The union of terms, each cut to the coverage first."""
     covered_from, extract_day = coverage
     low = np.full(records.n_claimants, covered_from)
-    high = np.full(records.n_claimants, max(extract_day, covered_from))
+    high = np.full(records.n_claimants, extract_day)
     parts = [clip(_term(records, term, covered_from, extract_day), low, high) for term in terms]
     empty = np.empty(0, dtype=np.int64)
     parts.append(Intervals(empty, empty, empty))

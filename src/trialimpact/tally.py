@@ -27,8 +27,8 @@ class Tally:
     count: Integers
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], place: Integers, count: Integers | None = None) -> Tally:
-        """Add up counts (default: 1 each) at flat places in any order."""
+    def of(cls, shape: tuple[int, ...], place: Integers, count: Integers) -> Tally:
+        """Add up counts at flat places in any order."""
         if math.prod(shape) > np.iinfo(np.int64).max:
             raise DesignError(
                 worded(

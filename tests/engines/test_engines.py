@@ -34,24 +34,30 @@ SUBGROUPS = [
 ]  # fmt: skip
 
 
+KINDS_OF_ANALYSIS = [{}, {"strata": ["site", "team"]}, {"clusters": "team"}]
+
+
+def assert_alike_on_messy_trials(engine: str, analysis: dict[str, Any], n_trials: int) -> None:
+    @given(trial=small_trials())
+    @settings(max_examples=n_trials, deadline=None)
+    def on_one(trial: SmallTrial) -> None:
+        trial.analysis, trial.more = analysis, {"subgroups": SUBGROUPS}
+        assert_alike(ENGINES[engine](trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))
+
+    on_one()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("analysis", KINDS_OF_ANALYSIS)
+def test_messy_trials_give_the_same_whole_numbers(engine: str, analysis: dict[str, Any]) -> None:
+    assert_alike_on_messy_trials(engine, analysis, n_trials=4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("analysis", [{}, {"strata": ["site", "team"]}, {"clusters": "team"}])
-@given(trial=small_trials())
-@settings(max_examples=40, deadline=None)
-def test_many_messy_trials(engine: str, analysis: dict[str, Any], trial: SmallTrial) -> None:
-    trial.analysis, trial.more = analysis, {"subgroups": SUBGROUPS}
-    assert_alike(ENGINES[engine](trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("analysis", [{}, {"strata": ["site", "team"]}, {"clusters": "team"}])
-@given(trial=small_trials())
-@settings(max_examples=4, deadline=None)
-def test_messy_trials_give_the_same_whole_numbers(engine: str, analysis: dict[str, Any], trial: SmallTrial) -> None:
-    trial.analysis, trial.more = analysis, {"subgroups": SUBGROUPS}
-    memory = in_memory(trial.protocol, trial.tables)
-    assert_alike(ENGINES[engine](trial.protocol, trial.tables), memory)
+@pytest.mark.parametrize("analysis", KINDS_OF_ANALYSIS)
+def test_many_messy_trials(engine: str, analysis: dict[str, Any]) -> None:
+    assert_alike_on_messy_trials(engine, analysis, n_trials=40)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

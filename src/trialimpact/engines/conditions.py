@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialimpact.engines.sources import conditions_of, stored
-from trialimpact.engines.spells import coverage_of
+from trialimpact.engines.sources import stored
 from trialimpact.engines.words import Step, among, as_text, both, flag, table, whole
 from trialimpact.groups import IN, MISSING, OUT
 from trialimpact.protocol import Condition, TrialProtocol
-from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, Test, parts_of
+from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, DaysOn, Test
+from trialimpact.protocol.consistency import condition_parts
+from trialimpact.spells import coverage_of
 
 CIVIL_OFFSET = 719_468
 """Days from 1 March of year 0 to 1970-01-01."""
@@ -17,10 +18,8 @@ CIVIL_OFFSET = 719_468
 
 def condition_steps(protocol: TrialProtocol) -> Iterator[Step]:
     """`ti_described`: the part's claimants with their age, and for each `any_days` whether a day is on."""
-    conditions = [part for each in conditions_of(protocol) for part in parts_of(each)]
-    days = list(dict.fromkeys(part.any_days for part in conditions if isinstance(part, AnyDays)))
     columns, joins = ["p.*"], []
-    for place, each in enumerate(days):
+    for place, each in enumerate(_days_asked(protocol)):
         name, low, high = f"ti_days_{place}", f"p.index_day + ({each.from_day})", f"p.index_day + ({each.to_day})"
         begun = f"coalesce(sum(case when j.day <= {low} then j.step else 0 end), 0)"
         later = f"coalesce(sum({flag(f'j.step = 1 and j.day > {low} and j.day < {high}')}), 0)"
@@ -31,15 +30,21 @@ def condition_steps(protocol: TrialProtocol) -> Iterator[Step]:
             from ti_jumps_{each.outcome} j inner join ti_part p on p.cid = j.cid group by j.cid
             """,
         )
-        covered_from, extract = coverage_of(protocol, protocol.outcome(each.outcome))
+        covered_from, extract = coverage_of(protocol, protocol.outcome(each.outcome).terms)
         known = f"{low} >= {covered_from} and {high} <= {extract}"
         columns.append(f"case when {known} then coalesce(d{place}.is_on, 0) else {MISSING} end as days_{place}")
         joins.append(f"left join {name} d{place} on d{place}.cid = p.cid")
     part = "ti_part"
-    if any(isinstance(each, AgeIs) for each in conditions):
+    if any(isinstance(each, AgeIs) for each in condition_parts(protocol)):
         yield table("ti_aged", _ages())
         part = "ti_aged"
     yield table("ti_described", f"select {', '.join(columns)}\nfrom {part} p\n" + "\n".join(joins))
+
+
+def _days_asked(protocol: TrialProtocol) -> list[DaysOn]:
+    """The distinct `any_days` of the protocol; the place of each is in the name of its column."""
+    asked = (part.any_days for part in condition_parts(protocol) if isinstance(part, AnyDays))
+    return list(dict.fromkeys(asked))
 
 
 def membership(protocol: TrialProtocol, condition: Condition) -> str:
@@ -49,9 +54,7 @@ def membership(protocol: TrialProtocol, condition: Condition) -> str:
     if isinstance(condition, AgeIs):
         return f"case when age is null then {MISSING} when {_numeric('age', condition.age_at_index)} then 1 else 0 end"
     if isinstance(condition, AnyDays):
-        conditions = [part for each in conditions_of(protocol) for part in parts_of(each)]
-        days = list(dict.fromkeys(part.any_days for part in conditions if isinstance(part, AnyDays)))
-        return f"days_{days.index(condition.any_days)}"
+        return f"days_{_days_asked(protocol).index(condition.any_days)}"
     if isinstance(condition, AnyOf | AllOf):
         parts = condition.any_of if isinstance(condition, AnyOf) else condition.all_of
         decisive = IN if isinstance(condition, AnyOf) else OUT

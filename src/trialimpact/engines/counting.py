@@ -11,7 +11,6 @@ from trialimpact.cells import Cells
 from trialimpact.engines.conditions import membership
 from trialimpact.engines.engine import Rows
 from trialimpact.engines.sources import stored
-from trialimpact.engines.spells import coverage_of
 from trialimpact.engines.words import Step, as_text, between, fetch, flag, net, not_below, quoted, table, total
 from trialimpact.facts import UNSTATED
 from trialimpact.intervals import Integers
@@ -19,6 +18,7 @@ from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON
 from trialimpact.moments import ENTRIES, EXITS, STARTS, STOPS, Moments, table_shapes
 from trialimpact.panel import check_labels
 from trialimpact.protocol import Outcome, TrialProtocol
+from trialimpact.spells import coverage_of
 from trialimpact.tally import Collector
 
 BITS = 40
@@ -150,7 +150,7 @@ def _product_steps(protocol: TrialProtocol, outcome: Outcome, which: str, window
 
 def _followed(protocol: TrialProtocol, outcome: Outcome, low: int, high: int) -> tuple[str, str]:
     """Follow-up [from, to) of a claimant p within [low, high), from the index day."""
-    first, last = (between(f"{day} - p.index_day", low, high) for day in coverage_of(protocol, outcome))
+    first, last = (between(f"{day} - p.index_day", low, high) for day in coverage_of(protocol, outcome.terms))
     return first, last
 
 

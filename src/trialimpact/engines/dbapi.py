@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from trialimpact.engines.engine import Engine, Rows, columns_of_rows
+from trialimpact.engines.engine import Engine, EngineError, Rows, columns_of_rows
 from trialimpact.engines.words import PREFIX
-from trialimpact.errors import RecordError, worded
 
 
 class Database(Engine):
@@ -79,15 +79,11 @@ class Database(Engine):
             return cursor
         except Exception as error:
             kind = type(error).__name__
-        # Drivers raise classes of their own, and their messages may quote a record: only the kind is told.
-        remedy = "correct the query, or look at the statement in what --print-sql shows"
-        raise RecordError(worded(f"{self.name} stopped with {kind}.", remedy=remedy))
+        raise EngineError(self.name, kind, "correct the query, or look at the statement in what --print-sql shows")
 
 
 def open_database(driver: str, address: str) -> Any:
     """A connection by the name of a driver: "sqlite3" with a file (opened for reading), or any PEP 249 module."""
-    import importlib
-
     if driver == "sqlite3":
         return sqlite3.connect(f"file:{address}?mode=ro", uri=True)
     return importlib.import_module(driver).connect(address)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from trialimpact.engines.duckdb_files import file_query
-from trialimpact.engines.engine import Engine, Rows
-from trialimpact.errors import ProtocolError, RecordError, worded
+from trialimpact.engines.engine import Engine, EngineError, Rows
+from trialimpact.engines.words import literal
+from trialimpact.errors import ProtocolError, worded
 from trialimpact.loaders.schema import source_of
 from trialimpact.protocol import TrialProtocol
 
@@ -58,7 +59,7 @@ class DuckDB(Engine):
             self._connection = self._duckdb.connect(str(database or ":memory:"), read_only=database is not None)
             for setting, value in settings.items():
                 if value is not None:
-                    self._connection.execute(f"set {setting} = '{_escaped(str(value))}'")
+                    self._connection.execute(f"set {setting} = {literal(str(value))}")
         except self._duckdb.Error as error:
             remedy = "correct the database, memory_limit or temp_directory"
             raise ProtocolError(worded(f"duckdb did not open ({type(error).__name__}).", remedy=remedy)) from None
@@ -90,20 +91,9 @@ class DuckDB(Engine):
             return self._connection.execute(sql)
         except self._duckdb.Error as error:
             kind = type(error).__name__
-        # Its message may quote a record, so only its kind is told, and not while it is at hand.
-        raise DuckDBError(kind)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("'", "''")
-
-
-class DuckDBError(RecordError):
-    """A statement that DuckDB did not run."""
-
-    def __init__(self, kind: str) -> None:
+        # Raised out of the handler: a traceback would show the message.
         remedy = "correct the query or the file; where memory ran out, set memory_limit, temp_directory or shards"
-        super().__init__(worded(f"duckdb stopped with {kind}.", remedy=remedy))
+        raise EngineError(self.name, kind, remedy)
 
 
 def _plain(values: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from trialimpact.engines.sources import characteristics, numeric_columns
-from trialimpact.engines.words import quoted
+from trialimpact.engines.words import literal, quoted
 from trialimpact.errors import RecordError, record_error, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.dates import DAYS_SINCE
@@ -37,7 +37,7 @@ def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Calla
         says = f"there is no file {path}" if ending else f"duckdb reads .csv, .csv.gz and .parquet, not {path.name}"
         raise RecordError(worded(f"{source}: {says}.", remedy="correct the file, or give a query"))
     _refuse_wrong_columns(protocol, source, path, ending)
-    reader = _READERS[ending].format("'" + str(path).replace("'", "''") + "'")
+    reader = _READERS[ending].format(literal(str(path)))
     types = {name: kind for name, kind, *_ in describe(f"describe select * from {reader}")}
     columns, unreadable = zip(*_columns(protocol, source, types), strict=True)
     bad = " or ".join(each for each in unreadable if each) or "false"

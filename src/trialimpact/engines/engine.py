@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from trialimpact.errors import ProtocolError, worded
+from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.protocol import TrialProtocol
 
 Rows: TypeAlias = Mapping[str, NDArray[Any]]
@@ -78,6 +78,13 @@ class Engine(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+class EngineError(RecordError):
+    """A statement that an engine did not run. Its own message may quote a record, so only its kind is told."""
+
+    def __init__(self, engine: str, kind: str, remedy: str) -> None:
+        super().__init__(worded(f"{engine} stopped with {kind}.", remedy=remedy))
 
 
 def columns_of_rows(names: list[str], rows: list[Any]) -> Rows:

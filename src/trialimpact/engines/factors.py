@@ -25,6 +25,8 @@ class Factor:
     level: str
     kind: str
     sql: str
+    centre: str = ""
+    """Where a number is taken from: its mean over all who are analysed."""
 
 
 def factors_of(protocol: TrialProtocol, double: str) -> list[Factor]:
@@ -40,7 +42,8 @@ def factors_of(protocol: TrialProtocol, double: str) -> list[Factor]:
             continue
         if each.kind == "numeric":
             number = f"cast({each.column if each.column == 'digit' else f'n_{each.column}'} as {double})"
-            found.append(Factor(each.name, "", "numeric", f"{number} - (select avg({number}) from ti_analysed)"))
+            centre = f"(select avg({number}) from ti_analysed)"
+            found.append(Factor(each.name, "", "numeric", f"{number} - {centre}", centre))
         else:
             found.append(Factor(each.name, "", "labels", as_text(stored(each.column))))
     return found
@@ -65,13 +68,9 @@ def factor_steps(protocol: TrialProtocol, double: str) -> Iterator[Step]:
 def centre_steps(protocol: TrialProtocol, double: str) -> Iterator[Step]:
     """The mean of every numeric characteristic over all who are analysed: its sums are taken from there."""
     factors = factors_of(protocol, double)
-    centres = [f"{_centre(factors[place].sql)} as c{place}" for place in _numeric(factors)]
+    centres = [f"{factors[place].centre} as c{place}" for place in _numeric(factors)]
     if centres:
         yield fetch("centres", f"select {', '.join(centres)}")
-
-
-def _centre(sql: str) -> str:
-    return sql.partition(" - ")[2]
 
 
 def _numeric(factors: Sequence[Factor]) -> list[int]:

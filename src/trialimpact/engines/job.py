@@ -17,7 +17,7 @@ from trialimpact.engines.engine import Engine, Rows
 from trialimpact.engines.factors import centre_steps, factor_steps, sums_of
 from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
-from trialimpact.engines.sources import Inputs, conditions_of, find_inputs, input_steps
+from trialimpact.engines.sources import Inputs, find_inputs, input_steps
 from trialimpact.engines.spells import jump_steps
 from trialimpact.engines.words import Step, fetch, table
 from trialimpact.errors import DesignError, RecordError, worded
@@ -30,7 +30,8 @@ from trialimpact.loaders.records import InputFile
 from trialimpact.moments import Moments
 from trialimpact.panel import check_clusters
 from trialimpact.protocol import TrialProtocol
-from trialimpact.protocol.conditions import AgeIs, parts_of
+from trialimpact.protocol.conditions import AgeIs
+from trialimpact.protocol.consistency import condition_parts
 from trialimpact.stages import TrialCounts
 
 
@@ -126,7 +127,7 @@ class EngineJob:
         by = "assigned, index_day"
         yield fetch("joining", f"select {by}, count(*) as n from ti_analysed group by {by} order by {by}")
         yield from label_steps(self.inputs.protocol)
-        if any(isinstance(part, AgeIs) for each in conditions_of(self.inputs.protocol) for part in parts_of(each)):
+        if any(isinstance(part, AgeIs) for part in condition_parts(self.inputs.protocol)):
             yield fetch("births", "select count(birth_day) as n from ti_analysed")
         yield from centre_steps(self.inputs.protocol, self.engine.double)
 

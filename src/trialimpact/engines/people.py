@@ -60,11 +60,8 @@ def analysed(protocol: TrialProtocol) -> str:
 
 def _marker_steps(protocol: TrialProtocol) -> Iterator[Step]:
     """Which markers are considered, what they say together, and each person's index marker."""
-    window = protocol.recruitment
-    inside = ["1 = 1"]
-    inside += [f"marker_day >= {day_of(window.first_date)}"] if window.first_date else []
-    inside += [f"marker_day <= {day_of(window.last_date)}"] if window.last_date else []
-    inside += [among("office", window.offices)] if window.offices else []
+    offices = protocol.recruitment.offices
+    inside = [*_in_window(protocol, "marker_day"), *([among("office", offices)] if offices else [])]
     yield table(
         "ti_markers",
         f"""
@@ -98,6 +95,15 @@ def _marker_steps(protocol: TrialProtocol) -> Iterator[Step]:
     )
 
 
+def _in_window(protocol: TrialProtocol, day: str) -> Iterator[str]:
+    """Conditions that a day is one of the recruitment window."""
+    window = protocol.recruitment
+    if window.first_date:
+        yield f"{day} >= {day_of(window.first_date)}"
+    if window.last_date:
+        yield f"{day} <= {day_of(window.last_date)}"
+
+
 def _known(inputs: Inputs) -> str:
     """What the tables of people say of each participant."""
     protocol = inputs.protocol
@@ -127,7 +133,7 @@ def _known(inputs: Inputs) -> str:
     joins = ["left join ti_in_claimants c on c.cid = p.cid"] if has_claimants else []
     joins += ["left join ti_chosen m on m.cid = p.cid", "left join ti_marked s on s.cid = p.cid"] if has_markers else []
     joins += ["inner join ti_digits d on d.cid = p.cid"] if protocol.identifiers.kind == "nino" else []
-    return f"select {', '.join(columns)}\nfrom ti_participants p\n" + "\n".join(joins)
+    return f"select {', '.join(columns)}\nfrom ti_keys p\n" + "\n".join(joins)
 
 
 def _claim_steps(protocol: TrialProtocol) -> Iterator[Step]:
@@ -166,12 +172,9 @@ def _people(protocol: TrialProtocol) -> str:
         assigned = f"case k.digit {cases} else -1 end"
     else:
         assigned = code_of("k.assigned_arm", protocol.arms)
-    window = protocol.recruitment
     by_claim = protocol.index.rule == "claim_of_marker"
     day = "c.index_day" if by_claim else "k.given_day"
-    inside = [f"{day} is not null"]
-    inside += [f"{day} >= {day_of(window.first_date)}"] if window.first_date else []
-    inside += [f"{day} <= {day_of(window.last_date)}"] if window.last_date else []
+    inside = [f"{day} is not null", *_in_window(protocol, day)]
     columns = [
         "k.cid", f"{assigned} as assigned", f"{code_of('k.marker', protocol.arms)} as received", "k.office",
         "k.has_marker", "k.considered", "k.status", *(f"k.{each}" for each in STATUSES),

@@ -10,14 +10,13 @@ from trialimpact.engines.engine import Engine
 from trialimpact.engines.words import Step, among, as_text, both, code_of, flag, quoted, table, united
 from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
+from trialimpact.loaders.identifiers import FIRST_LETTERS, NEVER_ISSUED, SECOND_LETTERS, SUFFIXES, SYNTHETIC
 from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
-from trialimpact.protocol import Condition, TrialProtocol
-from trialimpact.protocol.conditions import ColumnIs, parts_of
-from trialimpact.protocol.consistency import NAME
+from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.conditions import ColumnIs
+from trialimpact.protocol.consistency import NAME, condition_parts
 from trialimpact.protocol.sources import SpellSource
 
-FIRST_LETTERS, SECOND_LETTERS = tuple("ABCEGHJKLMNOPRSTWXYZ"), tuple("ABCEGHJKLMNPRSTWXYZ")
-NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
 DIGITS = tuple("0123456789")
 
 
@@ -84,26 +83,26 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
     return inputs
 
 
-def conditions_of(protocol: TrialProtocol) -> list[Condition]:
-    """The conditions of subgroups and of levels of characteristics."""
-    levels = [level.where for each in protocol.characteristics for level in each.levels]
-    return [*(each.where for each in protocol.subgroups), *levels]
-
-
 def numeric_columns(protocol: TrialProtocol) -> frozenset[str]:
     """Columns that the protocol takes as numbers: numeric characteristics, and those compared with a number."""
-    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
-    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
+    _, numbers = _compared(protocol)
     as_numbers = {each.column for each in protocol.characteristics if each.column and each.kind == "numeric"}
     return frozenset(numbers | as_numbers)
 
 
+def _compared(protocol: TrialProtocol) -> tuple[set[str], set[str]]:
+    """Columns that conditions compare with text, and with numbers."""
+    found: tuple[set[str], set[str]] = (set(), set())
+    for part in condition_parts(protocol):
+        if isinstance(part, ColumnIs):
+            found[not any(isinstance(value, str) for value in part.wanted)].add(part.column)
+    return found
+
+
 def _refuse_columns(protocol: TrialProtocol) -> None:
     """Columns that are compared with text and with numbers, or asked of claimants that are not there."""
-    compared = [part for each in conditions_of(protocol) for part in parts_of(each) if isinstance(part, ColumnIs)]
-    as_text = {part.column for part in compared if any(isinstance(value, str) for value in part.wanted)}
-    numbers = {part.column for part in compared if not any(isinstance(value, str) for value in part.wanted)}
-    if both_ways := sorted(as_text & numbers):
+    texts, numbers = _compared(protocol)
+    if both_ways := sorted(texts & numbers):
         says = f"the column {both_ways[0]!r} is compared with text and with a number."
         raise DesignError(worded(says, remedy='write text in quotes ("1") and numbers without (1) in the protocol'))
     if protocol.sources.claimants is None and (named := characteristics(protocol)):
@@ -151,7 +150,6 @@ def input_steps(inputs: Inputs) -> Iterator[Step]:
     yield table("ti_keys", f"select person, row_number() over (order by person) as cid from ({distinct}) q")
     for name in tables:
         yield table(f"ti_in_{name}", _numbered(inputs, name, f"ti_raw_{name}"))
-    yield table("ti_participants", "select cid from ti_keys")
     if protocol.identifiers.kind == "nino":
         digits = united(f"select cid, digit from ti_in_{name}" for name in tables)
         yield table("ti_digits", f"select cid, max(digit) as digit from ({digits}) q group by cid")
@@ -243,9 +241,9 @@ def _is_nino(text: str, *, synthetic: bool) -> str:
             f"not {among(f'substring({text}, 1, 2)', NEVER_ISSUED)}",
         ]
     )
-    prefix = f"({issued}) or substring({text}, 1, 2) = 'QQ'" if synthetic else issued
+    prefix = f"({issued}) or substring({text}, 1, 2) = {quoted(SYNTHETIC)}" if synthetic else issued
     rest = [among(f"substring({text}, {place}, 1)", DIGITS) for place in range(3, 9)]
-    rest += [among(f"substring({text}, 9, 1)", ("", "A", "B", "C", "D")), f"substring({text}, 10, 1) = ''"]
+    rest += [among(f"substring({text}, 9, 1)", ("", *SUFFIXES)), f"substring({text}, 10, 1) = ''"]
     return both([prefix, *rest])
 
 

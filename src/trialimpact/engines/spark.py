@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trialimpact.engines.engine import Engine, Rows
-from trialimpact.errors import RecordError, worded
+from trialimpact.engines.engine import Engine, EngineError, Rows
 
 
 class Spark(Engine):
@@ -63,10 +62,7 @@ class Spark(Engine):
             return call()
         except Exception as error:
             kind = type(error).__name__
-        # Its message may quote a record, so only its kind is told.
-        raise RecordError(
-            worded(f"spark stopped with {kind}.", remedy="correct the query; look at the session's own log")
-        )
+        raise EngineError(self.name, kind, "correct the query; look at the session's own log")
 
 
 def _plain(values: Any) -> Any:

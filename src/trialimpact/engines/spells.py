@@ -6,15 +6,8 @@ from collections.abc import Iterator
 
 from trialimpact.engines.sources import counted
 from trialimpact.engines.words import PREFIX, Step, beside, both, flag, net, not_below, running, table, united
-from trialimpact.loaders import day_of
 from trialimpact.protocol import Outcome, TrialProtocol
-
-
-def coverage_of(protocol: TrialProtocol, outcome: Outcome) -> tuple[int, int]:
-    """The days [from, to) that every source of an outcome covers."""
-    sources = protocol.sources_of(outcome).values()
-    covered_from = max(day_of(source.covered_from) for source in sources)
-    return covered_from, max(covered_from, min(day_of(source.extract_date) for source in sources))
+from trialimpact.spells import coverage_of
 
 
 def island_steps(name: str, edges: list[str], who: str) -> Iterator[Step]:
@@ -53,7 +46,7 @@ def jump_steps(protocol: TrialProtocol, outcome: Outcome) -> Iterator[Step]:
 
 def _edges(protocol: TrialProtocol, outcome: Outcome, terms: tuple[str, ...]) -> list[str]:
     """(cid, day, step) of the spells that terms name, cut to the outcome's coverage."""
-    low, high = coverage_of(protocol, outcome)
+    low, high = coverage_of(protocol, outcome.terms)
     edges: list[str] = []
     for term in terms:
         source, _, code = term.partition(":")

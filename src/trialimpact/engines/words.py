@@ -36,10 +36,15 @@ def _tidy(sql: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A text in SQL."""
+    """A text in SQL that every engine reads alike."""
     if "\\" in value or not value.isprintable():
         remedy = "rename it: engines read this character in different ways"
         raise ProtocolError(worded("a label has a backslash or a character that cannot be printed.", remedy=remedy))
+    return literal(value)
+
+
+def literal(value: str) -> str:
+    """A text as it is between quotes, for an engine that takes every character as it stands."""
     return "'" + value.replace("'", "''") + "'"
 
 

@@ -25,10 +25,11 @@ from trialimpact.estimators.intake import PERIOD_DAYS, joined_blocks
 from trialimpact.flow import ParticipantFlow
 from trialimpact.intervals import Integers
 from trialimpact.joining import Joining, joining_of
-from trialimpact.loaders import date_of, day_of
+from trialimpact.loaders import date_of
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, Outcome, TrialProtocol
 from trialimpact.sample import TrialSample
+from trialimpact.spells import coverage_of
 
 WEEK = 7
 
@@ -255,7 +256,6 @@ def _follow_up(protocol: TrialProtocol, joining: Joining, contrast: Contrast, ou
 
 def _days_followed(protocol: TrialProtocol, outcome: Outcome, index_day: Integers) -> Integers:
     """Days of [0, longest horizon) that an outcome is followed, from each index day (M1)."""
-    sources, longest = protocol.sources_of(outcome).values(), protocol.analysis.max_horizon
-    first = np.clip(max(day_of(source.covered_from) for source in sources) - index_day, 0, longest)
-    last = np.clip(min(day_of(source.extract_date) for source in sources) - index_day, 0, longest)
-    return np.asarray(np.maximum(last - first, 0))
+    covered_from, extract_day = coverage_of(protocol, outcome.terms)
+    first, last = (np.clip(day - index_day, 0, protocol.analysis.max_horizon) for day in (covered_from, extract_day))
+    return np.asarray(last - first)

@@ -25,9 +25,11 @@ from trialimpact.loaders.values import Coded, arrow_text
 NOBODY = -1
 """The row number of a record whose identifier is blank, invalid, or not in the trial."""
 
-_FIRST, _SECOND, _SUFFIXES = "ABCEGHJKLMNOPRSTWXYZ", "ABCEGHJKLMNPRSTWXYZ", "ABCD "
-_NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
-_SYNTHETIC = "QQ"
+FIRST_LETTERS, SECOND_LETTERS, SUFFIXES = (
+    tuple(each) for each in ("ABCEGHJKLMNOPRSTWXYZ", "ABCEGHJKLMNPRSTWXYZ", "ABCD")
+)
+NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
+SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
 _ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
@@ -147,13 +149,13 @@ def _packed_block(letters: NDArray[np.uint8], prefixes: NDArray[np.uint32], suff
 @cache
 def _forms(synthetic: bool) -> tuple[NDArray[np.uint32], Booleans]:
     """The number of each prefix by its two bytes (`_NO_KEY` where never issued), and the suffixes by their byte."""
-    issued = {"".join(pair) for pair in product(_FIRST, _SECOND)} - {*_NEVER_ISSUED}
+    issued = {"".join(pair) for pair in product(FIRST_LETTERS, SECOND_LETTERS)} - {*NEVER_ISSUED}
     prefixes = np.full(2**16, _NO_KEY, dtype=np.uint32)
-    for prefix in issued | ({_SYNTHETIC} if synthetic else set()):
+    for prefix in issued | ({SYNTHETIC} if synthetic else set()):
         first, second = prefix.encode()
         prefixes[first << 8 | second] = (first - ord("A")) * 26 + second - ord("A")
     suffixes = np.zeros(2**8, dtype=bool)
-    suffixes[[ord(each) for each in _SUFFIXES]] = True
+    suffixes[[ord(each) for each in (*SUFFIXES, " ")]] = True
     return prefixes, suffixes
 
 

@@ -79,7 +79,9 @@ class AgeIs(Part):
         return f"age in whole years on the index date {self.age_at_index.in_words()}"
 
 
-class _Days(Part):
+class DaysOn(Part):
+    """An outcome, and the days of the claim on which it is looked at."""
+
     outcome: str
     from_day: int = Field(ge=-36_525, le=36_525)
     to_day: int = Field(ge=-36_525, le=36_525, description="the first day no longer looked at: [from_day, to_day)")
@@ -94,7 +96,7 @@ class _Days(Part):
 class AnyDays(Part):
     """The outcome holds on at least one day of [from_day, to_day); missing unless all are followed."""
 
-    any_days: _Days
+    any_days: DaysOn
 
     def in_words(self) -> str:
         """The condition as a clause."""

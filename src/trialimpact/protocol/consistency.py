@@ -183,12 +183,13 @@ def _methods(protocol: TrialProtocol) -> Iterable[str]:
 
 def _conditions(protocol: TrialProtocol) -> Iterable[str]:
     outcomes = {outcome.name for outcome in protocol.outcomes}
-    for part in _condition_parts(protocol):
+    for part in condition_parts(protocol):
         if isinstance(part, AnyDays) and part.any_days.outcome not in outcomes:
             yield f"any_days: no outcome {part.any_days.outcome!r} (there are {sorted(outcomes)})"
 
 
-def _condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
+def condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
+    """Every condition of subgroups and of levels of characteristics, with those inside them."""
     conditions: list[Condition] = [subgroup.where for subgroup in protocol.subgroups]
     conditions += [level.where for each in protocol.characteristics for level in each.levels]
     for condition in conditions:
@@ -207,7 +208,7 @@ _OWN_COLUMNS: dict[str, tuple[str, ...]] = {
 
 def columns_used(protocol: TrialProtocol) -> tuple[str, ...]:
     """Columns of the claimants that subgroups, characteristics, strata or clusters name."""
-    named = [part.column for part in _condition_parts(protocol) if isinstance(part, ColumnIs)]
+    named = [part.column for part in condition_parts(protocol) if isinstance(part, ColumnIs)]
     named += [each.column for each in protocol.characteristics if each.column is not None]
     named += [*protocol.analysis.strata, *([protocol.analysis.clusters] if protocol.analysis.clusters else [])]
     return tuple(dict.fromkeys(named))

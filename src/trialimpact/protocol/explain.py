@@ -100,7 +100,7 @@ def _outcome(protocol: TrialProtocol, outcome: Outcome) -> str:
         text += f" and without {' or '.join(outcome.off)}"
     if outcome.bridge_gap_days:
         text += f"; gaps of up to {outcome.bridge_gap_days} days are bridged"
-    used = protocol.sources_of(outcome).values()
+    used = protocol.sources_named(outcome.terms).values()
     first, last = max(s.covered_from for s in used), min(s.extract_date for s in used)
     return f"{text}. Followed from {first} to the day before {last}."
 

@@ -111,6 +111,11 @@ class Outcome(Part):
         """The label, or the name in words."""
         return self.label or self.name.replace("_", " ")
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All terms; the common coverage of their sources is its follow-up."""
+        return (*self.on, *self.off)
+
 
 class Subgroup(Part):
     """People who meet a condition; a person may be in several subgroups."""
@@ -311,10 +316,6 @@ class TrialProtocol(Part):
     def subgroup_words(self, name: str) -> str:
         """The label of a subgroup, "All" for everyone."""
         return "All" if name == "all" else _named("subgroup", name, self.subgroups).words
-
-    def sources_of(self, outcome: Outcome) -> dict[str, SpellSource]:
-        """The spell sources that an outcome uses; their common coverage is its follow-up."""
-        return self.sources_named((*outcome.on, *outcome.off))
 
     def sources_named(self, terms: tuple[str, ...]) -> dict[str, SpellSource]:
         """The spell sources that terms (`"benefit"`, `"benefit:JSA"`, `"followed"`) name."""
