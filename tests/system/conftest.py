@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def spark(request: pytest.FixtureRequest) -> Iterator[Any]:
     builder = builder.master("local[1]") if request.param == "classic" else builder.remote("local[1]")
     for setting, value in SPARK_SETTINGS.items():
         builder = builder.config(setting, value)
-    opened = builder.getOrCreate()
+    with warnings.catch_warnings():
+        # Connect starts its server with all settings, and then warns of those that only a server can take.
+        warnings.filterwarnings("ignore", message="Failed to set spark")
+        opened = builder.getOrCreate()
     yield opened
     opened.stop()
