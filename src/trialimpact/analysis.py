@@ -22,6 +22,7 @@ from trialimpact.loaders.files import TableLike
 from trialimpact.moments import Moments
 from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
+from trialimpact.results import TrialResults, protocol_in, versions
 from trialimpact.sample import TrialSample
 from trialimpact.stages import STAGES, TrialCounts, TrialStages, as_protocol, run_stages
 
@@ -94,6 +95,34 @@ class TrialAnalysis(MainEstimates):
         if not self._inference:
             self._inference.append(infer_trial(self.stages or self.counts, self.options["outcomes"]))
         return self._inference[0]
+
+    def results(self, *, methods: bool = True) -> TrialResults:
+        """Everything as tidy rows by file name: what `write_analysis` writes, and `report` and `publish` read.
+
+        Without `methods`, the main estimates and not what they are defended with.
+        """
+        frames = {
+            "estimates.csv": self.to_frame(),
+            "flow.csv": self.flow.to_frame(),
+            "allocation.csv": self.counts.received.to_frame(),
+            "balance.csv": self.balance.to_frame(),
+            "audit.csv": self.counts.audit.to_frame(),
+            "quarantined.csv": self.counts.quarantined,
+            **(self.inference.frames() if methods else {}),
+        }
+        manifest = {
+            "protocol": protocol_in(self.protocol),
+            "inputs": [
+                {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
+                for each in self.counts.inputs
+            ],
+            "options": self.options,
+            "seed": self.protocol.analysis.seed,
+            "versions": versions(),
+            "headlines": list(self.headlines()),
+            "warnings": list(self.warnings),
+        }
+        return TrialResults(moments=self.moments, frames=frames, stages=self.flow.stages, manifest=manifest)
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {line}" for line in self.headlines())

@@ -28,6 +28,7 @@ from trialimpact.tally import Collector, Tally
 
 ENTRIES, EXITS, STARTS, STOPS = range(4)
 """Streams of the counts: into and out of follow-up, on and off the outcome."""
+_STREAMS = ("entries", "exits", "starts", "stops")
 
 BATCH = 1 << 18
 """Claimants whose products are formed at a time."""
@@ -44,6 +45,8 @@ class Counts:
     entries, exits : array, shape (..., n_days)
         Claimants whose follow-up begins, and is over, on each day. On the window's first day
         everyone already followed enters.
+    starts, stops : array, shape (..., n_days)
+        Claimants whose outcome begins, and is over, on each day.
     first_day : int
         The day of the first column.
     """
@@ -52,6 +55,8 @@ class Counts:
     on: Integers
     entries: Integers
     exits: Integers
+    starts: Integers
+    stops: Integers
     first_day: int
 
     def from_day(self, day: int, n_days: int) -> tuple[Integers, Integers]:
@@ -119,8 +124,7 @@ class Moments:
         return Counts(
             followed=by_cluster.followed.sum(axis=0),
             on=by_cluster.on.sum(axis=0),
-            entries=by_cluster.entries.sum(axis=0),
-            exits=by_cluster.exits.sum(axis=0),
+            **{name: getattr(by_cluster, name).sum(axis=0) for name in _STREAMS},
             first_day=by_cluster.first_day,
         )
 
@@ -130,7 +134,7 @@ class Moments:
         """The same with a leading axis of clusters (one, where there are none)."""
         chosen = self._chosen(subgroup, arms, stratum)
         streams = self.counts.summed(self._outcome(outcome), chosen, self.cells.cluster[chosen], len(self.clusters))
-        jumps = {name: streams[:, place] for name, place in (("entries", ENTRIES), ("exits", EXITS))}
+        jumps = {name: streams[:, place] for place, name in enumerate(_STREAMS)}
         return Counts(
             followed=(streams[:, ENTRIES] - streams[:, EXITS]).cumsum(axis=-1),
             on=(streams[:, STARTS] - streams[:, STOPS]).cumsum(axis=-1),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +15,10 @@ from trialimpact.audit import TrialAudit
 from trialimpact.errors import OutputError, worded
 from trialimpact.estimators import Placebo
 from trialimpact.loaders.files import file_sha256
-from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
-from trialimpact.summary import RAW_MARK, stem_of, summarise
-
-MANIFEST = "manifest.json"
+from trialimpact.results import MANIFEST, RAW_MARK, protocol_in, versions
+from trialimpact.summary import stem_of, summarise
 
 
 def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = True) -> Path:
@@ -79,7 +74,7 @@ def write_audit(audit: TrialAudit, out: str | Path) -> Path:
             frame.to_csv(folder / name, index=False, lineterminator="\n")
         (folder / "audit.html").write_text(audit.to_html(), encoding="utf-8")
         _mark_raw(folder)
-        return {"protocol": _protocol_in(audit.protocol), "level": audit.level, "versions": _versions()}
+        return {"protocol": protocol_in(audit.protocol), "level": audit.level, "versions": versions()}
 
     return write_whole(Path(out), fill, mark=RAW_MARK)
 
@@ -173,23 +168,15 @@ def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) 
 
     Without `methods`, only the main estimates, and not what they are defended with.
     """
-    frames = {
-        "estimates.csv": analysis.to_frame(),
-        "flow.csv": analysis.flow.to_frame(),
-        "allocation.csv": analysis.counts.received.to_frame(),
-        "balance.csv": analysis.balance.to_frame(),
-        "audit.csv": analysis.counts.audit.to_frame(),
-        "quarantined.csv": analysis.counts.quarantined,
-        **(analysis.inference.frames() if methods else {}),
-    }
-    for name, frame in frames.items():
+    results = analysis.results(methods=methods)
+    for name, frame in results.frames.items():
         frame.to_csv(folder / name, index=False, lineterminator="\n")
     save_moments(analysis.moments, folder / "moments.npz")
     pictures = _main_pictures(analysis, methods) | (_method_pictures(analysis) if methods else {})
     alt_texts = save_pictures(pictures, folder / "figures")
     (folder / "summary.md").write_text(summarise(analysis, alt_texts, methods=methods), encoding="utf-8")
     _mark_raw(folder)
-    return _manifest(analysis)
+    return {**results.manifest, "stages": results.stages}
 
 
 def _mark_raw(folder: Path) -> None:
@@ -226,28 +213,3 @@ def _method_pictures(analysis: TrialAnalysis) -> dict[str, Picture]:
     for states in found.states:
         pictures[f"states_{states.contrast.name}"] = plot_states(states)
     return pictures
-
-
-def _manifest(analysis: TrialAnalysis) -> dict[str, Any]:
-    return {
-        "protocol": _protocol_in(analysis.protocol),
-        "inputs": [
-            {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
-            for each in analysis.counts.inputs
-        ],
-        "options": analysis.options,
-        "seed": analysis.protocol.analysis.seed,
-        "versions": _versions(),
-        "headlines": list(analysis.headlines()),
-        "warnings": list(analysis.warnings),
-    }
-
-
-def _protocol_in(protocol: TrialProtocol) -> dict[str, str]:
-    design = protocol.model_dump_json(by_alias=True)
-    return {"name": protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()}
-
-
-def _versions() -> dict[str, str]:
-    libraries = ("trialimpact", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pydantic")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}

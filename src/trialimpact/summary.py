@@ -36,8 +36,7 @@ from trialimpact.report.tables import (
     tabulate_subgroups,
     to_markdown,
 )
-
-RAW_MARK = "raw: not for release"
+from trialimpact.results import RAW_MARK
 
 
 def stem_of(found: About) -> str:

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
-    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference",
+    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure",
     "report", "estimates", "analysis", "audit", "summary", "output", "baseline", "reproduce",
     "synthetic", "cli_power", "cli_moments", "cli",
     "__main__",
@@ -28,11 +28,12 @@ INSIDE = {
         "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
-    "report": ["rounding", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
+    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
     "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],
+    "disclosure": ["packs", "cells", "people", "differencing", "curves", "rows", "methods", "release"],
     "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap"],
 }  # fmt: skip
 LATE = {("protocol", "model", "read"), ("protocol", "consistency", "model")}

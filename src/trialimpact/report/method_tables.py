@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integrity, States
-from trialimpact.report.rounding import printed, printed_p
+from trialimpact.protocol import TrialProtocol
+from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p
 from trialimpact.report.sentences import subgroup_sentence
+from trialimpact.report.tables import records
 from trialimpact.report.words import with_limits
 
 DURATION_WORDS = {
@@ -42,14 +46,24 @@ def tabulate_heterogeneity(found: Heterogeneity, rows: pd.DataFrame | None = Non
 
     `rows` may come from `adjust_families`, where a family spans outcomes or contrasts.
     """
-    rule, protocol = found.protocol.presentation.rounding, found.protocol
     mine = (
         found.to_frame()
         if rows is None
         else rows[(rows["outcome"] == found.outcome) & (rows["contrast"] == found.contrast.name)]
     )
-    table = []
-    for row in mine.rename(columns=str).to_dict("records"):
+    return heterogeneity_table(mine, found.protocol)
+
+
+def heterogeneity_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `subgroups.csv` of one outcome and contrast."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        family = f"Holm p (of {int(row['family_size'])})"
+        if row.get("suppressed"):
+            columns = ("Difference in days", "Others", "Difference from others", "p", family, "BH p")
+            name = {"Subgroup": protocol.subgroup_words(row["subgroup"])}
+            table.append(name | dict.fromkeys(columns, CONFIDENTIAL) | {"In words": "Not shown: too few people."})
+            continue
         own = with_limits(row["estimate"], row["conf_low"], row["conf_high"], rule)
         apart = with_limits(row["difference"], row["difference_low"], row["difference_high"], rule)
         table.append(
@@ -59,9 +73,9 @@ def tabulate_heterogeneity(found: Heterogeneity, rows: pd.DataFrame | None = Non
                 "Others": printed(row["complement_estimate"], rule),
                 "Difference from others": apart,
                 "p": printed_p(row["difference_p_value"]),
-                f"Holm p (of {int(row['family_size'])})": printed_p(row["difference_p_holm"]),
+                family: printed_p(row["difference_p_holm"]),
                 "BH p": printed_p(row["difference_p_bh"]),
-                "In words": subgroup_sentence({str(name): value for name, value in row.items()}, protocol),
+                "In words": subgroup_sentence(row, protocol),
             }
         )
     return pd.DataFrame(table)
@@ -69,9 +83,19 @@ def tabulate_heterogeneity(found: Heterogeneity, rows: pd.DataFrame | None = Non
 
 def tabulate_compliance(found: Compliance) -> pd.DataFrame:
     """Intention to treat, receipt, CACE with both intervals, as treated."""
-    rule, rows = found.protocol.presentation.rounding, []
-    for row in found.to_frame().to_dict("records"):
-        share = row["estimand"] == "receipt" or found.target.kind == "daily"
+    return compliance_table(found.to_frame(), found.protocol)
+
+
+def compliance_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `compliance.csv` of one outcome, contrast and horizon."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        name = {"Estimand": row["estimand"].replace("_", " ")}
+        if row.get("suppressed"):
+            numbers = dict.fromkeys(("Estimate", "Interval", "p"), CONFIDENTIAL)
+            table.append(name | numbers | {"What it is": row["says"]})
+            continue
+        share = row["estimand"] == "receipt" or row["day"] == row["day"]
         low, high, value = (
             f"{printed(100 * x, rule)} points" if share and x == x else printed(x, rule)
             for x in (row["conf_low"], row["conf_high"], row["estimate"])
@@ -79,28 +103,37 @@ def tabulate_compliance(found: Compliance) -> pd.DataFrame:
         between = f"{low} to {high}" if low and high else ""
         if row["set_kind"] == "two rays":
             between = f"below {low}, above {high}"
-        elif isinstance(row["set_kind"], str) and row["set_kind"] != "interval":
+        elif isinstance(row["set_kind"], str) and row["set_kind"] not in ("", "interval"):
             between = row["set_kind"]
-        rows.append(
-            {
-                "Estimand": row["estimand"].replace("_", " "),
+        table.append(
+            name
+            | {
                 "Estimate": value,
                 "Interval": between,
                 "p": printed_p(row["p_value"]),
                 "What it is": row["says"],
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def tabulate_durations(found: Durations) -> pd.DataFrame:
     """Restricted means, log-rank and hazard ratio of one event."""
-    rule, frame, rows = found.protocol.presentation.rounding, found.to_frame(), []
-    for row in frame[frame["measure"] != "survival"].to_dict("records"):
+    return durations_table(found.to_frame(), found.protocol)
+
+
+def durations_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `durations.csv` of one outcome, contrast and event."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows[rows["measure"] != "survival"]):
         shown = rule if row["measure"] == "restricted_mean_difference" else "two_decimals"
         over = "" if pd.isna(row["horizon_days"]) else f" over {int(row['horizon_days'])} days"
         low, high = printed(row["conf_low"], shown), printed(row["conf_high"], shown)
-        rows.append(
+        if row.get("suppressed"):
+            numbers = dict.fromkeys(("Estimate", "Interval", "p"), CONFIDENTIAL)
+            table.append({"Measure": DURATION_WORDS[row["measure"]] + over} | numbers)
+            continue
+        table.append(
             {
                 "Measure": DURATION_WORDS[row["measure"]] + over,
                 "Estimate": printed(row["estimate"], shown),
@@ -108,24 +141,27 @@ def tabulate_durations(found: Durations) -> pd.DataFrame:
                 "p": printed_p(row["p_value"]),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def tabulate_states(found: States) -> pd.DataFrame:
     """Days in each state to the longest horizon, by arm, and their differences, which add up to zero."""
-    rule, longest = found.protocol.presentation.rounding, max(found.cumulative)
+    longest = max(found.cumulative)
     frame = found.to_frame()
-    frame = frame[frame["horizon_days"] == longest]
-    return pd.DataFrame(
-        {
-            f"State over {longest} days": found.labels,
-            "Treatment: days": [printed(value, rule) for value in frame["mean_treatment"]],
-            "Control: days": [printed(value, rule) for value in frame["mean_control"]],
-            "Difference in days": [printed(value, rule) for value in frame["estimate"]],
-            "Interval": [
-                f"{printed(low, rule)} to {printed(high, rule)}"
-                for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)
-            ],
-            "p": [printed_p(p) for p in frame["p_value"]],
-        }
-    )
+    labels = dict(zip(frame["outcome"].unique(), found.labels, strict=True))
+    return states_table(frame[frame["horizon_days"] == longest], labels, found.protocol)
+
+
+def states_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `states.csv` of one contrast at the longest horizon."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        name = {f"State over {int(row['horizon_days'])} days": labels[row["outcome"]]}
+        columns = ("Treatment: days", "Control: days", "Difference in days", "Interval", "p")
+        if row.get("suppressed"):
+            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
+            continue
+        means = [printed(row[each], rule) for each in ("mean_treatment", "mean_control", "estimate")]
+        between = f"{printed(row['conf_low'], rule)} to {printed(row['conf_high'], rule)}"
+        table.append(name | dict(zip(columns, [*means, between, printed_p(row["p_value"])], strict=True)))
+    return pd.DataFrame(table)

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from trialimpact.protocol import RoundingRule
 
 MINUS = "−"
+CONFIDENTIAL = "[c]"
+"""What stands for a number that is kept back, as statistics on gov.uk mark it."""
 
 
 def printed(value: float, rule: RoundingRule) -> str:
@@ -37,6 +39,15 @@ def printed_p(p: float) -> str:
     if math.isnan(p):
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def printed_count(n: float) -> str:
+    """A count of people; kept back where it is NaN.
+
+    >>> printed_count(4806), printed_count(float("nan"))
+    ('4,806', '[c]')
+    """
+    return CONFIDENTIAL if math.isnan(n) else f"{int(n):,}"
 
 
 def half_up(value: float, places: int) -> str:

@@ -25,6 +25,7 @@ from trialimpact.estimators.checks import IntegrityCheck, Level
 from trialimpact.estimators.effects import FEW_CLUSTERS
 from trialimpact.estimators.intake import METHODS
 from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.report.grammar import CLEAR
 from trialimpact.report.rounding import printed, printed_p, printed_percent
 from trialimpact.report.words import with_limits
 
@@ -39,10 +40,6 @@ class About(Protocol):
     @property
     def contrast(self) -> Contrast:
         """The contrast."""
-
-
-CLEAR = 0.05
-"""An adjusted p-value below this is called clear."""
 
 
 def band_sentences(bands: Bands) -> Iterator[str]:

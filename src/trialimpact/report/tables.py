@@ -1,14 +1,22 @@
-"""Results -> tables for people: rounded, labelled, in reading order. No arithmetic on estimates."""
+"""Results -> tables for people: rounded, labelled, in reading order. No arithmetic on estimates.
+
+Each `tabulate_` takes a result; its table comes from the tidy rows, which may be raw or released.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
 from trialimpact.estimators import Balance, Effects, SubgroupEffects
 from trialimpact.flow import ALL, ParticipantFlow
 from trialimpact.protocol import TrialProtocol
-from trialimpact.report.rounding import printed, printed_p, printed_percent
-from trialimpact.report.words import interval_name
+from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
+from trialimpact.report.words import interval_name_of
+
+_BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
 
 
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
@@ -19,57 +27,86 @@ def tabulate_horizons(effects: Effects) -> pd.DataFrame:
     """
     effects.require("cumulative")
     protocol = effects.protocol
-    rule, rows = protocol.presentation.rounding, []
-    followed, first = effects.comparison.n_followed(), effects.comparison.first_day
+    (followed, other), first = effects.comparison.n_followed(), effects.comparison.first_day
+    still = {
+        horizon: (int(followed[horizon - 1 - first]), int(other[horizon - 1 - first]))
+        for horizon in protocol.analysis.horizon_days
+    }
+    rows = effects.to_frame()
+    return horizon_table(rows, protocol, still)
+
+
+def horizon_table(
+    rows: pd.DataFrame, protocol: TrialProtocol, still_followed: Mapping[int, tuple[float, float]] | None = None
+) -> pd.DataFrame:
+    """Rows of one outcome, contrast and group at the protocol's horizons."""
+    at = {row["horizon_days"]: row for row in records(rows)}
+    table = []
     for horizon in protocol.analysis.horizon_days:
-        effect = effects.effect(horizon)
-        rows.append(
-            {
-                "Over the first": f"{horizon:,} days",
-                "Treatment: days": printed(effect.mean_treatment, rule),
-                "Control: days": printed(effect.mean_control, rule),
-                "Difference in days": printed(effect.estimate, rule),
-                interval_name(effects): _interval(effect.conf_low, effect.conf_high, protocol),
-                "p": printed_p(effect.p_value),
-                "Treatment: people": f"{effect.n_treatment:,}",
-                "Control: people": f"{effect.n_control:,}",
-                "followed on the last day": " / ".join(f"{n[horizon - 1 - first]:,}" for n in followed),
-            }
-        )
-    return pd.DataFrame(rows)
+        row = at.get(horizon, {"suppressed": True, "interval": ""})
+        numbers = {
+            "Treatment: days": _number(row, "mean_treatment", protocol),
+            "Control: days": _number(row, "mean_control", protocol),
+            "Difference in days": _number(row, "estimate", protocol),
+            interval_name_of(protocol, row["interval"]): _interval(row, "conf_low", "conf_high", protocol),
+            "p": _p(row, "p_value"),
+            "Treatment: people": _count(row, "n_treatment"),
+            "Control: people": _count(row, "n_control"),
+        }
+        shown = {"Over the first": f"{horizon:,} days"} | numbers
+        if still_followed is not None:
+            still = still_followed.get(horizon)
+            shown["followed on the last day"] = " / ".join(map(printed_count, still)) if still else CONFIDENTIAL
+        table.append(shown)
+    return pd.DataFrame(table)
 
 
 def tabulate_subgroups(subgroups: SubgroupEffects) -> pd.DataFrame:
     """Cumulative effect in each subgroup, everyone first."""
-    everyone = next(iter(subgroups.by_subgroup.values()))
-    protocol = everyone.protocol
-    rows = []
-    for name in subgroups.by_subgroup:
-        effect = subgroups.effect(name)
-        rows.append(
+    protocol = next(iter(subgroups.by_subgroup.values())).protocol
+    frames = [effects.to_frame() for effects in subgroups.by_subgroup.values()]
+    rows = pd.concat([frame[frame["horizon_days"] == subgroups.horizon_days] for frame in frames], ignore_index=True)
+    return subgroup_table(rows, protocol)
+
+
+def subgroup_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of one outcome, contrast and horizon, a group each."""
+    return pd.DataFrame(
+        [
             {
-                "Subgroup": protocol.subgroup_words(name),
-                "Treatment: people": f"{effect.n_treatment:,}",
-                "Control: people": f"{effect.n_control:,}",
-                "Difference in days": printed(effect.estimate, protocol.presentation.rounding),
-                interval_name(everyone): _interval(effect.conf_low, effect.conf_high, protocol),
-                "p": printed_p(effect.p_value),
+                "Subgroup": protocol.subgroup_words(row["subgroup"]),
+                "Treatment: people": _count(row, "n_treatment"),
+                "Control: people": _count(row, "n_control"),
+                "Difference in days": _number(row, "estimate", protocol),
+                interval_name_of(protocol, row["interval"]): _interval(row, "conf_low", "conf_high", protocol),
+                "p": _p(row, "p_value"),
             }
-        )
-    return pd.DataFrame(rows)
+            for row in records(rows)
+        ]
+    )
 
 
 def tabulate_balance(balance: Balance, protocol: TrialProtocol) -> pd.DataFrame:
     """Balance of the arms, with a star where p < 0.05."""
-    rule, rows = protocol.presentation.rounding, []
-    for row in balance.to_frame().to_dict("records"):
-        if row["kind"] == "categorical":
-            treatment, control = (printed_percent(row[name], rule) for name in ("value_treatment", "value_control"))
-            apart = printed(100 * row["difference"], rule) + " points"
+    return balance_table(balance.to_frame(), protocol)
+
+
+def balance_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `balance.csv`."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        if row.get("suppressed"):
+            treatment = control = apart = standardised = p = CONFIDENTIAL
         else:
             names = ("value_treatment", "value_control", "difference")
-            treatment, control, apart = (printed(row[name], "two_decimals") for name in names)
-        rows.append(
+            if row["kind"] == "categorical":
+                treatment, control = (printed_percent(row[name], rule) for name in names[:2])
+                apart = printed(100 * row["difference"], rule) + " points"
+            else:
+                treatment, control, apart = (printed(row[name], "two_decimals") for name in names)
+            standardised = printed(row["standardised_difference"], "two_decimals")
+            p = printed_p(row["p_value"])
+        table.append(
             {
                 "Contrast": row["contrast"],
                 "Characteristic": row["characteristic"],
@@ -77,31 +114,74 @@ def tabulate_balance(balance: Balance, protocol: TrialProtocol) -> pd.DataFrame:
                 "Treatment": treatment,
                 "Control": control,
                 "Difference": apart,
-                "Standardised difference": printed(row["standardised_difference"], "two_decimals"),
-                "p": printed_p(row["p_value"]),
-                "p < 0.05": "*" if row["p_value"] < 0.05 else "",
+                "Standardised difference": standardised,
+                "p": p,
+                "p < 0.05": "*" if p != CONFIDENTIAL and row["p_value"] < 0.05 else "",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFrame:
     """The participant flow: people left at each stage, by arm assigned and (with markers) received."""
-    rows = []
-    for stage, label in flow.stages.items():
-        row = {"Stage": label, "Remaining": f"{flow.n(stage):,}", "Removed": f"{flow.n(stage, 'removed'):,}"}
-        people = stage in set(flow.counts.loc[flow.counts["assigned_arm"] != ALL, "stage"])
+    return flow_table(flow.to_frame(), flow.stages, protocol)
+
+
+def flow_table(rows: pd.DataFrame, stages: Mapping[str, str], protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `flow.csv`, a stage each."""
+    counted, table = FlowCounts(rows), []
+    for stage, label in stages.items():
+        shown = {"Stage": label, "Remaining": counted(stage), "Removed": counted(stage, "removed") or "0"}
         for arm in protocol.arms:
-            row[f"Assigned {arm}"] = f"{flow.n(stage, assigned_arm=arm):,}" if people else ""
+            shown[f"Assigned {arm}"] = counted(stage, assigned_arm=arm)
         for arm in protocol.arms if protocol.sources.markers is not None else ():
-            row[f"Received {arm}"] = f"{flow.n(stage, received_arm=arm):,}" if people else ""
-        rows.append(row)
-    return pd.DataFrame(rows)
+            shown[f"Received {arm}"] = counted(stage, received_arm=arm)
+        table.append(shown)
+    return pd.DataFrame(table)
 
 
-def _interval(low: float, high: float, protocol: TrialProtocol) -> str:
+class FlowCounts:
+    """The counts of a flow in print."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self._found = {(row["stage"], row["kind"], *(row[name] for name in _BREAKDOWN)): row for row in records(rows)}
+
+    def __call__(self, stage: str, kind: str = "remaining", **by: str) -> str:
+        """One count: `counted("analysed", assigned_arm="IAP")`; empty where there is no such row."""
+        row = self._found.get((stage, kind, *(by.get(name, ALL) for name in _BREAKDOWN)))
+        return "" if row is None else _count(row, "n")
+
+    def reasons(self, stage: str, kind: str) -> Iterator[tuple[str, str]]:
+        """Reasons at a stage, with how many people have each."""
+        for key, row in self._found.items():
+            everyone = key[2:5] == (ALL, ALL, ALL)
+            if key[:2] == (stage, kind) and everyone and row["reason"] != ALL:
+                yield row["reason"], _count(row, "n")
+
+
+def records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows as dictionaries."""
+    for row in rows.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def _number(row: Mapping[str, Any], name: str, protocol: TrialProtocol) -> str:
+    return CONFIDENTIAL if row.get("suppressed") else printed(row[name], protocol.presentation.rounding)
+
+
+def _p(row: Mapping[str, Any], name: str) -> str:
+    return CONFIDENTIAL if row.get("suppressed") else printed_p(row[name])
+
+
+def _count(row: Mapping[str, Any], name: str) -> str:
+    return CONFIDENTIAL if row.get("suppressed") else printed_count(row[name])
+
+
+def _interval(row: Mapping[str, Any], low: str, high: str, protocol: TrialProtocol) -> str:
+    if row.get("suppressed"):
+        return CONFIDENTIAL
     rule = protocol.presentation.rounding
-    return f"{printed(low, rule)} to {printed(high, rule)}" if low == low else ""
+    return f"{printed(row[low], rule)} to {printed(row[high], rule)}" if row[low] == row[low] else ""
 
 
 def to_markdown(table: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import math
 
 from trialimpact.estimators import Effect, Effects
 from trialimpact.protocol import RoundingRule, TrialProtocol
+from trialimpact.report.grammar import Finding
 from trialimpact.report.rounding import printed
 
 
@@ -15,35 +16,39 @@ def headline(effects: Effects, horizon_days: int | None = None) -> str:
     The direction is stated only when the interval excludes zero; where the standard error is not
     known, or is that of one person or cluster, nothing is claimed.
     """
+    return finding_of(effects, horizon_days).brief()
+
+
+def finding_of(effects: Effects, horizon_days: int | None = None) -> Finding:
+    """A cumulative effect as a finding."""
     effects.require("cumulative")
-    horizon = effects.protocol.analysis.max_horizon if horizon_days is None else horizon_days
-    effect, which = effects.effect(horizon), effects.comparison
-    protocol = effects.protocol
-    outcome = protocol.outcome(which.outcome).words
-    who = f" ({protocol.subgroup_words(which.subgroup)})" if which.subgroup != "all" else ""
-    arms = f"{which.contrast.treatment_words} against {which.contrast.control_words}{who}"
-    if math.isnan(effect.estimate):
-        return f"{arms}: days {outcome} over {horizon} days cannot be estimated: nobody is followed on some day."
-    rule = protocol.presentation.rounding
-    if not can_be_judged(effect):
-        apart = printed(effect.estimate, rule)
-        return f"{arms}: a difference of {apart} days {outcome} over {horizon} days, of unknown precision."
-    between = ": " if "," in interval_name(effects) else " "
-    interval = f"{interval_name(effects)}{between}{interval_in_words(effect, protocol)}"
-    if excludes_zero(effect):
-        size = printed(abs(effect.estimate), rule)
-        more = "more" if effect.estimate > 0 else "fewer"
-        return f"{arms}: {size} {more} days {outcome} over {horizon} days ({interval})."
-    return (
-        f"{arms}: no clear difference in days {outcome} over {horizon} days "
-        f"(difference {printed(effect.estimate, rule)}; {interval})."
+    protocol, which = effects.protocol, effects.comparison
+    horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days
+    effect = effects.effect(horizon)
+    return Finding(
+        treatment=which.contrast.treatment_words,
+        control=which.contrast.control_words,
+        who=protocol.subgroup_words(which.subgroup) if which.subgroup != "all" else "",
+        outcome=protocol.outcome(which.outcome).words,
+        horizon_days=horizon,
+        estimate=effect.estimate,
+        low=effect.conf_low,
+        high=effect.conf_high,
+        interval=interval_name(effects),
+        rounding=protocol.presentation.rounding,
+        judged=can_be_judged(effect),
     )
 
 
 def interval_name(effects: Effects) -> str:
-    """What the intervals of these effects are: accumulated daily limits are not called an interval."""
-    words = effects.protocol.analysis.interval_words
-    return words.replace("interval", "daily limits added up", 1) if effects.interval == "accumulated" else words
+    """What the intervals of these effects are."""
+    return interval_name_of(effects.protocol, effects.interval)
+
+
+def interval_name_of(protocol: TrialProtocol, interval: str) -> str:
+    """What intervals of a kind are: accumulated daily limits are not called an interval."""
+    words = protocol.analysis.interval_words
+    return words.replace("interval", "daily limits added up", 1) if interval == "accumulated" else words
 
 
 def interval_in_words(effect: Effect, protocol: TrialProtocol) -> str:

@@ -1,0 +1,141 @@
+"""Curves in steps: the days and horizons that are published, so that enough people change between any two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialimpact.disclosure.packs import Rounder
+from trialimpact.intervals import Booleans, Integers
+from trialimpact.moments import Counts, Moments
+from trialimpact.protocol import Contrast
+
+HORIZON_STEP = 28
+"""Horizons between those of the protocol are tried every so many days."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One side of a contrast, of one outcome and group: counts by day, and how many are on at both of two days."""
+
+    counts: Counts
+    together: dict[int, Integers]
+    """By the first day of a window of days, the people on at each two days of it; empty where moments have none."""
+
+    @classmethod
+    def of(cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Side:
+        """Look it up in the moments."""
+        analysis, together = moments.protocol.analysis, {}
+        if not moments.clustered and moments.horizons is None:
+            together[0] = moments.gram_of(outcome, subgroup, arms).on_on
+            if analysis.pre_days:
+                together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on
+        return cls(moments.counts_of(outcome, subgroup, arms), together)
+
+    def changed_since(self, day: int) -> Integers:
+        """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
+
+        Exact where moments hold products of both days; else at least the net change, and at least those who change
+        on any one day between.
+        """
+        first = self.counts.first_day
+        here = day - first
+        on = self.counts.on
+        moves = (self.counts.starts + self.counts.stops)[here + 1 :]
+        found = np.maximum(np.abs(on[here + 1 :] - on[here]), np.maximum.accumulate(moves))
+        for begins, both in self.together.items():
+            end = begins + len(both)
+            if begins <= day < end - 1:
+                later = np.arange(day + 1, end) - first
+                exact = on[here] + on[later] - 2 * both[day - begins, day + 1 - begins :]
+                found[: exact.size] = exact
+        return np.asarray(found)
+
+    def left_since(self, day: int) -> Integers:
+        """By how many the people followed differ between `day` and each later day."""
+        here = day - self.counts.first_day
+        followed = self.counts.followed
+        return np.asarray(np.abs(followed[here + 1 :] - followed[here]))
+
+    def may_be_shown(self, rounder: Rounder) -> Booleans:
+        """Days on which the share may be shown: enough are followed, and neither those on nor those off are few."""
+        n, on = self.counts.followed, self.counts.on
+        enough = n >= rounder.pack.smallest_group
+        distinct = np.unique(np.concatenate([on, n - on]))
+        few = np.array([rounder.suppresses(int(each)) for each in distinct], dtype=bool)
+        return np.asarray(
+            enough & ~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, n - on)], dtype=bool
+        )
+
+    def is_spread(self, horizon: int, rounder: Rounder) -> bool:
+        """Whether a mean of days to a horizon is of many: on some day enough are on, and on some day enough are off."""
+        followed, on = self.counts.from_day(0, horizon)
+        sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
+        return all(most >= rounder.pack.smallest_group or (most == 0 and not rounder.suppresses(0)) for most in sides)
+
+
+def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
+    """Treatment and control."""
+    treatment, control = (Side.of(moments, outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control))
+    return treatment, control
+
+
+def published_days(sides: tuple[Side, Side], rounder: Rounder) -> NDArray[np.int64]:
+    """The days of a curve that are shown: from one to the next enough people change on each side.
+
+    As many stop being followed, or nobody.
+    """
+    first = sides[0].counts.first_day
+    shown = np.logical_and.reduce([side.may_be_shown(rounder) for side in sides])
+    if not rounder.pack.controls:
+        return first + np.arange(shown.size)
+    return np.array(list(_steps(sides, shown, rounder.pack.movers)), dtype=np.int64)
+
+
+def _steps(sides: tuple[Side, Side], shown: Booleans, movers: int) -> Iterator[int]:
+    first = sides[0].counts.first_day
+    places = np.flatnonzero(shown)
+    if not places.size:
+        return
+    day = first + int(places[0])
+    yield day
+    while True:
+        enough = shown[day - first + 1 :].copy()
+        for side in sides:
+            left = side.left_since(day)
+            enough &= (side.changed_since(day) >= movers) & ((left == 0) | (left >= movers))
+        later = np.flatnonzero(enough)
+        if not later.size:
+            return
+        day += 1 + int(later[0])
+        yield day
+
+
+def published_horizons(sides: tuple[Side, Side], horizons: tuple[int, ...], rounder: Rounder) -> list[int]:
+    """The horizons of cumulative days that are shown: the longest first, then others of the protocol, then every
+    28 days, as long as enough people change on each side between any two of them.
+    """
+    pack, longest = rounder.pack, max(horizons)
+    if not pack.controls:
+        return list(range(1, longest + 1))
+    wanted = [*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)]
+    chosen: list[int] = []
+    for horizon in dict.fromkeys(wanted):
+        followed = min(int(side.counts.ever_followed(horizon)[-1]) for side in sides)
+        if followed < pack.smallest_group or not all(side.is_spread(horizon, rounder) for side in sides):
+            continue
+        beside = [
+            max((h for h in chosen if h < horizon), default=None),
+            min((h for h in chosen if h > horizon), default=None),
+        ]
+        pairs = [tuple(sorted((horizon, other))) for other in beside if other is not None]
+        if all(_enough_change(sides, low, high, pack.movers) for low, high in pairs):
+            chosen.append(horizon)
+    return sorted(chosen)
+
+
+def _enough_change(sides: tuple[Side, Side], low: int, high: int, movers: int) -> bool:
+    return all(int(side.changed_since(low - 1)[high - low - 1]) >= movers for side in sides)

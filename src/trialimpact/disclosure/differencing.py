@@ -1,0 +1,104 @@
+"""Groups shown together: which of them differ by so few people that their difference uncovers them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialimpact.disclosure.packs import RulePack
+from trialimpact.flow import ALL
+from trialimpact.moments import Moments
+
+SETS = 3
+"""So many groups at most are added and subtracted."""
+RESOLUTION_DAYS = 0.05
+"""Half the last digit in which mean days are published."""
+HIDDEN_RANGE = 0.5
+"""A remainder is hidden where its mean days can lie anywhere within this share of the horizon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A group that is not shown, because others would uncover a few people by it."""
+
+    contrast: str
+    subgroup: str
+    combination: str
+    n_left: int
+
+    def in_words(self) -> str:
+        """Why, for the checker's record: the count is raw."""
+        return f"{self.subgroup} ({self.contrast}): {self.combination} leaves {self.n_left} people"
+
+
+def withdrawn_groups(
+    moments: Moments, pack: RulePack, mean_days: dict[tuple[str, str, str], float]
+) -> tuple[Withdrawn, ...]:
+    """Subgroups to withdraw so that no sum or difference of up to three groups is of a few people on a side.
+
+    Parameters
+    ----------
+    mean_days : mapping of (contrast, subgroup, side) to days
+        The smallest mean over the outcomes: how far a rounded count blurs a total of days.
+    """
+    found: list[Withdrawn] = []
+    if not pack.controls:
+        return ()
+    for contrast in moments.protocol.contrasts:
+        gone: set[str] = set()
+        while leak := next(_leaks(moments, pack, contrast.name, gone, mean_days), None):
+            found.append(leak)
+            gone.add(leak.subgroup)
+    return tuple(found)
+
+
+def _leaks(
+    moments: Moments, pack: RulePack, contrast_name: str, gone: set[str], mean_days: dict[tuple[str, str, str], float]
+) -> Iterator[Withdrawn]:
+    contrast = moments.protocol.contrast(contrast_name)
+    names = [name for name in moments.protocol.subgroup_names if name not in gone]
+    size = {name: moments.n_claimants(name, (*contrast.treatment, *contrast.control)) for name in names}
+    for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
+        members, claimants = _atoms(moments, arms)
+        sets = {name: members[moments.protocol.subgroup_names.index(name)] for name in names}
+        for combination in _combinations(names):
+            left = sum(sign * sets[name].astype(int) for name, sign in combination)
+            n_left = int(claimants @ (left > 0))
+            if (left < 0).any() or (left > 1).any() or not 0 < n_left < pack.smallest_group:
+                continue
+            means = {name: mean_days.get((contrast.name, name, side), 0.0) for name, _ in combination}
+            people = {name: int(claimants @ sets[name]) for name, _ in combination}
+            if not _is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
+                smallest = min((name for name, _ in combination if name != ALL), key=lambda name: (size[name], name))
+                words = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in combination)
+                yield Withdrawn(contrast.name, smallest, f"{words.removeprefix('+ ')} among {side}", n_left)
+
+
+def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Sets of people alike in every group, of some arms: which groups each is in, and how many they are."""
+    codes = [moments.protocol.arms.index(arm) for arm in arms]
+    here = np.isin(moments.cells.arm, codes)
+    atoms, which = np.unique(moments.cells.members[:, here], axis=1, return_inverse=True)
+    claimants = np.bincount(which.ravel(), weights=moments.cells.claimants[here], minlength=atoms.shape[1])
+    return atoms[:, claimants > 0], claimants[claimants > 0].astype(np.int64)
+
+
+def _combinations(names: list[str]) -> Iterator[tuple[tuple[str, int], ...]]:
+    """Two or three groups, added and subtracted; the first that is written is added."""
+    for size in range(2, SETS + 1):
+        for chosen in itertools.combinations(names, size):
+            for signs in itertools.product((1, -1), repeat=size):
+                if any(sign > 0 for sign in signs) and any(sign < 0 for sign in signs):
+                    yield tuple(sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1]))
+
+
+def _is_hidden(n_left: int, people: dict[str, int], means: dict[str, float], pack: RulePack, horizon: int) -> bool:
+    """Whether rounding blurs the difference of the groups' total days beyond what says anything of those left."""
+    if pack.base == 1:
+        return False
+    blur = sum(RESOLUTION_DAYS * people[name] + (pack.base - 1) / 2 * means[name] for name in people)
+    return 2 * blur / n_left >= HIDDEN_RANGE * horizon

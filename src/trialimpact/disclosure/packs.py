@@ -1,0 +1,162 @@
+"""Rule packs: what a room lets out, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trialimpact.errors import ProtocolError, unknown_name, worded
+
+DEFAULT_PACK = "ons_10_5"
+NO_CONTROL = "none"
+
+
+class RulePack(BaseModel):
+    """One office's rules for what may leave.
+
+    >>> rule_pack("uk_llc").smallest_count
+    10
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    source: str
+    smallest_count: int = Field(ge=1, description="counts from 1 up to below this are suppressed")
+    zeros: Literal["shown", "suppressed"]
+    rounding: Literal["none", "nearest", "midpoint", "random"]
+    base: int = Field(ge=1, description="what counts are rounded to multiples of")
+    smallest_group: int = Field(ge=1, description="people on each side behind a mean, a share or a test")
+    movers: int = Field(ge=0, description="people who change state between two published points of a curve")
+
+    @model_validator(mode="after")
+    def _rounds_to_something(self) -> Self:
+        if (self.rounding == "none") != (self.base == 1):
+            raise ValueError("rounding needs a base above 1, and a base above 1 needs rounding")
+        return self
+
+    @property
+    def controls(self) -> bool:
+        """Whether it keeps anything back."""
+        return self.name != NO_CONTROL
+
+    @property
+    def protected_below(self) -> int:
+        """Counts from 1 up to below this must not be learnt from others: suppressed ones, or those of a first step."""
+        return max(self.smallest_count, self.base + 1 if self.rounding == "midpoint" else self.base)
+
+    @property
+    def ambiguity(self) -> int:
+        """How far apart the smallest and largest value must stay that a protected count can have.
+
+        Where counts are rounded, no narrower than rounding leaves them; else as wide as what is suppressed.
+        """
+        return self.base - 1 if self.base > 1 else self.smallest_count - 1
+
+
+def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:
+    """A pack by its name, or from a TOML file with one table.
+
+    Raises
+    ------
+    ProtocolError
+        There is no such pack, or the file is not one.
+
+    Examples
+    --------
+    >>> rule_pack("ons_10_5").label
+    'ONS 10-5'
+    """
+    if isinstance(name, RulePack):
+        return name
+    if str(name) in _shipped():
+        return _shipped()[str(name)]
+    if not str(name).endswith(".toml"):
+        raise unknown_name("rule pack", str(name), [*_shipped(), "FILE.toml"], where="trialimpact")
+    try:
+        tables = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        ((own, values),) = tables.items()
+        pack = RulePack(name=own, **values)
+    except (OSError, ValueError, TypeError, ValidationError) as error:
+        says = f"{name}: not a rule pack ({type(error).__name__})."
+        remedy = "write one table with label, source, smallest_count, zeros, rounding, base, smallest_group, movers"
+        raise ProtocolError(worded(says, remedy=remedy)) from None
+    if pack.name in _shipped():
+        remedy = "give the table a name of its own: what is published states which pack was used"
+        raise ProtocolError(worded(f"{name}: {pack.name!r} is a pack of ours.", remedy=remedy))
+    return pack
+
+
+def pack_names() -> tuple[str, ...]:
+    """The packs that come along."""
+    return tuple(_shipped())
+
+
+@cache
+def _shipped() -> dict[str, RulePack]:
+    text = (resources.files("trialimpact") / "disclosure" / "packs.toml").read_text(encoding="utf-8")
+    tables: dict[str, dict[str, Any]] = tomllib.loads(text)
+    return {name: RulePack(name=name, **values) for name, values in tables.items()}
+
+
+class Rounder:
+    """Counts as a pack shows them. Random rounding is fixed: with one salt, one count always gives one number."""
+
+    def __init__(self, pack: RulePack, salt: str) -> None:
+        self.pack, self._salt = pack, salt
+
+    def shown(self, n: float) -> float:
+        """A count as it may be shown; NaN where it is suppressed.
+
+        >>> rounder = Rounder(rule_pack("ons_10_5"), salt="")
+        >>> rounder.shown(0), rounder.shown(9), rounder.shown(13)
+        (0.0, nan, 15.0)
+        """
+        count = int(n)
+        if self.suppresses(count):
+            return math.nan
+        return float(self._rounded(count))
+
+    def suppresses(self, n: int) -> bool:
+        """Whether a count is too small to be shown."""
+        return self.pack.zeros == "suppressed" if n == 0 else n < self.pack.smallest_count
+
+    def protects(self, n: int) -> bool:
+        """Whether a count must not be learnt from what is shown."""
+        if not self.pack.controls:
+            return False
+        return self.pack.zeros == "suppressed" if n == 0 else n < self.pack.protected_below
+
+    def possible(self, shown: float) -> tuple[float, float]:
+        """The counts that a reader who knows the pack must think possible."""
+        base, low, high = self.pack.base, shown, shown
+        if self.pack.rounding == "nearest":
+            low, high = shown - base // 2, shown + (base - 1) // 2
+        elif self.pack.rounding == "midpoint" and shown:
+            low, high = shown - (base - base // 2) + 1, shown + base // 2
+        elif self.pack.rounding == "random":
+            low, high = shown - (base - 1), shown + (base - 1)
+        smallest = self.pack.smallest_count if shown else 0
+        if self.pack.rounding == "nearest" and not shown and self.pack.smallest_count > base // 2:
+            high = 0
+        return max(low, smallest if self.pack.rounding in ("nearest", "none") else 0), high
+
+    def _rounded(self, n: int) -> int:
+        base = self.pack.base
+        if self.pack.rounding == "nearest":
+            return (n + base // 2) // base * base
+        if self.pack.rounding == "midpoint":
+            return -(-n // base) * base - (base // 2 if n else 0)
+        if self.pack.rounding == "random":
+            down, over = divmod(n, base)
+            draw = int.from_bytes(hashlib.sha256(f"{self._salt}:{n}".encode()).digest()[:6]) / 2**48
+            return (down + (draw < over / base)) * base
+        return n

@@ -1,0 +1,218 @@
+"""Flow, received arms, balance and group sizes: the counts of people in a publication, and how they add up."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.disclosure.cells import Cells, Key, ShownCells, grouped
+from trialimpact.flow import ALL
+from trialimpact.moments import Moments
+from trialimpact.results import TrialResults
+
+_BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
+_FLOW, _BALANCE, _GROUP = "flow", "balance", "group"
+SHARE_DECIMALS = 3
+
+
+def people_of(results: TrialResults) -> Cells:
+    """Every count of people that is published, with the sums that a reader can form."""
+    cells = Cells()
+    _add_flow(cells, published_flow(results))
+    _add_received(cells, results.frames["allocation.csv"])
+    _add_groups(cells, results.moments)
+    _add_balance(cells, results.frames["balance.csv"])
+    _join_alike(cells)
+    return cells
+
+
+def published_flow(results: TrialResults) -> pd.DataFrame:
+    """The rows of the flow that are published: offices only where people are first counted, and in the end."""
+    flow = results.frames["flow.csv"]
+    people = [stage for stage in results.stages if stage != "records"]
+    ends = flow["stage"].isin([*people[1:2], people[-1]]) & (flow["kind"] == "remaining")
+    shown = (flow["office"] == ALL) | ends
+    for name in ("assigned_arm", "received_arm"):
+        # An arm label that nobody has at any stage ("unknown", where all are known) says nothing.
+        shown &= flow.groupby(name)["n"].transform("sum") > 0
+    return flow[shown].reset_index(drop=True)
+
+
+def flow_key(row: Mapping[str, str]) -> Key:
+    """The key of a row of the flow."""
+    return (_FLOW, row["stage"], row["kind"], *(row[name] for name in _BREAKDOWN))
+
+
+def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
+    for row in flow.to_dict("records"):
+        cells.add(flow_key({str(name): value for name, value in row.items()}), row["n"])
+    for (stage, kind), here in grouped(flow, "stage", "kind"):
+        labels = {name: [each for each in here[name].unique() if each != ALL] for name in _BREAKDOWN}
+        everyone = dict.fromkeys(_BREAKDOWN, ALL)
+        for fixed in (
+            {},
+            *({"office": each} for each in labels["office"]),
+            *({"reason": each} for each in labels["reason"]),
+        ):
+            for name in _BREAKDOWN:
+                if name in fixed or (name == "reason" and kind == "with_marker"):
+                    continue
+                parts = [everyone | fixed | {name: label} for label in labels[name]]
+                cells.relate(_key(stage, kind, everyone | fixed), [_key(stage, kind, part) for part in parts])
+        for arm in labels["assigned_arm"]:
+            one = everyone | {"assigned_arm": arm}
+            for name in ("office", "reason"):
+                if name == "reason" and kind == "with_marker":
+                    continue
+                parts = [one | {name: label} for label in labels[name]]
+                cells.relate(_key(stage, kind, one), [_key(stage, kind, part) for part in parts])
+    _relate_stages(cells, flow)
+
+
+def _relate_stages(cells: Cells, flow: pd.DataFrame) -> None:
+    """Whoever remained is removed at the next stage, or remains."""
+    stages = [stage for stage in flow["stage"].unique() if stage != "records"]
+    rows = flow.loc[flow["kind"] == "remaining", list(_BREAKDOWN)].drop_duplicates().to_dict("records")
+    for before, after in itertools.pairwise(stages):
+        for row in rows:
+            by = {str(name): value for name, value in row.items()}
+            kinds = [kind for kind in ("remaining", "removed") if _key(after, kind, by) in cells.counts]
+            cells.relate(_key(before, "remaining", by), [_key(after, kind, by) for kind in kinds])
+
+
+def _key(stage: str, kind: str, by: Mapping[str, str]) -> Key:
+    return flow_key({"stage": stage, "kind": kind, **by})
+
+
+def published_received(allocation: pd.DataFrame) -> pd.DataFrame:
+    """The rows of received arms that are published: those of an arm that somebody received."""
+    return allocation[allocation.groupby("received_arm")["n"].transform("sum") > 0].reset_index(drop=True)
+
+
+def received_key(stage: str, assigned: str, received: str) -> Key:
+    """The key of a row of the received arms."""
+    return flow_key(
+        {
+            "stage": stage,
+            "kind": "remaining",
+            "assigned_arm": assigned,
+            "received_arm": received,
+            "office": ALL,
+            "reason": ALL,
+        }
+    )
+
+
+def _add_received(cells: Cells, allocation: pd.DataFrame) -> None:
+    for row in published_received(allocation).to_dict("records"):
+        cells.add(received_key(row["stage"], row["assigned_arm"], row["received_arm"]), row["n"])
+    for (stage,), here in grouped(published_received(allocation), "stage"):
+        assigned, received = (list(here[name].unique()) for name in ("assigned_arm", "received_arm"))
+        for one in assigned:
+            cells.relate(received_key(stage, one, ALL), [received_key(stage, one, each) for each in received])
+        for each in received:
+            cells.relate(received_key(stage, ALL, each), [received_key(stage, one, each) for one in assigned])
+
+
+def side_key(contrast: str, side: str, subgroup: str = ALL) -> Key:
+    """The key of the analysed claimants of one side of a contrast, or of a subgroup of them."""
+    return (_GROUP, contrast, side, subgroup)
+
+
+def _add_groups(cells: Cells, moments: Moments) -> None:
+    protocol = moments.protocol
+    for contrast in protocol.contrasts:
+        for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
+            for subgroup in protocol.subgroup_names:
+                cells.add(side_key(contrast.name, side, subgroup), moments.n_claimants(subgroup, arms))
+                if subgroup != ALL:
+                    cells.relate(side_key(contrast.name, side), [side_key(contrast.name, side, subgroup)])
+            of_arm = [received_key("analysed", arm, ALL) for arm in arms]
+            cells.relate(side_key(contrast.name, side), of_arm)
+
+
+def balance_key(contrast: str, side: str, characteristic: str, level: str) -> Key:
+    """The key of a level of a characteristic on one side; "known" and "missing" are of all its levels."""
+    return (_BALANCE, contrast, side, characteristic, level)
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSide:
+    """The counts behind one side of a row of the balance."""
+
+    known: int
+    missing: int
+    of_level: int | None
+
+
+def balance_sides(row: Mapping[Any, Any]) -> dict[str, BalanceSide]:
+    """The counts behind a row, by side; numeric rows have no level."""
+    found = {}
+    for side in ("treatment", "control"):
+        known, value = int(row[f"n_{side}"]), row[f"value_{side}"]
+        is_level = row["kind"] == "categorical" and not math.isnan(value)
+        found[side] = BalanceSide(known, int(row[f"missing_{side}"]), round(value * known) if is_level else None)
+    return found
+
+
+def _add_balance(cells: Cells, balance: pd.DataFrame) -> None:
+    for (contrast, characteristic), rows in grouped(balance, "contrast", "characteristic"):
+        for side in ("treatment", "control"):
+            levels = []
+            for row in rows.to_dict("records"):
+                found = balance_sides(row)[side]
+                known, missing = (balance_key(contrast, side, characteristic, name) for name in ("known", "missing"))
+                cells.add(known, found.known)
+                cells.add(missing, found.missing)
+                if found.of_level is not None:
+                    key = balance_key(contrast, side, characteristic, f"level {row['level']}")
+                    cells.add(key, found.of_level)
+                    levels.append(key)
+            cells.relate(side_key(contrast, side), [known, missing])
+            if levels:
+                whole = sum(cells.counts[key] for key in levels) == cells.counts[known]
+                for parts in [levels] if whole else [[key] for key in levels]:
+                    cells.relate(known, parts)
+
+
+def _join_alike(cells: Cells) -> None:
+    """A subgroup and a level of as many people on both sides are taken for the same people, as a reader may."""
+    sizes: dict[tuple[str, int, int], list[tuple[Key, Key]]] = {}
+    for both in _by_side(cells):
+        sizes.setdefault((both[0][1], cells.counts[both[0]], cells.counts[both[1]]), []).append(both)
+    for alike in sizes.values():
+        first = alike[0]
+        for other in alike[1:]:
+            for one, two in zip(first, other, strict=True):
+                cells.relate(one, [two])
+
+
+def _by_side(cells: Cells) -> Iterator[tuple[Key, Key]]:
+    """Keys of groups and levels, treatment and control."""
+    for key in list(cells.counts):
+        if key[0] in (_GROUP, _BALANCE) and key[2] == "treatment" and key not in cells.hidden:
+            other = (*key[:2], "control", *key[3:])
+            if other in cells.counts:
+                yield key, other
+
+
+def shown_flow(flow: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:
+    """The rows of the flow as they may be shown."""
+    n = [shown.numbers[flow_key({str(k): v for k, v in row.items()})] for row in flow.to_dict("records")]
+    return flow.assign(n=n, suppressed=np.isnan(n))
+
+
+def shown_received(allocation: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:
+    """Received arms as they may be shown; shares are of shown counts."""
+    rows = allocation.to_dict("records")
+    n = np.array([shown.numbers[received_key(row["stage"], row["assigned_arm"], row["received_arm"])] for row in rows])
+    of = np.array([shown.numbers.get(received_key(row["stage"], row["assigned_arm"], ALL), math.nan) for row in rows])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(of > 0, np.minimum(n / of, 1.0), np.nan)
+    return allocation.assign(n=n, share_of_assigned=np.round(share, SHARE_DECIMALS), suppressed=np.isnan(n))

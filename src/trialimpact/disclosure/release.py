@@ -1,0 +1,171 @@
+"""`release_results`: raw results -> `Release`, which holds nothing that may not leave, and the checker's record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.disclosure.cells import ShownCells, protect
+from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
+from trialimpact.disclosure.methods import (
+    Releaser,
+    release_audit,
+    release_balance,
+    release_bounds,
+    release_compliance,
+    release_durations,
+    release_integrity,
+    release_placebo,
+    release_pretrend,
+    release_states,
+    release_subgroups,
+)
+from trialimpact.disclosure.packs import DEFAULT_PACK, Rounder, RulePack, rule_pack
+from trialimpact.disclosure.people import (
+    people_of,
+    published_flow,
+    published_received,
+    shown_flow,
+    shown_received,
+)
+from trialimpact.disclosure.rows import (
+    Publication,
+    release_bands,
+    release_estimates,
+    release_horizons,
+    smallest_means,
+)
+from trialimpact.protocol import TrialProtocol
+from trialimpact.results import TrialResults
+
+RELEASERS: dict[str, Releaser] = {
+    "estimates.csv": release_estimates,
+    "bands.csv": release_bands,
+    "adjusted.csv": release_horizons,
+    "subgroups.csv": release_subgroups,
+    "pretrend.csv": release_pretrend,
+    "placebo.csv": release_placebo,
+    "bounds.csv": release_bounds,
+    "durations.csv": release_durations,
+    "states.csv": release_states,
+    "integrity.csv": release_integrity,
+    "audit.csv": release_audit,
+}
+"""What becomes of each file; a file that is neither here nor a count of people is not released."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Release:
+    """What may leave: the same tidy rows, each with a column `suppressed`.
+
+    Attributes
+    ----------
+    pack : RulePack
+    frames : mapping of file name to DataFrame
+        Counts are NaN where suppressed; so is every number of such a row.
+    stages : mapping of stage to its label
+    versions : mapping
+    withdrawn : tuple of Withdrawn
+        Groups that differencing would uncover. For the checker: it holds raw counts.
+    primary, secondary : int
+        Counts of people suppressed because small, and so that others cannot be worked out.
+    """
+
+    protocol: TrialProtocol
+    pack: RulePack
+    frames: Mapping[str, pd.DataFrame]
+    stages: Mapping[str, str]
+    versions: Mapping[str, str]
+    withdrawn: tuple[Withdrawn, ...]
+    primary: int
+    secondary: int
+
+    def __repr__(self) -> str:
+        return f"Release({self.protocol.name}, {self.pack.label}: {len(self.frames)} tables)"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        items = "".join(
+            f"<li>{escape(name)}: {len(frame):,} rows, {int(frame['suppressed'].sum()):,} suppressed</li>"
+            for name, frame in self.frames.items()
+        )
+        return f"<p><b>{escape(self.protocol.name)}</b>, {escape(self.pack.label)}</p><ul>{items}</ul>"
+
+
+def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT_PACK) -> Release:
+    """Apply a rule pack to everything that is published together.
+
+    Parameters
+    ----------
+    results : TrialResults
+        Of `read_results`, or `TrialAnalysis.results()`.
+    pack : str, path or RulePack
+        A pack by its name, or a TOML file; "none" must be asked for by its name.
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    ProtocolError
+        There is no such pack.
+
+    Notes
+    -----
+    Source: docs, disclosure control. Cost: seconds; two linear programmes a small count.
+
+    Examples
+    --------
+    >>> from trialimpact import analyse_trial
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=400, seed=1)
+    >>> results = analyse_trial(trial.protocol, trial.tables).results(methods=False)
+    >>> release_results(results, "uk_llc")
+    Release(Example digit trial, UK LLC: 5 tables)
+    """
+    pack = rule_pack(pack)
+    rounder = Rounder(pack, salt=_salt(results))
+    shown = protect(people_of(results), rounder)
+    means = smallest_means(results.frames["estimates.csv"], results.protocol)
+    withdrawn = withdrawn_groups(results.moments, pack, means)
+    about = Publication(results.moments, rounder, frozenset((each.contrast, each.subgroup) for each in withdrawn))
+    return Release(
+        protocol=results.protocol,
+        pack=pack,
+        frames=_frames(results, about, shown),
+        stages=results.stages,
+        versions=results.manifest["versions"],
+        withdrawn=withdrawn,
+        primary=len(shown.primary),
+        secondary=len(shown.secondary),
+    )
+
+
+def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dict[str, pd.DataFrame]:
+    raw = results.frames
+    found = {
+        "flow.csv": shown_flow(published_flow(results), shown),
+        "allocation.csv": shown_received(published_received(raw["allocation.csv"]), shown),
+        "balance.csv": release_balance(raw["balance.csv"], shown, about.rounder),
+    }
+    if "compliance.csv" in raw:
+        found["compliance.csv"] = release_compliance(raw["compliance.csv"], about, shown)
+    found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
+    if not about.rounder.pack.controls:
+        found |= {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in found}
+    return found
+
+
+def _salt(results: TrialResults) -> str:
+    """What fixes random rounding: nobody who has not the raw counts can know it."""
+    digest = hashlib.sha256()
+    for part in (results.moments.counts.place, results.moments.counts.count, results.moments.cells.claimants):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,178 @@
+"""Tidy rows of estimates -> those that may leave: at published days and horizons, from shown counts, rounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.disclosure.cells import grouped
+from trialimpact.disclosure.curves import Side, published_days, published_horizons, sides_of
+from trialimpact.disclosure.packs import Rounder
+from trialimpact.estimators.confidence import newcombe_limits, wald_limits
+from trialimpact.estimators.contrast import Floats, difference
+from trialimpact.intervals import Booleans
+from trialimpact.moments import Moments
+from trialimpact.protocol import TrialProtocol
+
+DECIMALS = {"days": 1, "days_error": 2, "share": 3, "p": 3}
+"""In what is published: a mean of days shows no single day of one person among ten."""
+_DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What may be shown of one outcome, contrast and group."""
+
+    sides: tuple[Side, Side]
+    days: tuple[int, ...]
+    horizons: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Publication:
+    """The curves of a publication, each found once, and what was withdrawn."""
+
+    moments: Moments
+    rounder: Rounder
+    withdrawn: frozenset[tuple[str, str]]
+    """(contrast, subgroup) that differencing would uncover."""
+    _curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> TrialProtocol:
+        """The protocol of the trial."""
+        return self.moments.protocol
+
+    def curve(self, outcome: str, contrast: str, subgroup: str) -> Curve:
+        """The days and horizons that may be shown; none of a group that was withdrawn."""
+        key = (outcome, contrast, subgroup)
+        if key not in self._curves:
+            sides = sides_of(self.moments, outcome, subgroup, self.protocol.contrast(contrast))
+            days: Iterable[int] = ()
+            horizons: Iterable[int] = ()
+            if (contrast, subgroup) not in self.withdrawn:
+                days = published_days(sides, self.rounder).tolist()
+                horizons = published_horizons(sides, self.protocol.analysis.horizon_days, self.rounder)
+            self._curves[key] = Curve(sides, tuple(days), tuple(horizons))
+        return self._curves[key]
+
+    def n(self, values: pd.Series) -> Floats:
+        """Counts as they are shown."""
+        return np.array([math.nan if value != value else self.rounder.shown(value) for value in values], dtype=float)
+
+
+def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Rows in the tidy columns: daily ones of everyone's method at published days, horizons rounded.
+
+    A horizon of the protocol that may not be shown stays as a row that says so.
+    """
+    parts = []
+    for (outcome, contrast, subgroup, method), rows in grouped(frame, "outcome", "contrast", "subgroup", "method"):
+        curve = about.curve(outcome, contrast, subgroup)
+        daily = rows[rows["day"].notna() & rows["day"].isin(curve.days)]
+        if method == "difference" and len(daily):
+            parts.append(_daily(daily, curve, about))
+        asked = (*curve.horizons, *about.protocol.analysis.horizon_days)
+        parts.append(_horizons(rows[rows["horizon_days"].isin(asked)], curve, about))
+    return _stacked(parts, frame)
+
+
+def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Simultaneous bands at published days, around what is published there, and at published horizons."""
+    parts = []
+    for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
+        curve = about.curve(outcome, contrast, subgroup)
+        daily = rows[rows["day"].notna() & rows["day"].isin(curve.days)]
+        if len(daily):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                times = ((daily["conf_high"] - daily["estimate"]) / daily["std_error"]).replace(np.inf, np.nan)
+            parts.append(_daily(daily, curve, about, critical=round(float(times.median()), 2)))
+        parts.append(_horizons(rows[rows["horizon_days"].isin(curve.horizons)], curve, about))
+    return _stacked(parts, frame)
+
+
+def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Rows of a method beside: those at horizons of the protocol, rounded."""
+    parts = []
+    for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
+        at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
+        parts.append(_horizons(at, about.curve(outcome, contrast, subgroup), about))
+    return _stacked(parts, frame)
+
+
+def _daily(rows: pd.DataFrame, curve: Curve, about: Publication, critical: float | None = None) -> pd.DataFrame:
+    """Shares, their difference and its limits, all from counts as they are shown."""
+    at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
+    n = [about.n(pd.Series(side.counts.followed[at])) for side in curve.sides]
+    on = [about.n(pd.Series(side.counts.on[at])) for side in curve.sides]
+    raw = [side.counts.on[at] / side.counts.followed[at] for side in curve.sides]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = [np.where(n > 0, np.minimum(on / n, 1.0), np.nan) for on, n in zip(on, n, strict=True)]
+        raw_error, error = (
+            np.sqrt(sum(p * (1 - p) / m for p, m in zip(shares, sizes, strict=True)))
+            for shares, sizes in ((raw, [side.counts.followed[at] for side in curve.sides]), (share, n))
+        )
+        # What clusters and corrections add, as a factor without the counts in it.
+        design = np.nan_to_num(np.round(rows["std_error"].to_numpy(dtype=float) / raw_error, 2), nan=1.0)
+    error = error * design
+    apart = difference(share[0], share[1])
+    if critical is not None:
+        low, high = apart - critical * error, apart + critical * error
+    elif rows["interval"].iloc[0] == "newcombe":
+        counts = [np.nan_to_num(np.minimum(on, n)).astype(np.int64) for on, n in zip(on, n, strict=True)]
+        sizes = [np.nan_to_num(each).astype(np.int64) for each in n]
+        low, high = newcombe_limits(about.protocol, (counts[0], counts[1]), (sizes[0], sizes[1]))
+    else:
+        low, high = wald_limits(about.protocol, apart, error)
+    shown = rows.assign(
+        n_treatment=n[0], n_control=n[1], mean_treatment=share[0], mean_control=share[1],
+        estimate=apart, std_error=error, conf_low=low, conf_high=high, p_value=np.nan,
+    )  # fmt: skip
+    rounded = rounded_columns(shown, (*_DAYS, "std_error"), DECIMALS["share"])
+    return rounded.assign(suppressed=np.isnan(apart))
+
+
+def _horizons(rows: pd.DataFrame, curve: Curve, about: Publication) -> pd.DataFrame:
+    shown = rounded_columns(rows, _DAYS, DECIMALS["days"])
+    shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
+    shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
+    n = {name: about.n(rows[name]) for name in ("n_treatment", "n_control")}
+    gone = ~rows["horizon_days"].isin(curve.horizons).to_numpy(dtype=bool)
+    gone |= np.logical_or.reduce([np.isnan(each) for each in n.values()])
+    return blanked(shown.assign(**n), gone, ("n_treatment", "n_control", *_DAYS, "std_error", "p_value"))
+
+
+def rounded_columns(frame: pd.DataFrame, columns: Iterable[str], decimals: int) -> pd.DataFrame:
+    """Some columns with so many decimals; zero has no sign."""
+    return frame.assign(
+        **{name: frame[name].astype(float).round(decimals) + 0.0 for name in columns if name in frame.columns}
+    )
+
+
+def blanked(frame: pd.DataFrame, gone: Booleans, columns: Iterable[str]) -> pd.DataFrame:
+    """Rows that may not be shown: their numbers are taken out, and `suppressed` says so."""
+    there = [name for name in columns if name in frame.columns]
+    shown = {name: frame[name].astype(float).where(~gone) for name in there}
+    return frame.assign(**shown, suppressed=gone)
+
+
+def _stacked(parts: list[pd.DataFrame], like: pd.DataFrame) -> pd.DataFrame:
+    found = [part for part in parts if len(part)]
+    if not found:
+        return like.iloc[:0].assign(suppressed=np.zeros(0, dtype=bool))
+    return pd.concat(found, ignore_index=True)
+
+
+def smallest_means(frame: pd.DataFrame, protocol: TrialProtocol) -> dict[tuple[str, str, str], float]:
+    """The smallest mean of days over the outcomes, by contrast, group and side, to the longest horizon."""
+    longest = frame[(frame["horizon_days"] == protocol.analysis.max_horizon) & (frame["method"] == "difference")]
+    found: dict[tuple[str, str, str], float] = {}
+    for row in longest.to_dict("records"):
+        for side in ("treatment", "control"):
+            key = (row["contrast"], row["subgroup"], side)
+            found[key] = min(found.get(key, math.inf), float(row[f"mean_{side}"]))
+    return found

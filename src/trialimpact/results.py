@@ -1,0 +1,120 @@
+"""`TrialResults`: everything an analysis says, as tidy rows by file name; in memory, or read back from its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialimpact.archive import load_moments
+from trialimpact.errors import OutputError, worded
+from trialimpact.loaders.files import file_sha256
+from trialimpact.moments import Moments
+from trialimpact.protocol import TrialProtocol
+
+RAW_MARK = "raw: not for release"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TrialResults:
+    """What an analysis says. Raw numbers: not for release; `release_results` makes what may leave.
+
+    Attributes
+    ----------
+    moments : Moments
+        With the protocol.
+    frames : mapping of file name to DataFrame
+        The tidy rows that `analyse` writes: "estimates.csv", "flow.csv", "bands.csv", ...
+    stages : mapping of stage to its label
+        Of the participant flow, in order.
+    manifest : mapping
+        Inputs, options, versions, headlines and warnings of the run.
+    """
+
+    moments: Moments
+    frames: Mapping[str, pd.DataFrame]
+    stages: Mapping[str, str]
+    manifest: Mapping[str, Any]
+
+    @property
+    def protocol(self) -> TrialProtocol:
+        """The protocol of the trial."""
+        return self.moments.protocol
+
+    def __repr__(self) -> str:
+        return f"TrialResults({self.protocol.name}: {len(self.frames)} tables). {RAW_MARK}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        items = "".join(f"<li>{escape(name)}: {len(frame):,} rows</li>" for name, frame in self.frames.items())
+        return f"<p><b>{escape(self.protocol.name)}</b>. {RAW_MARK}</p><ul>{items}</ul>"
+
+
+def read_results(folder: str | Path) -> TrialResults:
+    """Read back a folder that `trialimpact analyse` wrote.
+
+    Raises
+    ------
+    OutputError
+        The folder holds no analysis, or a file in it is not the one that was written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from trialimpact import analyse_trial, write_analysis
+    >>> from trialimpact.synthetic import simulate_trial
+    >>> trial = simulate_trial(n_claimants=400, seed=1)
+    >>> out = write_analysis(analyse_trial(trial.protocol, trial.tables), Path(tempfile.mkdtemp()) / "out")
+    >>> read_results(out)
+    TrialResults(Example digit trial: 16 tables). raw: not for release
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        written, stages = dict(manifest["files"]), dict(manifest["stages"])
+        is_raw = manifest["mark"] == RAW_MARK
+    except (OSError, ValueError, KeyError, TypeError):
+        is_raw = False
+    if not is_raw:
+        remedy = "name a folder that `trialimpact analyse` of this version wrote"
+        raise OutputError(worded(f"{folder}: holds no analysis.", remedy=remedy))
+    names = sorted(name for name in written if "/" not in name and name.endswith(".csv"))
+    for name in (*names, "moments.npz"):
+        path = folder / name
+        if not path.is_file() or file_sha256(path) != written.get(name):
+            says = f"{path}: not the file that was written"
+            raise OutputError(worded(f"{says}.", remedy="write it again with `trialimpact analyse`"))
+    return TrialResults(
+        moments=load_moments(folder / "moments.npz"),
+        frames={name: _read(folder / name) for name in names},
+        stages=stages,
+        manifest=manifest,
+    )
+
+
+def protocol_in(protocol: TrialProtocol) -> dict[str, str]:
+    """The protocol as a manifest names it."""
+    design = protocol.model_dump_json(by_alias=True)
+    return {"name": protocol.name, "sha256": hashlib.sha256(design.encode()).hexdigest()}
+
+
+def versions() -> dict[str, str]:
+    """Python, this library, and those that numbers come from."""
+    libraries = ("trialimpact", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pydantic")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Rows as they were written: text stays text, and only what is blank is missing."""
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"level": str}, float_precision="round_trip")
+    text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in text})
