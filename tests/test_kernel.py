@@ -90,7 +90,7 @@ def test_every_pair_of_one_owner_once() -> None:
 @pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 @pytest.mark.parametrize("strata", [(), ("site",)])
 @given(trial=small_trials())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_horizon_in_one_pass_is_the_gram(strata: tuple[str, ...], trial: SmallTrial) -> None:
     """Variances to all horizons without products, late entry and strata included."""
     trial.more = {"subgroups": [{"name": "x", "where": {"column": "site", "equals": "x"}}]}

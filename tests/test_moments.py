@@ -32,7 +32,7 @@ def reference_gram(data: Dense, arms: list[str]) -> tuple[np.ndarray, np.ndarray
 
 
 @given(small_trials())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_and_gram_equal_the_reference_form(trial: SmallTrial) -> None:
     moments = trial.moments()
     for outcome in OUTCOMES:
@@ -88,7 +88,7 @@ def subset(panel: Panel, keep: np.ndarray) -> Panel:
 
 @pytest.mark.parametrize("analysis", [{}, {"strata": "site"}, {"clusters": "team"}])
 @given(trial=small_trials())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_moments_of_parts_add_up_to_the_whole(trial: SmallTrial, analysis: dict[str, object]) -> None:
     trial.analysis = analysis
     panel = trial.panel()

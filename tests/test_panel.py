@@ -12,7 +12,7 @@ from trialimpact import DesignError, ProtocolError
 
 
 @given(small_trials())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_panel_is_the_day_by_day_truth(trial: SmallTrial) -> None:
     panel = trial.panel()
     for outcome in ("a", "a_not_b", "a_or_b"):

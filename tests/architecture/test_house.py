@@ -28,7 +28,7 @@ INSIDE = {
         "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
-    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "figures", "method_figures"],
+    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures"],
     "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",

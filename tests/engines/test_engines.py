@@ -39,7 +39,7 @@ KINDS_OF_ANALYSIS = [{}, {"strata": ["site", "team"]}, {"clusters": "team"}]
 
 def assert_alike_on_messy_trials(engine: str, analysis: dict[str, Any], n_trials: int) -> None:
     @given(trial=small_trials())
-    @settings(max_examples=n_trials, deadline=None)
+    @settings(max_examples=n_trials)
     def on_one(trial: SmallTrial) -> None:
         trial.analysis, trial.more = analysis, {"subgroups": SUBGROUPS}
         assert_alike(ENGINES[engine](trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))

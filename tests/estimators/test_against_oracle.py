@@ -40,7 +40,7 @@ def whole(rule: str, data: Dense, days: slice) -> float:
 
 @pytest.mark.parametrize("rule", ["cr0", "hc2", "cr1"])
 @given(trial=small_trials(min_people=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_daily_cumulative_and_covariance(trial: SmallTrial, rule: str) -> None:
     trial.analysis = {"small_sample": rule}
     moments = trial.moments()
@@ -87,7 +87,7 @@ def with_both_arms_in_both_sites(trial: SmallTrial) -> SmallTrial:
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_strata_are_weighted_by_their_claimants(trial: SmallTrial) -> None:
     trial = with_both_arms_in_both_sites(trial)
     trial.analysis = {"strata": "site"}
@@ -111,7 +111,7 @@ def test_strata_are_weighted_by_their_claimants(trial: SmallTrial) -> None:
 
 @pytest.mark.parametrize("rule", ["cr0", "hc2"])
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_clusters_are_summed_over_both_arms_before_squaring(trial: SmallTrial, rule: str) -> None:
     trial.analysis = {"clusters": "team", "small_sample": rule}
     moments = trial.moments()
@@ -148,7 +148,7 @@ def test_clusters_are_summed_over_both_arms_before_squaring(trial: SmallTrial, r
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_jackknife_leaves_each_cluster_out(trial: SmallTrial) -> None:
     trial.analysis = {"clusters": "team", "cluster_variance": "jackknife"}
     data = dense(trial, "a").window(0, trial.horizon)
@@ -170,7 +170,7 @@ def test_jackknife_leaves_each_cluster_out(trial: SmallTrial) -> None:
 
 
 @given(trial=small_trials(min_people=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_accumulated_limits_are_the_running_sum_of_the_daily_limits(trial: SmallTrial) -> None:
     trial.analysis = {"cumulative_interval": "accumulated"}
     moments = trial.moments()
@@ -190,7 +190,7 @@ def small_copy(trial: SmallTrial) -> SmallTrial:
 
 
 @given(trial=small_trials(min_people=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_linear_form_of_the_covariance(trial: SmallTrial) -> None:
     moments = trial.moments()
     found = estimate_covariance(moments, "a", POOLED)

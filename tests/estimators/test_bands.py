@@ -22,7 +22,7 @@ def moments():
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_band_holds_its_pointwise_interval(trial: SmallTrial) -> None:
     bands = estimate_bands(trial.moments(), "a", "t")
     for band in (bands.daily, bands.cumulative):

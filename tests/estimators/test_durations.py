@@ -91,7 +91,7 @@ def by_loops(on: np.ndarray, followed: np.ndarray, event: str, g: int) -> tuple[
 
 @pytest.mark.parametrize("event", EVENTS)
 @given(trial=small_trials())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_waits_against_plain_loops(trial: SmallTrial, event: str) -> None:
     trial.more = {"durations": {"sustained_days": 3}}
     data = dense(trial, "a").window(0, trial.horizon)

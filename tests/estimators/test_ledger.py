@@ -21,7 +21,7 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-9, "equal_nan": True}
 @pytest.mark.parametrize("clusters", [None, "team"])
 @pytest.mark.parametrize("rule", ["cr0", "hc2", "cr1"])
 @given(trial=small_trials(min_people=6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_ledger_gives_the_estimates_of_the_moments(trial: SmallTrial, rule: str, clusters: str | None) -> None:
     trial.analysis = {"small_sample": rule} | ({"clusters": clusters} if clusters else {})
     panel, moments = trial.panel(), trial.moments()
@@ -45,7 +45,7 @@ def test_the_ledger_gives_the_estimates_of_the_moments(trial: SmallTrial, rule: 
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_joined_ledgers_have_the_covariance_of_the_days(trial: SmallTrial) -> None:
     panel, found = trial.panel(), estimate_covariance(trial.moments(), "a", POOLED)
     days = (0, 3, 7)
@@ -61,7 +61,7 @@ def test_joined_ledgers_have_the_covariance_of_the_days(trial: SmallTrial) -> No
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_difference_in_means_is_welchs(trial: SmallTrial) -> None:
     trial.analysis = {"small_sample": "hc2"}
     panel = trial.panel()

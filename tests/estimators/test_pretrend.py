@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_cumulative_difference_is_that_of_the_ledger(trial: SmallTrial) -> None:
     panel = trial.panel()
     try:

@@ -28,7 +28,7 @@ def available_case(data, treated: np.ndarray, control: np.ndarray) -> float:
 
 
 @given(trial=small_trials(min_people=6, max_people=8))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_every_assignment_of_a_small_trial_against_plain_loops(trial: SmallTrial) -> None:
     arm = trial.people["arm"].to_numpy()
     among = np.flatnonzero(np.isin(arm, ["T", "C"]))

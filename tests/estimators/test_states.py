@@ -39,7 +39,7 @@ def panel_of(trial):
 
 
 @given(trial=small_trials())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_everyone_is_in_one_state_each_followed_day(trial: SmallTrial) -> None:
     trial.more = {"states": {"first": ["a"], "second": ["b"]}}
     panel = panel_of(trial)

@@ -18,7 +18,7 @@ BACKWARD = Contrast(name="backward", treatment=("C",), control=("T",))
 
 
 @given(small_trials(), st.integers(0, 10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_splitting_spells_changes_nothing(trial: SmallTrial, overlap: int) -> None:
     spells = trial.spells
     middle = (spells["start"] + spells["end"]) // 2
@@ -30,7 +30,7 @@ def test_splitting_spells_changes_nothing(trial: SmallTrial, overlap: int) -> No
 
 
 @given(small_trials(), st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_rows_changes_nothing(trial: SmallTrial, random) -> None:
     people, spells = list(range(len(trial.people))), list(range(len(trial.spells)))
     random.shuffle(people)
@@ -40,7 +40,7 @@ def test_the_order_of_rows_changes_nothing(trial: SmallTrial, random) -> None:
 
 
 @given(small_trials(), st.integers(-400, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shifting_every_date_changes_no_count(trial: SmallTrial, by: int) -> None:
     people = trial.people.assign(index=trial.people["index"] + by)
     spells = trial.spells.assign(start=trial.spells["start"] + by, end=trial.spells["end"] + by)
@@ -51,7 +51,7 @@ def test_shifting_every_date_changes_no_count(trial: SmallTrial, by: int) -> Non
 
 
 @given(small_trials())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_swapping_the_arms_turns_the_sign(trial: SmallTrial) -> None:
     moments = trial.moments()
     for estimate in (estimate_daily, estimate_cumulative):
@@ -63,7 +63,7 @@ def test_swapping_the_arms_turns_the_sign(trial: SmallTrial) -> None:
 
 
 @given(small_trials())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_people_of_no_arm_and_spells_of_nobody_change_nothing(trial: SmallTrial) -> None:
     assume((trial.spells["kind"] == "a").any())  # a source that links to nobody is an error
     stranger = pd.DataFrame({"claimant_id": ["nobody"], "kind": ["a"], "start": [0], "end": [9]})
@@ -72,7 +72,7 @@ def test_people_of_no_arm_and_spells_of_nobody_change_nothing(trial: SmallTrial)
 
 
 @given(small_trials())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_days_off_are_minus_days_on(trial: SmallTrial) -> None:
     outcomes = [{"name": "a", "on": ["a"]}, {"name": "off_a", "on": ["followed"], "off": ["a"]}]
     both = SmallTrial(trial.people, trial.spells, trial.covered, trial.arms, more={"outcomes": outcomes}).moments()

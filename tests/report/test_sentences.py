@@ -56,7 +56,7 @@ def stages():
 
 
 @given(NUMBERS, st.floats(0.01, 80), NUMBERS, st.floats(0.01, 80), st.floats(0, 1), st.integers(1, 26))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_subgroup_sentence_contradicts_its_intervals(
     estimate: float, half: float, apart: float, half_apart: float, p_holm: float, size: int
 ) -> None:

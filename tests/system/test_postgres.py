@@ -31,7 +31,7 @@ def in_postgres(connection: Any, protocol: Any, tables: Any) -> Any:
 
 
 @given(trial=small_trials())
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_messy_trials_give_the_same_whole_numbers(postgres: Any, trial: SmallTrial) -> None:
     trial.more = {"subgroups": SUBGROUPS}
     assert_alike(in_postgres(postgres, trial.protocol, trial.tables), in_memory(trial.protocol, trial.tables))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 
 from trialimpact.estimators import Band, Effects, PreTrend, SubgroupEffects
 from trialimpact.estimators.contrast import Floats
-from trialimpact.report.rounding import printed, printed_p, printed_percent
-from trialimpact.report.words import headline, interval_in_words, interval_name
+from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.report.curves import Curve
+from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p, printed_percent
+from trialimpact.report.words import headline, interval_name_of, with_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,12 +48,32 @@ _STYLE: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What stands above and below a picture: what it shows, how to read it, where it comes from."""
+
+    title: str
+    reading: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What a point of a picture says to a reader who points at it."""
+
+    axes: Axes
+    x: float
+    y: float
+    says: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A figure and the sentence that stands for it where it cannot be seen."""
+    """A figure, the sentence that stands for it where it cannot be seen, and what its points say."""
 
     figure: Figure
     alt_text: str
+    readings: tuple[Reading, ...] = ()
 
     def save(self, path: str | Path) -> None:
         """Write it as PNG or SVG, by the ending; the alt text is in a PNG's metadata."""
@@ -92,95 +116,127 @@ def plot_daily(effects: Effects, band: Band | None = None, pretrend: PreTrend | 
     A simultaneous band is drawn as two lines; a pre-trial test as its band before day 0 and its p-value.
     """
     effects.require("daily")
-    words = _words(effects)
-    with house_style():
-        figure = new_figure(6.4)
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-        for values, colour, label in (
-            (effects.mean_treatment, TREATMENT, words["treatment"]),
-            (effects.mean_control, CONTROL, words["control"]),
-        ):
-            above.plot(effects.at, 100 * values, color=colour, linewidth=1.6, label=label)
-        above.set_ylim(bottom=0)
-        _label_lines(above, effects)
-        above.set_ylabel(f"% {words['outcome']}")
-        _draw_effect(below, effects, scale=100)
-        for each in (band, pretrend.band if pretrend is not None else None):
-            _draw_band(below, each, scale=100)
-        if pretrend is not None:
-            _say_pretrend(below, pretrend)
-        below.set_ylabel("Difference\n(percentage points)")
-        below.set_xlabel("Days from the index day")
-        title_above(figure, f"{capitalised(words['outcome'])}, day by day", _reading(effects, band))
-        for axes in (above, below):
-            _mark_index_day(axes, effects)
-    return Picture(figure, _daily_alt_text(effects, words))
+    tests: dict[str, float] = {}
+    if pretrend is not None:
+        tests = {
+            "any day": pretrend.band.sup_p_value,
+            "any quarter": pretrend.wald.p_value,
+            "total": pretrend.p_value,
+        }
+    return draw_daily(Curve.of_effects(effects, band, pretrend), tests)
 
 
 def plot_cumulative(effects: Effects, band: Band | None = None) -> Picture:
     """Cumulative difference in days to every horizon, with its interval and, if given, its band."""
     effects.require("cumulative")
-    words = _words(effects)
-    with house_style():
-        figure = new_figure(4.4)
-        axes = figure.subplots()
-        _draw_effect(axes, effects, scale=1)
-        _draw_band(axes, band, scale=1)
-        rule = effects.protocol.presentation.rounding
-        for horizon in effects.protocol.analysis.horizon_days:
-            effect = effects.effect(horizon)
-            if np.isnan(effect.estimate):
-                continue
-            axes.plot([horizon], [effect.estimate], "o", color=EFFECT, markersize=5)
-            axes.annotate(
-                f"{printed(effect.estimate, rule)} days\nat {horizon}",
-                (horizon, effect.estimate),
-                xytext=(0, 9),
-                textcoords="offset points",
-                ha="right" if horizon == effects.at[-1] else "center",
-                fontsize=9,
-            )
-        axes.set_ylabel("Difference in days")
-        axes.set_xlabel("Days followed (horizon)")
-        title_above(figure, f"Days {words['outcome']}, cumulative difference", _reading(effects, band))
-    horizon = effects.protocol.analysis.max_horizon
-    return Picture(figure, f"Line chart of the cumulative difference. {headline(effects, horizon)}")
+    return draw_cumulative(Curve.of_effects(effects, band), headline(effects))
 
 
 def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
     """Forest plot: the cumulative effect in each subgroup, with the effect for everyone as a line."""
-    names = list(subgroups.by_subgroup)
-    everyone = subgroups.by_subgroup[names[0]]
-    protocol, words = everyone.protocol, _words(everyone)
-    found = [subgroups.effect(name) for name in names]
-    labels = [protocol.subgroup_words(name) for name in names]
+    effects = next(iter(subgroups.by_subgroup.values()))
+    frames = [each.to_frame() for each in subgroups.by_subgroup.values()]
+    rows = pd.concat([frame[frame["horizon_days"] == subgroups.horizon_days] for frame in frames], ignore_index=True)
+    return draw_forest(rows, effects.protocol, effects.comparison.contrast)
+
+
+def draw_daily(curve: Curve, pretrial: Mapping[str, float] | None = None, caption: Caption | None = None) -> Picture:
+    """The picture of daily shares; `pretrial` has the p-values of tests of the days before day 0."""
+    words = curve.words
     with house_style():
-        figure = new_figure(1.9 + 0.36 * len(names))
+        figure = new_figure(6.4)
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        for values, colour, label in (
+            (curve.mean_treatment, TREATMENT, words["treatment"]),
+            (curve.mean_control, CONTROL, words["control"]),
+        ):
+            above.plot(curve.days, 100 * values, color=colour, linewidth=1.6, label=label)
+        above.set_ylim(bottom=0)
+        _label_lines(above, curve)
+        above.set_ylabel(f"% {words['outcome']}")
+        _draw_effect(below, curve, scale=100)
+        if pretrial:
+            _say_pretrial(below, pretrial)
+        below.set_ylabel("Difference\n(percentage points)")
+        below.set_xlabel("Days from the index day")
+        plain = Caption(f"{capitalised(words['outcome'])}, day by day", _reading(curve))
+        title_above(figure, caption or plain)
+        for axes in (above, below):
+            _mark_index_day(axes, curve)
+    readings = [
+        Reading(above, float(day), 50.0, _read_out(curve, place, f"day {day}", scale=100))
+        for place, day in enumerate(curve.days.tolist())
+        if not np.isnan(curve.estimate[place])
+    ]
+    return Picture(figure, _daily_alt_text(curve), tuple(readings))
+
+
+def draw_cumulative(curve: Curve, says: str, caption: Caption | None = None) -> Picture:
+    """The picture of cumulative differences; `says` is the sentence of its longest horizon."""
+    words, rule = curve.words, curve.protocol.presentation.rounding
+    with house_style():
+        figure = new_figure(4.4)
         axes = figure.subplots()
-        overall = found[0].estimate
-        axes.axvline(0, color=QUIET, linewidth=1)
-        axes.axvline(overall, color=EFFECT, linewidth=1, linestyle=(0, (4, 3)))
-        for place, effect in enumerate(found):
-            axes.plot(
-                [effect.conf_low, effect.conf_high], [place, place], color=EFFECT, linewidth=1.6, solid_capstyle="butt"
+        _draw_effect(axes, curve, scale=1)
+        for horizon in curve.protocol.analysis.horizon_days:
+            place = curve.place(horizon)
+            if place is None:
+                continue
+            estimate = float(curve.estimate[place])
+            axes.plot([horizon], [estimate], "o", color=EFFECT, markersize=5)
+            axes.annotate(
+                f"{printed(estimate, rule)} days\nat {horizon}",
+                (horizon, estimate),
+                xytext=(0, 9),
+                textcoords="offset points",
+                ha="right" if horizon == curve.days[-1] else "center",
+                fontsize=9,
             )
-            axes.plot([effect.estimate], [place], "D" if place == 0 else "o", color=EFFECT, markersize=6)
-            text = f"{printed(effect.estimate, protocol.presentation.rounding)} ({interval_in_words(effect, protocol)})"
-            axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-        axes.set_yticks(range(len(names)), labels)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_ylabel("Difference in days")
+        axes.set_xlabel("Days followed (horizon)")
+        plain = Caption(f"Days {words['outcome']}, cumulative difference", _reading(curve))
+        title_above(figure, caption or plain)
+    readings = [
+        Reading(axes, float(horizon), float(curve.estimate[place]), _read_out(curve, place, f"{horizon} days", scale=1))
+        for place, horizon in enumerate(curve.days.tolist())
+        if not np.isnan(curve.estimate[place])
+    ]
+    return Picture(figure, f"Line chart of the cumulative difference. {says}", tuple(readings))
+
+
+def draw_forest(
+    rows: pd.DataFrame, protocol: TrialProtocol, contrast: Contrast, caption: Caption | None = None
+) -> Picture:
+    """The picture of one effect in many groups, everyone first; rows of one outcome, contrast and horizon."""
+    rule = protocol.presentation.rounding
+    found = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    horizon, outcome = int(found[0]["horizon_days"]), protocol.outcome(found[0]["outcome"]).words
+    labels = [protocol.subgroup_words(row["subgroup"]) for row in found]
+    told = [
+        CONFIDENTIAL if row.get("suppressed") else with_limits(row["estimate"], row["conf_low"], row["conf_high"], rule)
+        for row in found
+    ]
+    with house_style():
+        figure = new_figure(1.9 + 0.36 * len(found))
+        axes = figure.subplots()
+        axes.axvline(0, color=QUIET, linewidth=1)
+        axes.axvline(found[0]["estimate"], color=EFFECT, linewidth=1, linestyle=(0, (4, 3)))
+        for place, row in enumerate(found):
+            limits = [row["conf_low"], row["conf_high"]]
+            axes.plot(limits, [place, place], color=EFFECT, linewidth=1.6, solid_capstyle="butt")
+            axes.plot([row["estimate"]], [place], "D" if place == 0 else "o", color=EFFECT, markersize=6)
+            axes.annotate(told[place], (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+        axes.set_yticks(range(len(found)), labels)
+        axes.set_ylim(len(found) - 0.5, -0.5)
         axes.grid(visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"Difference in days {words['outcome']} over {subgroups.horizon_days} days")
-        reading = f"{words['arms']}; {interval_name(everyone)}; dashed: everyone"
-        title_above(figure, f"Days {words['outcome']}, by subgroup", reading)
-    rows = "; ".join(
-        f"{label} {printed(effect.estimate, protocol.presentation.rounding)} ({interval_in_words(effect, protocol)})"
-        for label, effect in zip(labels, found, strict=True)
-    )
-    alt = f"Forest plot of the difference in days {words['outcome']} over {subgroups.horizon_days} days: {rows}."
-    return Picture(figure, alt)
+        axes.set_xlabel(f"Difference in days {outcome} over {horizon} days")
+        arms = f"{contrast.treatment_words} minus {contrast.control_words}"
+        reading = f"{arms}; {interval_name_of(protocol, found[0]['interval'])}; dashed: everyone"
+        title_above(figure, caption or Caption(f"Days {outcome}, by subgroup", reading))
+    listed = "; ".join(f"{label} {text}" for label, text in zip(labels, told, strict=True))
+    return Picture(figure, f"Forest plot of the difference in days {outcome} over {horizon} days: {listed}.")
 
 
 @contextmanager
@@ -199,74 +255,67 @@ def new_figure(height: float, width: float = 8.0) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _words(effects: Effects) -> dict[str, str]:
-    which = effects.comparison
-    treatment, control = which.contrast.treatment_words, which.contrast.control_words
-    who = "" if which.subgroup == "all" else f", {effects.protocol.subgroup_words(which.subgroup)}"
-    return {
-        "outcome": effects.protocol.outcome(which.outcome).words,
-        "treatment": treatment,
-        "control": control,
-        "arms": f"{treatment} minus {control}{who}",
-    }
-
-
-def title_above(figure: Figure, title: str, reading: str) -> None:
-    """A title and how to read the picture, in a strip kept free above the axes."""
+def title_above(figure: Figure, caption: Caption) -> None:
+    """A title and how to read the picture, in a strip kept free above the axes; the source below them."""
     height = figure.get_figheight()
-    figure.text(0.01, 1 - 0.10 / height, title, ha="left", va="top", fontsize=13, fontweight="bold")
-    figure.text(0.01, 1 - 0.38 / height, reading, ha="left", va="top", fontsize=9.5, color="#444444")
+    title = textwrap.wrap(caption.title, 88)
+    reading = textwrap.wrap(caption.reading, 122)
+    lines = 0.10
+    for line in title:
+        figure.text(0.01, 1 - lines / height, line, ha="left", va="top", fontsize=13, fontweight="bold")
+        lines += 0.24
+    lines += 0.04
+    for line in reading:
+        figure.text(0.01, 1 - lines / height, line, ha="left", va="top", fontsize=9.5, color="#444444")
+        lines += 0.18
+    below = 0.22 if caption.source else 0.0
+    if caption.source:
+        figure.text(0.01, 0.06 / height, caption.source, ha="left", va="bottom", fontsize=8.5, color="#444444")
     engine = figure.get_layout_engine()
     if engine is not None:
-        engine.set(rect=(0.0, 0.0, 1.0, 1 - 0.66 / height))  # type: ignore[call-arg]
+        top = 1 - (lines + 0.10) / height
+        engine.set(rect=(0.0, below / height, 1.0, top - below / height))  # type: ignore[call-arg]
 
 
-def _reading(effects: Effects, band: Band | None = None) -> str:
-    name = {"wald": " (Wald)", "newcombe": " (Newcombe)"}.get(effects.interval, "")
-    before = ", another before day 0" if effects.at[0] < 0 else ""
-    lines = f"; lines: simultaneous band{before}" if band is not None else ""
-    return f"Difference: {_words(effects)['arms']}; shaded: pointwise {interval_name(effects)}{name}{lines}"
+def _reading(curve: Curve) -> str:
+    name = {"wald": " (Wald)", "newcombe": " (Newcombe)"}.get(curve.interval, "")
+    before = ", another before day 0" if curve.days.size and curve.days[0] < 0 else ""
+    lines = f"; lines: simultaneous band{before}" if curve.bands else ""
+    interval = interval_name_of(curve.protocol, curve.interval)
+    return f"Difference: {curve.words['arms']}; shaded: pointwise {interval}{name}{lines}"
 
 
-def _draw_band(axes: Axes, band: Band | None, scale: int) -> None:
-    """Both limits of a simultaneous band, dashed."""
-    if band is None:
-        return
-    for limits in (band.low, band.high):
-        axes.plot(band.effects.at, scale * limits, color=EFFECT, linewidth=0.9, linestyle=(0, (4, 2)))
-
-
-def _say_pretrend(axes: Axes, pretrend: PreTrend) -> None:
+def _say_pretrial(axes: Axes, tests: Mapping[str, float]) -> None:
     """The p-values of the pre-trial tests, where their days are drawn."""
-    tests = ("any day", pretrend.band.sup_p_value), ("any quarter", pretrend.wald.p_value), ("total", pretrend.p_value)
-    text = "Before the trial, unadjusted p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests)
+    text = "Before the trial, unadjusted p: " + ", ".join(f"{name} {printed_p(p)}" for name, p in tests.items())
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.15 * (high - low))
     axes.annotate(text, (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=9, color="#444444")
 
 
-def _draw_effect(axes: Axes, effects: Effects, scale: int) -> None:
+def _draw_effect(axes: Axes, curve: Curve, scale: int) -> None:
+    """The difference, its interval shaded, and simultaneous bands as dashed lines."""
     axes.axhline(0, color=QUIET, linewidth=1)
-    axes.fill_between(
-        effects.at, scale * effects.conf_low, scale * effects.conf_high, color=EFFECT, alpha=0.16, linewidth=0
-    )
-    axes.plot(effects.at, scale * effects.estimate, color=EFFECT, linewidth=1.6)
+    axes.fill_between(curve.days, scale * curve.low, scale * curve.high, color=EFFECT, alpha=0.16, linewidth=0)
+    axes.plot(curve.days, scale * curve.estimate, color=EFFECT, linewidth=1.6)
     axes.margins(x=0.01)
+    for at, low, high in curve.bands:
+        for limits in (low, high):
+            axes.plot(at, scale * limits, color=EFFECT, linewidth=0.9, linestyle=(0, (4, 2)))
 
 
-def _label_lines(axes: Axes, effects: Effects) -> None:
+def _label_lines(axes: Axes, curve: Curve) -> None:
     """Name each line at its right end; the higher line's name goes above the lower one's."""
-    known = np.flatnonzero(~np.isnan(effects.estimate))
+    known = np.flatnonzero(~np.isnan(curve.estimate))
     if not known.size:
         return
     last = known[-1]
-    ends = {"treatment": float(effects.mean_treatment[last]), "control": float(effects.mean_control[last])}
+    ends = {"treatment": float(curve.mean_treatment[last]), "control": float(curve.mean_control[last])}
     higher = max(ends, key=lambda side: ends[side])
-    words = _words(effects)
     for side, colour in (("treatment", TREATMENT), ("control", CONTROL)):
         axes.annotate(
-            words[side],
-            (float(effects.at[last]), 100 * ends[side]),
+            curve.words[side],
+            (float(curve.days[last]), 100 * ends[side]),
             xytext=(5, 7 if side == higher else -7),
             textcoords="offset points",
             color=colour,
@@ -276,23 +325,36 @@ def _label_lines(axes: Axes, effects: Effects) -> None:
         )
 
 
-def _mark_index_day(axes: Axes, effects: Effects) -> None:
-    if effects.at[0] < 0:
+def _mark_index_day(axes: Axes, curve: Curve) -> None:
+    if curve.days.size and curve.days[0] < 0:
         axes.axvline(0, color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
 
 
-def _daily_alt_text(effects: Effects, words: dict[str, str]) -> str:
-    rule = effects.protocol.presentation.rounding
-    after = (effects.at >= 0) & ~np.isnan(effects.estimate)
+def _read_out(curve: Curve, place: int, at: str, scale: int) -> str:
+    """What a reader who points at a day is told."""
+    rule, words = curve.protocol.presentation.rounding, curve.words
+    unit = "%" if scale == 100 else " days"
+    sides = [
+        f"{words[side]} {printed(scale * float(mean), rule)}{unit}"
+        for side, mean in (("treatment", curve.mean_treatment[place]), ("control", curve.mean_control[place]))
+    ]
+    estimate, low, high = (scale * float(each[place]) for each in (curve.estimate, curve.low, curve.high))
+    apart = with_limits(estimate, low, high, rule)
+    return f"{capitalised(at)}: {sides[0]}, {sides[1]}; difference {apart}"
+
+
+def _daily_alt_text(curve: Curve) -> str:
+    rule, words = curve.protocol.presentation.rounding, curve.words
+    after = (curve.days >= 0) & ~np.isnan(curve.estimate)
     text = f"Two line charts of the daily share {words['outcome']}, {words['treatment']} and {words['control']}."
     if not after.any():
         return f"{text} Nobody is followed after the index day."
-    largest = int(effects.at[after][np.argmax(np.abs(effects.estimate[after]))])
-    effect = effects.effect(largest)
+    largest = int(np.flatnonzero(after)[np.argmax(np.abs(curve.estimate[after]))])
+    treatment, control = (float(each[largest]) for each in (curve.mean_treatment, curve.mean_control))
     return (
-        f"{text} From the index day on the difference is largest on day {largest}: "
-        f"{printed_percent(effect.mean_treatment, rule)} against {printed_percent(effect.mean_control, rule)}. "
-        f"{_share_excluding_zero(effects.conf_low[after], effects.conf_high[after])}"
+        f"{text} From the index day on the difference is largest on day {int(curve.days[largest])}: "
+        f"{printed_percent(treatment, rule)} against {printed_percent(control, rule)}. "
+        f"{_share_excluding_zero(curve.low[after], curve.high[after])}"
     )
 
 

@@ -12,6 +12,7 @@ from trialimpact.report.figures import (
     CONTROL,
     EFFECT,
     TREATMENT,
+    Caption,
     Picture,
     capitalised,
     house_style,
@@ -57,7 +58,7 @@ def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Pic
         reading = f"p {printed_p(test.p_value)}: share as far from zero as the actual one (dashed: its mirror image)"
         when = "before the trial, " if test.target.kind == "pre_period" else ""
         among = f"{when}the actual assignment among {test.estimates.size:,}"
-        title_above(figure, f"{capitalised(words)}: {among}", reading)
+        title_above(figure, Caption(f"{capitalised(words)}: {among}", reading))
     return Picture(figure, f"Histogram of estimates under other assignments. {placebo_sentence(found, protocol)}")
 
 
@@ -86,7 +87,7 @@ def plot_tipping(found: Bounds) -> Picture:
         axes.set_xlabel(f"Lost of {arms[0]}: days {words} more than its linked")
         axes.set_ylabel(f"Lost of {arms[1]}: days more\nthan its linked")
         reading = "Blue: interval below zero; orange: above; grey: zero within it. Edges: the lost had no days, or all"
-        title_above(figure, f"Days {words}: what the unlinked would have to be like", reading)
+        title_above(figure, Caption(f"Days {words}: what the unlinked would have to be like", reading))
     return Picture(figure, f"Map of the effect by assumptions on those lost. {bounds_sentence(found)}")
 
 
@@ -112,7 +113,7 @@ def plot_states(found: States) -> Picture:
         sides[0].set_ylabel("% of those followed")
         handles = dict(zip(found.labels, layers, strict=True))
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
-        title_above(figure, "Where people are, day by day", "Shares add up to 100% on every day")
+        title_above(figure, Caption("Where people are, day by day", "Shares add up to 100% on every day"))
     longest = max(found.cumulative)
     apart = found.cumulative[longest].estimate
     rule = found.protocol.presentation.rounding
@@ -149,7 +150,7 @@ def plot_survival(found: Durations) -> Picture:
         axes.set_xlabel(f"{origin}; under each, how many are at risk in {names['treatment']} and in {names['control']}")
         axes.legend(frameon=False, loc="upper right")
         reading = f"Kaplan-Meier; log-rank p {printed_p(found.log_rank[1]) or 'not known'}; shaded: pointwise intervals"
-        title_above(figure, f"{capitalised(words)}: time to {event}", reading)
+        title_above(figure, Caption(f"{capitalised(words)}: time to {event}", reading))
     rule = protocol.presentation.rounding
     apart = "".join(
         f" Restricted means over {horizon} days differ by {printed(float(entry.estimate[0]), rule)} days."

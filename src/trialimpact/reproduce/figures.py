@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trialimpact.estimators import Effects, SubgroupEffects
-from trialimpact.report.figures import CONTROL, EFFECT, QUIET, TREATMENT, Picture, house_style, new_figure, title_above
+from trialimpact.report.figures import (
+    CONTROL,
+    EFFECT,
+    QUIET,
+    TREATMENT,
+    Caption,
+    Picture,
+    house_style,
+    new_figure,
+    title_above,
+)
 from trialimpact.report.rounding import printed
 from trialimpact.report.words import headline, interval_in_words
 from trialimpact.reproduce.iap import AFTER_WEEK_12, STEADY_UNTIL, TABLES, WEEK, WEEK_5, cell_id, weekly
@@ -60,7 +70,7 @@ def plot_reproduction(reproduction: Reproduction) -> dict[str, Picture]:
         with house_style():
             figure = new_figure(4.6 if name.startswith("figure") else 7.2)
             draw(figure.subplots(), drawn)
-            title_above(figure, title, reading)
+            title_above(figure, Caption(title, reading))
         pictures[name] = Picture(figure, f"{title}. {says(drawn)}")
     pictures["overview"] = _overview(drawn, pictures, reading)
     return pictures
@@ -89,7 +99,7 @@ def _overview(drawn: Drawn, pictures: Mapping[str, Picture], reading: str) -> Pi
         for name, (title, draw, _) in _PANELS.items():
             draw(grid[name], drawn)
             grid[name].set_title(title, loc="left", fontsize=11, fontweight="bold")
-        title_above(figure, "Chapter 6 of the 2016 report, reproduced", reading)
+        title_above(figure, Caption("Chapter 6 of the 2016 report, reproduced", reading))
     return Picture(figure, " ".join(picture.alt_text for picture in pictures.values()))
 
 
