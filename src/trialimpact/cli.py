@@ -16,6 +16,7 @@ import typer
 
 from trialimpact.cli_moments import moments_app
 from trialimpact.cli_power import power_app
+from trialimpact.cli_report import publish, report
 from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ protocol_app = typer.Typer(
 app.add_typer(protocol_app, name="protocol")
 app.add_typer(power_app, name="power")
 app.add_typer(moments_app, name="moments")
+app.command()(report)
+app.command()(publish)
 
 
 def _say_version(wanted: bool) -> None:

@@ -176,7 +176,7 @@ def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) 
     alt_texts = save_pictures(pictures, folder / "figures")
     (folder / "summary.md").write_text(summarise(analysis, alt_texts, methods=methods), encoding="utf-8")
     _mark_raw(folder)
-    return {**results.manifest, "stages": results.stages}
+    return {**results.manifest, "stages": [list(each) for each in results.stages.items()]}
 
 
 def _mark_raw(folder: Path) -> None:

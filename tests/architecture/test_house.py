@@ -15,8 +15,8 @@ SOURCE = ROOT / "src" / "trialimpact"
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
     "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure",
-    "report", "estimates", "analysis", "audit", "summary", "output", "baseline", "reproduce",
-    "synthetic", "cli_power", "cli_moments", "cli",
+    "report", "estimates", "analysis", "audit", "summary", "output", "publication", "baseline", "reproduce",
+    "synthetic", "cli_power", "cli_moments", "cli_report", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
@@ -28,7 +28,7 @@ INSIDE = {
         "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
-    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures"],
+    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures", "findings", "flowchart", "checklist", "inline", "release_tables", "release_figures", "document", "workbook", "opendocument", "latex"],
     "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",

@@ -21,6 +21,16 @@ _ROUNDING = {
 
 def explain_protocol(protocol: TrialProtocol) -> str:
     """The whole protocol as sentences under headings."""
+    lines = [protocol.name, "=" * len(protocol.name)]
+    lines += [protocol.description] if protocol.description else []
+    for heading, sentences in protocol_sentences(protocol).items():
+        said = [f"  - {sentence}" for sentence in sentences]
+        lines += ["", heading, *(said or ["  - None."])]
+    return "\n".join(lines)
+
+
+def protocol_sentences(protocol: TrialProtocol) -> dict[str, list[str]]:
+    """The same, by heading."""
     blocks = {
         "Arms": _arms(protocol),
         "Who is in the trial": _sample(protocol),
@@ -31,12 +41,7 @@ def explain_protocol(protocol: TrialProtocol) -> str:
         "Balance is shown for": (f"{each.name}." for each in protocol.characteristics),
         "Beside the main estimates": _methods(protocol),
     }
-    lines = [protocol.name, "=" * len(protocol.name)]
-    lines += [protocol.description] if protocol.description else []
-    for heading, sentences in blocks.items():
-        said = [f"  - {sentence}" for sentence in sentences]
-        lines += ["", heading, *(said or ["  - None."])]
-    return "\n".join(lines)
+    return {heading: list(sentences) for heading, sentences in blocks.items()}
 
 
 def _arms(protocol: TrialProtocol) -> Iterator[str]:

@@ -1,0 +1,66 @@
+"""`trialimpact report` and `trialimpact publish`: results in, a folder that may be released out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Results = Annotated[Path, typer.Argument(metavar="DIR", help="Results of `analyse`.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write; replaced if one of ours is in it.")]
+Pack = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE.toml",
+        help="Rules of disclosure control: ons_10_5, opensafely_7_5, opensafely_midpoint_6, uk_llc, stats_nz_rr3, "
+        "a file of your own, or none.",
+    ),
+]
+
+
+def report(results: Results, out: Out, pack: Pack = "ons_10_5") -> None:
+    """Write one page that people can read, from results, with disclosure control.
+
+    DIR/report.html stands alone: no network, no script needed. Results are those of `trialimpact analyse`.
+
+    Example: trialimpact report results --out report --pack ons_10_5
+    """
+    from trialimpact.output import check_destination
+    from trialimpact.publication import REPORT_MARK, write_report
+
+    check_destination(out, REPORT_MARK)
+    write_report(results, out, pack=pack)
+    _say(out, pack)
+
+
+def publish(
+    results: Results,
+    out: Out,
+    pack: Pack = "ons_10_5",
+    for_checker: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A second folder, of raw and released pairs, for the output checker."),
+    ] = None,
+) -> None:
+    """Write everything that is published together: page, workbooks, tables, pictures, data; with disclosure control.
+
+    Example: trialimpact publish results --out publication --for-checker checker
+    """
+    from trialimpact.output import check_destination
+    from trialimpact.publication import CHECKER_MARK, PUBLICATION_MARK, write_publication
+
+    check_destination(out, PUBLICATION_MARK)
+    if for_checker is not None:
+        check_destination(for_checker, CHECKER_MARK)
+    write_publication(results, out, pack=pack, for_checker=for_checker)
+    _say(out, pack)
+    if for_checker is not None:
+        typer.echo(f"for the output checker, raw: {for_checker}; start with {for_checker / 'record.md'}")
+
+
+def _say(out: Path, pack: str) -> None:
+    from trialimpact.disclosure import rule_pack
+
+    typer.echo(f"disclosure control: {rule_pack(pack).label}")
+    typer.echo(f"written to {out}; start with {out / 'report.html'}")
