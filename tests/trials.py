@@ -12,6 +12,7 @@ from trialimpact import build_panel, build_sample, count_moments, load_records, 
 from trialimpact.moments import Moments
 from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
+from trialimpact.synthetic import simulate_trial
 
 DAY_0 = dt.date(2020, 1, 1)
 
@@ -88,3 +89,12 @@ class SmallTrial:
 
     def moments(self) -> Moments:
         return count_moments(self.panel())
+
+
+def short_trial(n_claimants: int, seed: int, *, subgroups: int = 6, **analysis: Any) -> tuple[TrialProtocol, Any]:
+    """The example trial over a short window, and its tables: quick to analyse with every method."""
+    trial = simulate_trial(n_claimants, seed=seed)
+    design = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["subgroups"] = design["subgroups"][:subgroups]
+    window = {"pre_days": 70, "horizon_days": [56, 112], "last_day": 112}
+    return TrialProtocol.from_dict(design).with_analysis(**(window | analysis)), trial.tables

@@ -11,6 +11,7 @@ from trialimpact.analysis import TrialAnalysis, analyse_trial
 from trialimpact.archive import load_moments, save_moments
 from trialimpact.audit import TrialAudit, audit_trial
 from trialimpact.baseline import check_against
+from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.errors import (
     DesignError,
     OutputError,
@@ -53,6 +54,7 @@ from trialimpact.moments import count_moments
 from trialimpact.output import write_analysis
 from trialimpact.panel import build_panel
 from trialimpact.protocol import Contrast, TrialProtocol, explain_protocol, shipped_protocol
+from trialimpact.publication import write_publication, write_report
 from trialimpact.report import (
     headline,
     plot_cumulative,
@@ -72,6 +74,7 @@ from trialimpact.report import (
     tabulate_states,
     tabulate_subgroups,
 )
+from trialimpact.results import read_results
 from trialimpact.sample import build_sample
 from trialimpact.spells import merge_spells, merge_states
 
@@ -132,8 +135,11 @@ __all__ = [
     "plot_subgroups",
     "plot_survival",
     "plot_tipping",
+    "read_results",
+    "release_results",
     "required_for_days",
     "required_for_share",
+    "rule_pack",
     "save_moments",
     "shipped_protocol",
     "simulate_power",
@@ -147,4 +153,6 @@ __all__ = [
     "tabulate_states",
     "tabulate_subgroups",
     "write_analysis",
+    "write_publication",
+    "write_report",
 ]

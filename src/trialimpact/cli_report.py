@@ -42,18 +42,26 @@ def publish(
         Path | None,
         typer.Option(metavar="DIR", help="A second folder, of raw and released pairs, for the output checker."),
     ] = None,
+    acro: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder for the output checkers' tool ACRO.")
+    ] = None,
+    presentation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Effects by group also as a house prints them: dwp_2016, days_margin."),
+    ] = None,
 ) -> None:
     """Write everything that is published together: page, workbooks, tables, pictures, data; with disclosure control.
 
     Example: trialimpact publish results --out publication --for-checker checker
     """
     from trialimpact.output import check_destination
-    from trialimpact.publication import CHECKER_MARK, PUBLICATION_MARK, write_publication
+    from trialimpact.publication import ACRO_MARK, CHECKER_MARK, PUBLICATION_MARK, write_publication
 
     check_destination(out, PUBLICATION_MARK)
-    if for_checker is not None:
-        check_destination(for_checker, CHECKER_MARK)
-    write_publication(results, out, pack=pack, for_checker=for_checker)
+    for folder, mark in ((for_checker, CHECKER_MARK), (acro, ACRO_MARK)):
+        if folder is not None:
+            check_destination(folder, mark)
+    write_publication(results, out, pack=pack, for_checker=for_checker, house=presentation, acro=acro)
     _say(out, pack)
     if for_checker is not None:
         typer.echo(f"for the output checker, raw: {for_checker}; start with {for_checker / 'record.md'}")

@@ -132,6 +132,8 @@ def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str
         (building / MANIFEST).write_text(text + "\n", encoding="utf-8")
         building.chmod(0o755)
         _swap(building, folder)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             worded(f"{out}: cannot be written: {error.strerror}.", remedy="free space, or name another folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.disclosure import DEFAULT_PACK, Release, RulePack, release_results
 from trialimpact.disclosure.people import published_flow, published_received
+from trialimpact.errors import OutputError, worded
 from trialimpact.output import write_whole
 from trialimpact.report.document import ImpactReport, build_report
 from trialimpact.report.latex import to_latex
@@ -25,6 +27,7 @@ from trialimpact.results import RAW_MARK, TrialResults, read_results
 
 REPORT_MARK, PUBLICATION_MARK = "released: report", "released: publication"
 CHECKER_MARK = f"for the output checker: {RAW_MARK}"
+ACRO_MARK = "released: for ACRO"
 Found = TrialAnalysis | TrialResults | str | Path
 """What can be reported: an analysis, its results, or the folder that `trialimpact analyse` wrote."""
 
@@ -72,6 +75,8 @@ def write_publication(
     *,
     pack: str | Path | RulePack = DEFAULT_PACK,
     for_checker: str | Path | None = None,
+    house: str | None = None,
+    acro: str | Path | None = None,
 ) -> Path:
     """Write everything that is published together into a folder: nothing in it is raw.
 
@@ -85,6 +90,10 @@ def write_publication(
         As `write_report`.
     for_checker : path, optional
         A second folder, which stays in the room: each file as RAW and as CONF, and what was done to it.
+    house : str, optional
+        Effects by group also as an office prints them: "dwp_2016", "days_margin".
+    acro : path, optional
+        A folder for the output checkers' tool ACRO (the package `acro`), each published table as an output to review.
 
     Raises
     ------
@@ -92,11 +101,26 @@ def write_publication(
     """
     results = _results(found)
     release = release_results(results, pack)
-    report = build_report(release)
+    report = build_report(release, house)
     written = write_whole(Path(out), lambda folder: _fill(report, folder), mark=PUBLICATION_MARK)
     if for_checker is not None:
         write_whole(Path(for_checker), lambda folder: _fill_for_checker(results, release, folder), mark=CHECKER_MARK)
+    if acro is not None:
+        write_whole(Path(acro), lambda folder: _fill_acro(release, written, folder), mark=ACRO_MARK)
     return written
+
+
+def _fill_acro(release: Release, written: Path, folder: Path) -> dict[str, Any]:
+    """Published files as ACRO's outputs: it keeps copies, a results file and a checksum of each."""
+    try:
+        session: Any = importlib.import_module("acro").ACRO(suppress=False)
+    except ModuleNotFoundError:
+        remedy = "pip install 'trialimpact[acro]'"
+        raise OutputError(worded("a folder for ACRO needs the package acro.", remedy=remedy)) from None
+    for path in sorted((written / "data").glob("*.csv")):
+        session.custom_output(str(path), f"controlled by trialimpact, {release.pack.label}")
+    session.finalise(str(folder / "acro"), "json")
+    return _stated(release)
 
 
 def _results(found: Found) -> TrialResults:

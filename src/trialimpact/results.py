@@ -116,5 +116,19 @@ def versions() -> dict[str, str]:
 def _read(path: Path) -> pd.DataFrame:
     """Rows as they were written: text stays text, and only what is blank is missing."""
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"level": str}, float_precision="round_trip")
-    text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
-    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in text})
+    return plain(frame)
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows in plain types: missing numbers are NaN, missing text is empty, whether read back or not."""
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_bool_dtype(column.dtype) and not column.isna().any():
+            columns[name] = column.astype(bool)
+        elif pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+            columns[name] = column.astype(float) if column.isna().any() else column.astype(column.to_numpy().dtype)
+        else:
+            text = column.astype(object).where(column.notna(), "")
+            columns[name] = text.map(lambda value: value if isinstance(value, str) else str(value))
+    return frame.assign(**columns)

@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, sparse
-from scipy.sparse.csgraph import connected_components
 
 from trialimpact.disclosure.packs import Rounder
 
@@ -117,6 +115,8 @@ def possible_values(
 
 def _table(cells: Cells, place: Mapping[Key, int]) -> Any:
     """Relations × cells: 1 for a total and -1 for its parts, so that each row adds up to zero."""
+    from scipy import sparse
+
     entries = [
         (row, place[key], sign)
         for row, (total, parts) in enumerate(cells.relations)
@@ -128,6 +128,9 @@ def _table(cells: Cells, place: Mapping[Key, int]) -> Any:
 
 def _hanging_together(table: Any, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
     """A number for every cell, then every relation: the same where a chain of uncertain cells joins them."""
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
     uncertain = table.multiply(~exact[None, :]).tocsr()
     uncertain.eliminate_zeros()
     both: Any = [[None, uncertain.T], [uncertain, None]]
@@ -141,6 +144,8 @@ def _range(
     """The smallest and largest value of one of some cells that fit their bounds and relations."""
     if not which.any():
         return 0.0, 0.0
+    from scipy import optimize
+
     solve: Any = optimize.linprog
     ends = []
     for sign in (1.0, -1.0):
@@ -154,20 +159,29 @@ def _bounds(value: float, rounder: Rounder) -> tuple[float, float]:
 
 
 def _to_suppress(cells: Cells, values: Mapping[Key, float], leaking: Key) -> Iterator[Key]:
-    """One more cell to suppress for a cell that can be worked out: of the relation that hides it least, the smallest
-    that is large enough; the total last.
+    """One more cell to suppress for a cell that can be worked out.
+
+    Of the relation that hides it least, the smallest that is large enough, a total last; where everything beside it is
+    suppressed already, of the relations that give those away.
     """
-    found = []
-    for total, parts in cells.relations:
-        if leaking not in (total, *parts):
-            continue
-        shown = [key for key in (*parts, total) if key != leaking and not math.isnan(values.get(key, math.nan))]
-        unknown = sum(cells.counts[key] for key in (*parts, total) if key != leaking and key not in shown)
-        if shown:
-            found.append((unknown, [key for key in shown if key != total] or shown))
-    if found:
-        _, shown = min(found, key=lambda each: each[0])
-        yield min(shown, key=lambda key: (cells.counts[key] < len(shown), cells.counts[key], key))
+    reached = {leaking}
+    while True:
+        touching = [(total, parts) for total, parts in cells.relations if reached & {total, *parts}]
+        found = []
+        for total, parts in touching:
+            others = [key for key in (*parts, total) if key not in reached]
+            shown = [key for key in others if not math.isnan(values.get(key, math.nan))]
+            hidden = sum(cells.counts[key] for key in others if key not in shown)
+            if shown:
+                found.append((hidden, [key for key in shown if key != total] or shown))
+        if found:
+            _, shown = min(found, key=lambda each: each[0])
+            yield min(shown, key=lambda key: (cells.counts[key] < len(shown), cells.counts[key], key))
+            return
+        wider = reached.union(*({total, *parts} for total, parts in touching))
+        if wider == reached:
+            return
+        reached = wider
 
 
 def grouped(frame: pd.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ from trialimpact.disclosure.rows import (
     smallest_means,
 )
 from trialimpact.protocol import TrialProtocol
-from trialimpact.results import TrialResults
+from trialimpact.results import TrialResults, plain
 
 RELEASERS: dict[str, Releaser] = {
     "estimates.csv": release_estimates,
@@ -131,6 +131,7 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     Release(Example digit trial, UK LLC: 5 tables)
     """
     pack = rule_pack(pack)
+    results = replace(results, frames={name: plain(frame) for name, frame in results.frames.items()})
     rounder = Rounder(pack, salt=_salt(results))
     shown = protect(people_of(results), rounder)
     means = smallest_means(results.frames["estimates.csv"], results.protocol)

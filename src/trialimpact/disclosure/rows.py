@@ -90,7 +90,9 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         if len(daily):
             with np.errstate(invalid="ignore", divide="ignore"):
                 times = ((daily["conf_high"] - daily["estimate"]) / daily["std_error"]).replace(np.inf, np.nan)
-            parts.append(_daily(daily, curve, about, critical=round(float(times.median()), 2)))
+            known = times.dropna()
+            critical = round(float(known.median()), 2) if len(known) else math.nan
+            parts.append(_daily(daily, curve, about, critical=critical))
         parts.append(_horizons(rows[rows["horizon_days"].isin(curve.horizons)], curve, about))
     return _stacked(parts, frame)
 

@@ -26,6 +26,7 @@ from trialimpact.report.release_figures import Figure, cumulative_figure, daily_
 from trialimpact.report.release_tables import (
     Table,
     checklist_table,
+    house_table,
     release_tables,
     rows_about,
     subgroups_table,
@@ -55,6 +56,7 @@ class OutcomeSection:
     panels: tuple[Panel, ...]
     forest: Figure | None
     subgroups: Table | None
+    house: Table | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -82,7 +84,7 @@ class ImpactReport:
         yield self.tables["headline"]
         for section in self.outcomes:
             yield from (panel.table for panel in section.panels if panel.is_everyone)
-            yield from [section.subgroups] if section.subgroups is not None else []
+            yield from (table for table in (section.subgroups, section.house) if table is not None)
         yield from (table for name, table in self.tables.items() if name != "headline")
         yield self.checklist
 
@@ -125,8 +127,8 @@ def _template(name: str) -> str:
     return (resources.files("trialimpact") / "report" / name).read_text(encoding="utf-8")
 
 
-def build_report(release: Release) -> ImpactReport:
-    """Sentences, tables and pictures of a release.
+def build_report(release: Release, house: str | None = None) -> ImpactReport:
+    """Sentences, tables and pictures of a release; `house` names a presentation to add, as "dwp_2016".
 
     Examples
     --------
@@ -145,7 +147,7 @@ def build_report(release: Release) -> ImpactReport:
             here = rows_about(rows, outcome.name, contrast)
             here = here[here["method"] == "difference"]
             if len(here):
-                sections.append(_section(release, here, outcome, contrast))
+                sections.append(_section(release, here, outcome, contrast, house))
     chart, says = draw_flow(release.frames["flow.csv"], release.stages, protocol)
     return ImpactReport(
         release=release, outcomes=tuple(sections), tables=release_tables(release), flow_chart=chart, flow_says=says,
@@ -153,7 +155,9 @@ def build_report(release: Release) -> ImpactReport:
     )  # fmt: skip
 
 
-def _section(release: Release, rows: pd.DataFrame, outcome: Outcome, contrast: Contrast) -> OutcomeSection:
+def _section(
+    release: Release, rows: pd.DataFrame, outcome: Outcome, contrast: Contrast, house: str | None
+) -> OutcomeSection:
     protocol, longest = release.protocol, release.protocol.analysis.max_horizon
     name = f"{outcome.name}_{contrast.name}"
     panels = [
@@ -167,7 +171,14 @@ def _section(release: Release, rows: pd.DataFrame, outcome: Outcome, contrast: C
         forest = forest_figure(release, at, contrast, name)
         subgroups = subgroups_table(release, outcome, contrast)
     title = f"Days {outcome.words}: {contrast.treatment_words} against {contrast.control_words}"
-    return OutcomeSection(name=name, title=title, panels=tuple(panels), forest=forest, subgroups=subgroups)
+    return OutcomeSection(
+        name=name,
+        title=title,
+        panels=tuple(panels),
+        forest=forest,
+        subgroups=subgroups,
+        house=house_table(release, at, house, f"{house}_{name}") if house else None,
+    )
 
 
 def _panel(release: Release, rows: pd.DataFrame, name: str, group: str) -> Panel:

@@ -164,7 +164,12 @@ def draw_daily(curve: Curve, pretrial: Mapping[str, float] | None = None, captio
         for axes in (above, below):
             _mark_index_day(axes, curve)
     readings = [
-        Reading(above, float(day), 50.0, _read_out(curve, place, f"day {day}", scale=100))
+        Reading(
+            above,
+            float(day),
+            100 * float(curve.mean_treatment[place]),
+            _read_out(curve, place, f"day {day}", scale=100),
+        )
         for place, day in enumerate(curve.days.tolist())
         if not np.isnan(curve.estimate[place])
     ]

@@ -12,6 +12,7 @@ from trialimpact.protocol.methods import STATE_NAMES
 from trialimpact.report.checklist import consort_checklist
 from trialimpact.report.findings import finding_of_row, main_findings
 from trialimpact.report.method_tables import compliance_table, durations_table, heterogeneity_table, states_table
+from trialimpact.report.presentations import house_label, present_effects
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
 from trialimpact.report.tables import balance_table, flow_table, horizon_table, records
 
@@ -65,6 +66,15 @@ def subgroups_table(release: Release, outcome: Outcome, contrast: Contrast) -> T
         title=f"Days {outcome.words} over {longest} days, by subgroup: {sides}",
         rows=heterogeneity_table(rows, release.protocol),
         notes=("Differences from others are adjusted for the number of comparisons (Holm; Benjamini-Hochberg).",),
+    )
+
+
+def house_table(release: Release, rows: pd.DataFrame, house: str, name: str) -> Table:
+    """Effects to the longest horizon by group, as a house prints them."""
+    found = finding_of_row(next(records(rows)), release.protocol)
+    title = f"Days {found.outcome} over {found.horizon_days} days, {found.treatment} minus {found.control}"
+    return Table(
+        name=name, title=f"{title} ({house_label(house)})", rows=present_effects(rows, release.protocol, house)
     )
 
 

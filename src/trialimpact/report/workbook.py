@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,19 +103,29 @@ def write_xlsx(workbook: Workbook, path: Path) -> None:
         title=workbook.title, intro=["Introduction", *workbook.about], about=["Shorthand in cells", *listed]
     )
     rows = pd.DataFrame({"Note reference": [f"n{n}" for n in range(1, len(notes) + 1)], "Note text": notes})
-    gptables.write_workbook(
-        filename=str(path),
-        sheets=sheets,
-        cover=cover,
-        contentsheet_label="Contents",
-        notes_table=rows if notes else None,
-        auto_width=True,
-    )
+    with _quiet():
+        gptables.write_workbook(
+            filename=str(path),
+            sheets=sheets,
+            cover=cover,
+            contentsheet_label="Contents",
+            notes_table=rows if notes else None,
+            auto_width=True,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Gptables leaves a file of its own open."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 def _gptables() -> Any:
     try:
-        return importlib.import_module("gptables")
+        with _quiet():
+            return importlib.import_module("gptables")
     except ModuleNotFoundError:
         remedy = "pip install 'trialimpact[publish]'"
         raise OutputError(worded("an XLSX file needs the package gptables.", remedy=remedy)) from None

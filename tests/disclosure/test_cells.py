@@ -1,0 +1,113 @@
+"""Suppression in tables with margins, attacked by trying every table that fits what is shown."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trialimpact.disclosure import RulePack, rule_pack
+from trialimpact.disclosure.cells import Cells, protect
+from trialimpact.disclosure.packs import Rounder
+
+
+def two_way(table: list[list[int]]) -> Cells:
+    """A table with both margins and the total."""
+    cells, rows, columns = Cells(), len(table), len(table[0])
+    for i, row in enumerate(table):
+        for j, n in enumerate(row):
+            cells.add((f"{i}", f"{j}"), n)
+        cells.add((f"{i}", "all"), sum(row))
+    for j in range(columns):
+        cells.add(("all", f"{j}"), sum(row[j] for row in table))
+    cells.add(("all", "all"), sum(map(sum, table)))
+    for i in [*map(str, range(rows)), "all"]:
+        cells.relate((i, "all"), [(i, f"{j}") for j in range(columns)])
+    for j in [*map(str, range(columns)), "all"]:
+        cells.relate(("all", j), [(f"{i}", j) for i in range(rows)])
+    return cells
+
+
+def fitting(cells: Cells, shown: dict, rounder: Rounder, most: int) -> dict:
+    """Every value of each inner cell over all tables of whole numbers up to `most` that give what is shown."""
+    inner = [key for key in cells.counts if "all" not in key]
+    rows, columns = ({key[side] for key in inner} for side in (0, 1))
+
+    def choices(key: tuple[str, ...]) -> range:
+        value = shown[key]
+        if math.isnan(value):
+            return range(most + 1)
+        low, high = rounder.possible(value)
+        return range(max(0, int(low)), int(high) + 1)
+
+    found: dict = {key: set() for key in inner}
+    for values in itertools.product(*(choices(key) for key in inner)):
+        table = dict(zip(inner, values, strict=True))
+        sums = {(i, "all"): sum(n for key, n in table.items() if key[0] == i) for i in rows}
+        sums |= {("all", j): sum(n for key, n in table.items() if key[1] == j) for j in columns}
+        sums[("all", "all")] = sum(values)
+        if all(math.isnan(shown[key]) or rounder.possible(shown[key])[0] <= n <= rounder.possible(shown[key])[1]
+               for key, n in sums.items()):  # fmt: skip
+            for key, n in table.items():
+                found[key].add(n)
+    return found
+
+
+def test_one_small_cell_takes_others_with_it() -> None:
+    cells = two_way([[3, 40], [50, 60]])
+    shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))
+    assert shown.primary == {("0", "0")}
+    assert len(shown.secondary) >= 3
+    assert all(math.isnan(shown.numbers[key]) for key in shown.secondary)
+    plain = {key: n for key, n in cells.counts.items() if not math.isnan(shown.numbers[key])}
+    assert all(shown.numbers[key] == n for key, n in plain.items())
+
+
+def test_nothing_small_and_nothing_goes() -> None:
+    cells = two_way([[30, 40], [50, 60]])
+    shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))
+    assert not shown.primary
+    assert not shown.secondary
+    assert {key: int(n) for key, n in shown.numbers.items()} == cells.counts
+
+
+def test_without_control_everything_is_shown() -> None:
+    shown = protect(two_way([[1, 2], [0, 3]]), Rounder(rule_pack("none"), ""))
+    assert not shown.primary
+    assert shown.numbers["0", "0"] == 1
+
+
+def test_what_is_left_of_a_total_is_protected_though_nobody_prints_it() -> None:
+    cells = Cells()
+    cells.add(("all",), 100)
+    cells.add(("women",), 60)
+    cells.add(("men",), 36)
+    cells.relate(("all",), [("women",), ("men",)])
+    shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))
+    assert shown.secondary, "4 of neither could be worked out"
+
+
+def small_pack(zeros: str, base: int) -> RulePack:
+    """Rules of the same kinds with smaller numbers, so that every table can be tried."""
+    rounding = "nearest" if base > 1 else "none"
+    return RulePack(
+        name="small", label="small", source="", smallest_count=4, zeros=zeros, rounding=rounding, base=base,
+        smallest_group=4, movers=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [small_pack("suppressed", 1), small_pack("shown", 1), small_pack("shown", 3)])
+@given(table=st.lists(st.lists(st.integers(0, 9), min_size=2, max_size=2), min_size=2, max_size=2))
+@settings(max_examples=12)
+def test_no_small_count_can_be_worked_out(pack: RulePack, table: list[list[int]]) -> None:
+    rounder, cells = Rounder(pack, ""), two_way(table)
+    shown = protect(cells, rounder)
+    possible = fitting(cells, dict(shown.numbers), rounder, most=12)
+    for key, n in cells.counts.items():
+        if key in possible and rounder.protects(n):
+            values = possible[key]
+            assert n in values
+            assert max(values) - min(values) >= pack.ambiguity, (key, values)

@@ -1,0 +1,103 @@
+"""Published points of curves against people followed day by day: no single exit can be seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import short_trial
+
+import trialimpact as ti
+from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.disclosure.curves import Side
+from trialimpact.results import plain
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+
+@pytest.fixture(scope="module", params=[{}, {"products": False}])
+def analysis(request: pytest.FixtureRequest) -> ti.TrialAnalysis:
+    return ti.analyse_trial(*short_trial(500, seed=8, subgroups=3, **request.param))
+
+
+def states(analysis: ti.TrialAnalysis, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Any:
+    """Followed and on, person by day, from the intervals of the panel."""
+    panel, protocol = analysis.panel, analysis.protocol
+    first, end = -protocol.analysis.pre_days, protocol.analysis.end_day
+    place = protocol.subgroup_names.index(subgroup)
+    codes = [protocol.arms.index(arm) for arm in arms]
+    people = np.flatnonzero(np.isin(panel.arm, codes) & panel.members[place])
+    found = panel.outcomes[outcome]
+    followed = np.zeros((panel.arm.size, end - first), dtype=bool)
+    on = np.zeros_like(followed)
+    for person in people:
+        followed[person, max(found.followed_from[person] - first, 0) : max(found.followed_to[person] - first, 0)] = True
+    for owner, start, stop in zip(found.spells.owner, found.spells.start, found.spells.end, strict=True):
+        on[owner, max(start - first, 0) : max(stop - first, 0)] = True
+    return followed[people], (on & followed)[people], first
+
+
+def each_curve(analysis: ti.TrialAnalysis, pack: str) -> Any:
+    """Released rows of every curve, with the people behind both sides."""
+    release = release_results(analysis.results(methods=False), pack)
+    rows = release.frames["estimates.csv"]
+    for (outcome, contrast, subgroup), found in rows.groupby(["outcome", "contrast", "subgroup"], sort=False):
+        which = analysis.protocol.contrast(contrast)
+        sides = [states(analysis, outcome, subgroup, arms) for arms in (which.treatment, which.control)]
+        yield found, sides
+
+
+@pytest.mark.parametrize("pack", ["ons_10_5", "uk_llc", "opensafely_midpoint_6"])
+def test_between_two_published_days_enough_people_change(analysis: ti.TrialAnalysis, pack: str) -> None:
+    movers, checked = rule_pack(pack).movers, 0
+    for rows, sides in each_curve(analysis, pack):
+        days = rows.loc[rows["day"].notna(), "day"].to_numpy(dtype=int)
+        for followed, on, first in sides:
+            for one, other in zip(days, days[1:], strict=False):
+                a, b = one - first, other - first
+                assert int((on[:, a] != on[:, b]).sum()) >= movers
+                left = abs(int(followed[:, a].sum()) - int(followed[:, b].sum()))
+                assert left == 0 or left >= movers
+                checked += 1
+    assert checked > 40
+
+
+@pytest.mark.parametrize("pack", ["ons_10_5", "uk_llc"])
+def test_shares_are_of_many_on_and_many_off(analysis: ti.TrialAnalysis, pack: str) -> None:
+    rules = rule_pack(pack)
+    for rows, sides in each_curve(analysis, pack):
+        daily = rows[rows["day"].notna() & ~rows["suppressed"]]
+        for day in daily["day"].astype(int):
+            for followed, on, first in sides:
+                counts = int(on[:, day - first].sum()), int((followed & ~on)[:, day - first].sum())
+                assert all(n >= rules.smallest_count or (n == 0 and rules.zeros == "shown") for n in counts)
+
+
+def test_between_two_published_horizons_enough_people_change(analysis: ti.TrialAnalysis) -> None:
+    for rows, sides in each_curve(analysis, "ons_10_5"):
+        shown = rows[rows["horizon_days"].notna() & ~rows["suppressed"]]
+        horizons = sorted(shown["horizon_days"].astype(int))
+        for _, on, first in sides:
+            for one, other in zip(horizons, horizons[1:], strict=False):
+                assert int((on[:, one - 1 - first] != on[:, other - 1 - first]).sum()) >= 10
+
+
+def test_who_changed_is_counted_exactly_from_products_and_never_too_high(analysis: ti.TrialAnalysis) -> None:
+    which = analysis.protocol.contrasts[0]
+    side = Side.of(analysis.moments, "employed", "all", which.treatment)
+    _, on, first = states(analysis, "employed", "all", which.treatment)
+    for day in (-70, -30, -1, 0, 40, 111):
+        truth = (on[:, [day - first]] != on[:, day + 1 - first :]).sum(axis=0)
+        found = side.changed_since(day)
+        assert (found <= truth).all()
+        if side.together:
+            end = (0 if day < 0 else analysis.protocol.analysis.max_horizon) - day - 1
+            np.testing.assert_array_equal(found[:end], truth[:end])
+
+
+def test_without_control_every_day_is_published(analysis: ti.TrialAnalysis) -> None:
+    results = analysis.results(methods=False)
+    rows = release_results(results, "none").frames["estimates.csv"].drop(columns="suppressed")
+    pd.testing.assert_frame_equal(rows, plain(results.frames["estimates.csv"]))

@@ -1,0 +1,151 @@
+"""A leak hunt over everything that a release holds, under each pack."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import short_trial
+
+import trialimpact as ti
+from trialimpact.disclosure import pack_names, release_results, rule_pack
+from trialimpact.disclosure.differencing import withdrawn_groups
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+CONTROLLED = [name for name in pack_names() if name != "none"]
+COUNTS = ("n", "n_treatment", "n_control", "missing_treatment", "missing_control", "n_complement", "n_at_risk",
+          "n_events", "n_broken", "n_rows")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results() -> Any:
+    return ti.analyse_trial(*short_trial(260, seed=5)).results()
+
+
+@pytest.fixture(scope="module", params=CONTROLLED)
+def release(request: pytest.FixtureRequest, results: Any) -> Any:
+    return release_results(results, request.param)
+
+
+def shown_counts(release: Any) -> dict[str, np.ndarray]:
+    return {
+        f"{name}: {column}": frame[column].dropna().to_numpy(dtype=float)
+        for name, frame in release.frames.items()
+        for column in COUNTS
+        if column in frame.columns
+    }
+
+
+def test_every_count_that_is_shown_is_one_that_the_pack_shows(release: Any) -> None:
+    pack = release.pack
+    for where, counts in shown_counts(release).items():
+        if pack.zeros == "suppressed":
+            assert (counts > 0).all(), where
+        small = counts[(counts > 0) & (counts < pack.smallest_count)]
+        assert not small.size, (where, small)
+        if pack.rounding in ("nearest", "random"):
+            assert (counts % pack.base == 0).all(), where
+        if pack.rounding == "midpoint":
+            assert ((counts == 0) | (counts % pack.base == pack.base - pack.base // 2)).all(), where
+
+
+def test_every_file_is_released_on_purpose(release: Any, results: Any) -> None:
+    assert set(results.frames) - set(release.frames) == {"quarantined.csv"}
+    assert "rows" not in release.frames["audit.csv"].columns
+    assert not {"counts", "expected", "statistic", "where"} & set(release.frames["integrity.csv"].columns)
+
+
+def test_no_number_has_the_digits_from_which_counts_could_be_worked_back(release: Any) -> None:
+    for name, frame in release.frames.items():
+        for column in frame.columns:
+            if column in ("conf_level", "suppressed", "df") or not pd.api.types.is_numeric_dtype(frame[column].dtype):
+                continue
+            values = frame[column].dropna().to_numpy(dtype=float)
+            np.testing.assert_allclose(values, np.round(values, 3), atol=1e-9, err_msg=f"{name}: {column}")
+
+
+def test_a_suppressed_row_says_nothing_in_numbers(release: Any) -> None:
+    said = ("estimate", "mean_treatment", "mean_control", "conf_low", "conf_high", "std_error", "p_value", "n")
+    for name, frame in release.frames.items():
+        gone = frame[frame["suppressed"]]
+        for column in said:
+            if column in gone.columns:
+                assert gone[column].isna().all(), f"{name}: {column}"
+
+
+def test_a_spreadsheet_reader_who_subtracts_finds_no_small_count(release: Any) -> None:
+    """Total less the parts that are shown, wherever one part is missing: along every column of the flow."""
+    pack = release.pack
+    if pack.base > 1:
+        return
+    flow = release.frames["flow.csv"]
+    labels = ["assigned_arm", "received_arm", "office", "reason"]
+    for (_, _), here in flow.groupby(["stage", "kind"], sort=False):
+        for label in labels[:3]:
+            others = [each for each in labels if each != label]
+            for _, group in here.groupby(others, sort=False):
+                total = group.loc[group[label] == "all", "n"]
+                parts = group.loc[group[label] != "all", "n"]
+                if len(total) == 1 and len(parts) > 1 and parts.isna().sum() == 1 and not math.isnan(total.iloc[0]):
+                    rest = total.iloc[0] - parts.sum()
+                    assert rest >= pack.smallest_count
+
+
+def test_stages_give_no_small_count_away(release: Any) -> None:
+    """Who remained before, less who remained after, is who was removed."""
+    if release.pack.base > 1:
+        return
+    flow = release.frames["flow.csv"]
+    everyone = flow[(flow[["assigned_arm", "received_arm", "office", "reason"]] == "all").all(axis=1)]
+    remaining = everyone[everyone["kind"] == "remaining"].set_index("stage")["n"]
+    stages = [stage for stage in release.stages if stage != "records"]
+    for before, after in zip(stages, stages[1:], strict=False):
+        removed = remaining[before] - remaining[after]
+        assert math.isnan(removed) or removed >= release.pack.smallest_count
+
+
+def test_groups_that_differ_by_a_few_are_withdrawn(results: Any) -> None:
+    """Female and male leave a few of unknown gender: by exact counts and means one could tell their days."""
+    pack = rule_pack("uk_llc")
+    members = results.moments.cells.members
+    names = list(results.protocol.subgroup_names)
+    women, men = (members[names.index(name)] for name in ("female", "male"))
+    left = results.moments.cells.claimants[~women & ~men].sum()
+    assert 0 < left < 2 * pack.smallest_group
+    found = withdrawn_groups(results.moments, pack, {})
+    assert {each.subgroup for each in found} & {"female", "male"}
+    release = release_results(results, pack)
+    for each in found:
+        for name in ("estimates.csv", "subgroups.csv", "bands.csv"):
+            frame = release.frames[name]
+            rows = frame[frame["subgroup"] == each.subgroup]
+            assert rows["suppressed"].all()
+    assert not withdrawn_groups(results.moments, rule_pack("none"), {})
+
+
+def test_rounding_is_the_same_in_every_file(results: Any) -> None:
+    release = release_results(results, "stats_nz_rr3")
+    flow = release.frames["flow.csv"]
+    analysed = flow[(flow["stage"] == "analysed") & (flow["kind"] == "remaining") & (flow["office"] == "all")]
+    by_arm = analysed[(analysed["received_arm"] == "all")].set_index("assigned_arm")["n"]
+    estimates = release.frames["estimates.csv"]
+    row = estimates[(estimates["subgroup"] == "all") & (estimates["horizon_days"] == 56)].iloc[0]
+    assert row["n_treatment"] == by_arm["IAP"]
+    assert row["n_control"] == by_arm["BAU"]
+
+
+def test_the_same_results_give_the_same_release(results: Any) -> None:
+    one, other = (release_results(results, "stats_nz_rr3") for _ in range(2))
+    for name, frame in one.frames.items():
+        pd.testing.assert_frame_equal(frame, other.frames[name])
+
+
+def test_a_release_says_nothing_of_itself_that_is_raw(release: Any) -> None:
+    said = repr(release) + release._repr_html_()
+    assert not re.search(r"QQ\d{6}", said)
+    assert release.pack.label.split(",")[0] in repr(release)

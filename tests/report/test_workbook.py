@@ -1,0 +1,134 @@
+"""Workbooks by the checklist for statistics in spreadsheets: read back, item by item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+from odf import opendocument, table, text
+
+from trialimpact.report.latex import latex, to_latex
+from trialimpact.report.opendocument import write_ods
+from trialimpact.report.release_tables import Table
+from trialimpact.report.workbook import NOT_APPLICABLE, Workbook, write_xlsx
+
+ROWS = pd.DataFrame(
+    {"Group": ["Women", "Men & boys", "50% <off>"], "Days": ["−1.5", "[c]", ""], "p": ["0.03", "", "1"]}
+)
+
+
+@pytest.fixture(scope="module")
+def workbook() -> Workbook:
+    tables = (
+        Table(name="days", title="Days by group", rows=ROWS, notes=("Of everybody.", "Rounded.")),
+        Table(name="flow-chart", title="Who took part", rows=ROWS[["Group"]], notes=("Rounded.",)),
+    )
+    return Workbook(title="A trial: tables", about=("What this is.",), tables=tables)
+
+
+@pytest.fixture(scope="module")
+def xlsx(workbook: Workbook, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("xlsx") / "tables.xlsx"
+    write_xlsx(workbook, path)
+    return openpyxl.load_workbook(path)
+
+
+def cells_of(sheet: Any, reference: str) -> list[list[Any]]:
+    return [[cell.value for cell in row] for row in sheet[reference]]
+
+
+def test_xlsx_has_cover_contents_notes_and_a_table_a_sheet(xlsx: Any) -> None:
+    assert xlsx.sheetnames == ["Cover", "Contents", "Notes", "Table_1", "Table_2"]
+    for name in xlsx.sheetnames[1:]:
+        assert len(xlsx[name].tables) == 1, name
+    assert {next(iter(xlsx[name].tables)) for name in ("Table_1", "Table_2")} == {"days", "flow_chart"}
+
+
+def test_xlsx_tables_have_unique_headers_and_no_empty_or_merged_cell(xlsx: Any) -> None:
+    for sheet in xlsx.worksheets:
+        assert not sheet.merged_cells.ranges
+        assert sheet.sheet_state == "visible"
+        assert sheet["A1"].value
+        for marked in sheet.tables.values():
+            values = cells_of(sheet, marked.ref)
+            assert len(set(values[0])) == len(values[0])
+            assert all(value not in (None, "") for row in values for value in row)
+            assert marked.headerRowCount == 1
+
+
+def test_xlsx_explains_marks_and_refers_to_notes(xlsx: Any) -> None:
+    sheet = xlsx["Table_1"]
+    above = " ".join(str(sheet.cell(row, 1).value) for row in range(1, 5))
+    assert "Table 1: Days by group" in above
+    assert "[c] means kept back" in above
+    assert "[note 1]" in above
+    notes = " ".join(str(cell.value) for row in xlsx["Notes"].iter_rows() for cell in row)
+    assert "Of everybody." in notes
+    assert notes.count("Rounded.") == 1
+    assert "[z]" in " ".join(str(cell.value) for row in xlsx["Cover"].iter_rows() for cell in row)
+
+
+@pytest.fixture(scope="module")
+def ods(workbook: Workbook, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("ods") / "tables.ods"
+    write_ods(workbook, path)
+    return opendocument.load(str(path))
+
+
+def rows_of(sheet: Any) -> list[list[str]]:
+    def said(cell: Any) -> str:
+        return "".join(_text(paragraph) for paragraph in cell.getElementsByType(text.P))
+
+    return [
+        [said(cell) for cell in row.getElementsByType(table.TableCell)]
+        for row in sheet.getElementsByType(table.TableRow)
+    ]
+
+
+def _text(node: Any) -> str:
+    if hasattr(node, "data"):
+        return str(node.data)
+    return "".join(_text(child) for child in node.childNodes)
+
+
+def test_ods_is_the_same_workbook(ods: Any) -> None:
+    sheets = {sheet.getAttribute("name"): rows_of(sheet) for sheet in ods.spreadsheet.getElementsByType(table.Table)}
+    assert list(sheets) == ["Cover", "Contents", "Notes", "Table_1", "Table_2"]
+    first = sheets["Table_1"]
+    assert first[0] == ["Table 1: Days by group"]
+    assert "[note 1] [note 2]" in first[1][0]
+    assert first[2] == ["Group", "Days", "p"]
+    assert first[3:] == [["Women", "−1.5", "0.03"], ["Men & boys", "[c]", "[z]"], ["50% <off>", "[z]", "1"]]
+    assert sheets["Contents"][2:] == [["Sheet", "Title"], ["Table_1", "Days by group"], ["Table_2", "Who took part"]]
+    links = [link.getAttribute("href") for link in ods.spreadsheet.getElementsByType(text.A)]
+    assert links == ["#Table_1", "#Table_2"]
+
+
+def test_ods_tables_are_marked_where_they_stand(ods: Any) -> None:
+    marked = {
+        each.getAttribute("name"): each.getAttribute("targetrangeaddress")
+        for each in ods.spreadsheet.getElementsByType(table.DatabaseRange)
+    }
+    assert marked["days"] == "Table_1.A3:Table_1.C6"
+    assert marked["flow_chart"] == "Table_2.A3:Table_2.A6"
+    headers = ods.spreadsheet.getElementsByType(table.TableHeaderRows)
+    assert len(headers) == len(marked) == 4
+    empty = [cell for cell in ods.spreadsheet.getElementsByType(table.TableCell) if not _text(cell).strip()]
+    assert not empty
+
+
+def test_no_cell_is_empty_and_says_why(workbook: Workbook) -> None:
+    (_, _, rows), _ = workbook.sheets()
+    assert NOT_APPLICABLE in rows.to_numpy().ravel().tolist()
+
+
+def test_latex_writes_special_characters_out(workbook: Workbook) -> None:
+    assert latex("a_b & 5% #1 {x} ~ ^ \\ $ <0.001 −3") == (
+        r"a\_b \& 5\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$ \textless{}0.001 $-$3"
+    )
+    lines = to_latex(workbook.tables[0]).splitlines()
+    assert lines[0] == r"\begin{table}"
+    assert r"Men \& boys & {[}c{]} &  \\" in lines
+    assert lines.count(r"\toprule") == lines.count(r"\bottomrule") == 1
