@@ -173,8 +173,8 @@ def _page(table: Table) -> str:
 
 
 def _write_figure(figure: Figure, folder: Path) -> dict[str, str]:
-    for ending in ("svg", "png"):
-        figure.picture.save(folder / f"{figure.name}.{ending}")
+    (folder / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
+    figure.picture.save(folder / f"{figure.name}.png")
     write_released(figure.data, folder / f"{figure.name}.csv")
     return {f"{figure.name}.{ending}": figure.picture.alt_text for ending in ("svg", "png")}
 

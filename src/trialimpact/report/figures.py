@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -76,20 +78,28 @@ class Picture:
     readings: tuple[Reading, ...] = ()
 
     def save(self, path: str | Path) -> None:
-        """Write it as PNG or SVG, by the ending; the alt text is in a PNG's metadata."""
+        """Write it as PNG or SVG, by the ending; the alt text is in its metadata."""
         path = Path(path)
-        metadata: dict[str, Any] = {"Description": self.alt_text}
-        metadata |= {"Software": None} if path.suffix == ".png" else {"Date": None}
+        if path.suffix == ".svg":
+            path.write_text(self.as_svg(), encoding="utf-8")
+            return
         with house_style():
-            self.figure.savefig(path, metadata=metadata)
+            _settle(self.figure)
+            self.figure.savefig(path, metadata={"Description": self.alt_text, "Software": None})
+
+    def as_svg(self) -> str:
+        """The picture as SVG, with text as text."""
+        stream = io.StringIO()
+        with house_style():
+            _settle(self.figure)
+            self.figure.savefig(stream, format="svg", metadata={"Description": self.alt_text, "Date": None})
+        return stream.getvalue()
 
     def as_png(self) -> str:
         """The picture as PNG in base64, for a page that stands alone."""
-        import base64
-        import io
-
         stream = io.BytesIO()
         with house_style():
+            _settle(self.figure)
             self.figure.savefig(stream, format="png", dpi=110)
         return base64.b64encode(stream.getvalue()).decode()
 
@@ -251,6 +261,13 @@ def house_style() -> Iterator[None]:
 
     with mpl.rc_context(cast(Any, _STYLE)):
         yield
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out once: a picture is drawn several times, and finding room for everything takes longest."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def new_figure(height: float, width: float = 8.0) -> Figure:

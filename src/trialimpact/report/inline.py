@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from dataclasses import dataclass
 from html import escape
 
-from trialimpact.report.figures import Picture, house_style
+from trialimpact.report.figures import Picture
 
 _POINTS_PER_INCH = 72
 
@@ -29,13 +28,9 @@ class InlinePicture:
     readings: str
 
 
-def inline_picture(picture: Picture, name: str) -> InlinePicture:
-    """Draw a picture for a page; `name` keeps the ids of several pictures apart."""
-    stream = io.StringIO()
-    with house_style():
-        picture.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    drawn = stream.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
+def inline_picture(picture: Picture, svg: str, name: str) -> InlinePicture:
+    """A picture, drawn as `svg`, for a page; `name` keeps the ids of several pictures apart."""
+    drawn = svg[svg.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", drawn)
     drawn = re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", drawn, count=1)

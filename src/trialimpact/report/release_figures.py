@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ DATA_DAYS = 7
 """The data table under a daily picture shows one day in so many; the CSV file beside it has them all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Figure:
     """A picture and the numbers in it."""
 
@@ -32,10 +33,15 @@ class Figure:
     shown: pd.DataFrame
     """What the page shows of the data, as text."""
 
+    @cached_property
+    def svg(self) -> str:
+        """Drawn once, for a page and for a file."""
+        return self.picture.as_svg()
+
     @property
     def inline(self) -> InlinePicture:
         """For a page."""
-        return inline_picture(self.picture, self.name)
+        return inline_picture(self.picture, self.svg, self.name)
 
 
 def source_line(release: Release) -> str:
