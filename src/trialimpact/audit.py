@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import Picture, plot_daily
 from trialimpact.report.method_figures import plot_placebo
 from trialimpact.report.method_tables import tabulate_integrity
+from trialimpact.report.page import render_page
 from trialimpact.report.sentences import (
     intake_sentence,
     integrity_sentences,
@@ -154,11 +154,8 @@ class TrialAudit:
 
     def to_html(self) -> str:
         """The page on its own: no network, no script."""
-        import jinja2
-
-        template = (resources.files("trialimpact") / "report" / "page.html.jinja").read_text(encoding="utf-8")
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-        return environment.from_string(template).render(
+        return render_page(
+            "report/audit.html.jinja",
             title=f"{self.protocol.name}: integrity of the trial",
             lead=f"Worst check of the arms as assigned: {self.level}. Raw: no disclosure control has been applied; "
             "not for release.",

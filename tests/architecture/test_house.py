@@ -28,7 +28,7 @@ INSIDE = {
         "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states",
         "power",
     ],
-    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures", "findings", "flowchart", "checklist", "inline", "presentations", "release_tables", "release_figures", "document", "workbook", "opendocument", "latex"],
+    "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures", "findings", "flowchart", "checklist", "inline", "page", "presentations", "release_tables", "release_figures", "document", "workbook", "opendocument", "latex"],
     "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",

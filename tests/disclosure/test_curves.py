@@ -101,3 +101,20 @@ def test_without_control_every_day_is_published(analysis: ti.TrialAnalysis) -> N
     results = analysis.results(methods=False)
     rows = release_results(results, "none").frames["estimates.csv"].drop(columns="suppressed")
     pd.testing.assert_frame_equal(rows, plain(results.frames["estimates.csv"]))
+
+
+def test_exact_counts_of_groups_subtracted_leave_no_few(analysis: ti.TrialAnalysis) -> None:
+    """Shares times people give counts back; those of everyone less those of a group are of the others."""
+    rows = release_results(analysis.results(methods=False), "uk_llc").frames["estimates.csv"]
+    daily = rows[rows["day"].notna() & ~rows["suppressed"]]
+    checked = 0
+    for side in ("treatment", "control"):
+        counts = daily.assign(on=(daily[f"mean_{side}"] * daily[f"n_{side}"]).round(), n=daily[f"n_{side}"])
+        everyone = counts[counts["subgroup"] == "all"].set_index(["outcome", "contrast", "day"])[["on", "n"]]
+        for _, group in counts[counts["subgroup"] != "all"].groupby(["outcome", "contrast", "subgroup"]):
+            mine = group.set_index(["outcome", "contrast", "day"])[["on", "n"]]
+            left = everyone.loc[everyone.index.intersection(mine.index)].sub(mine, axis=0).dropna()
+            for counted in (left["on"], left["n"] - left["on"]):
+                assert (counted >= 10).all()
+                checked += len(counted)
+    assert checked > 20

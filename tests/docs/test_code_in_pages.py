@@ -78,3 +78,16 @@ def test_every_column_of_published_numbers_is_explained() -> None:
 
     page = (ROOT / "docs" / "reproduce.md").read_text()
     assert all(f"`{column}`" in page for column in COLUMNS)
+
+
+@pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+def test_every_column_is_in_the_dictionary() -> None:
+    from trials import short_trial
+
+    import trialimpact as ti
+
+    page = (ROOT / "docs" / "dictionary.md").read_text()
+    results = ti.analyse_trial(*short_trial(200, seed=1, subgroups=2)).results()
+    released = ti.release_results(results, "ons_10_5").frames
+    columns = {column for frames in (results.frames, released) for frame in frames.values() for column in frame.columns}
+    assert not {column for column in columns - {"suppressed"} if f"`{column}`" not in page}

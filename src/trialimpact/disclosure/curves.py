@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trialimpact.disclosure.differencing import groups_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Counts, Moments
@@ -63,12 +64,7 @@ class Side:
     def may_be_shown(self, rounder: Rounder) -> Booleans:
         """Days on which the share may be shown: enough are followed, and neither those on nor those off are few."""
         n, on = self.counts.followed, self.counts.on
-        enough = n >= rounder.pack.smallest_group
-        distinct = np.unique(np.concatenate([on, n - on]))
-        few = np.array([rounder.suppresses(int(each)) for each in distinct], dtype=bool)
-        return np.asarray(
-            enough & ~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, n - on)], dtype=bool
-        )
+        return (n >= rounder.pack.smallest_group) & not_few(on, n - on, rounder)
 
     def is_spread(self, horizon: int, rounder: Rounder) -> bool:
         """Whether a mean of days to a horizon is of many: on some day enough are on, and on some day enough are off."""
@@ -77,19 +73,42 @@ class Side:
         return all(most >= rounder.pack.smallest_group or (most == 0 and not rounder.suppresses(0)) for most in sides)
 
 
+def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
+    """Where neither of two counts is one that is suppressed."""
+    distinct = np.unique(np.concatenate([on, off]))
+    few = np.array([rounder.suppresses(int(each)) for each in distinct], dtype=bool)
+    return np.asarray(~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, off)], dtype=bool)
+
+
+def leaves_few(
+    moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...], names: list[str], rounder: Rounder
+) -> Booleans:
+    """Days on which a subgroup's exact counts, taken from those of other groups shown, would leave a few on or off."""
+    found = np.zeros(moments.protocol.analysis.pre_days + moments.protocol.analysis.end_day, dtype=bool)
+    if rounder.pack.base > 1 or not rounder.pack.controls:
+        return found
+    counts = {name: moments.counts_of(outcome, name, arms) for name in names}
+    for combination, _ in groups_left(moments, arms, names):
+        if any(name == subgroup for name, _ in combination):
+            on = sum(sign * counts[name].on for name, sign in combination)
+            followed = sum(sign * counts[name].followed for name, sign in combination)
+            found |= ~not_few(np.asarray(on), np.asarray(followed - on), rounder)
+    return found
+
+
 def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
     """Treatment and control."""
     treatment, control = (Side.of(moments, outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control))
     return treatment, control
 
 
-def published_days(sides: tuple[Side, Side], rounder: Rounder) -> NDArray[np.int64]:
+def published_days(sides: tuple[Side, Side], kept_back: Booleans, rounder: Rounder) -> NDArray[np.int64]:
     """The days of a curve that are shown: from one to the next enough people change on each side.
 
-    As many stop being followed, or nobody.
+    As many stop being followed, or nobody. `kept_back` are days that may not be shown for another reason.
     """
     first = sides[0].counts.first_day
-    shown = np.logical_and.reduce([side.may_be_shown(rounder) for side in sides])
+    shown = np.logical_and.reduce([~kept_back, *(side.may_be_shown(rounder) for side in sides)])
     if not rounder.pack.controls:
         return first + np.arange(shown.size)
     return np.array(list(_steps(sides, shown, rounder.pack.movers)), dtype=np.int64)

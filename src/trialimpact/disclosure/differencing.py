@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from trialimpact.disclosure.packs import RulePack
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
 
+Combination: TypeAlias = tuple[tuple[str, int], ...]
+"""Groups with their signs."""
 SETS = 3
 """So many groups at most are added and subtracted."""
 RESOLUTION_DAYS = 0.05
@@ -63,19 +66,26 @@ def _leaks(
     names = [name for name in moments.protocol.subgroup_names if name not in gone]
     size = {name: moments.n_claimants(name, (*contrast.treatment, *contrast.control)) for name in names}
     for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
-        members, claimants = _atoms(moments, arms)
-        sets = {name: members[moments.protocol.subgroup_names.index(name)] for name in names}
-        for combination in _combinations(names):
-            left = sum(sign * sets[name].astype(int) for name, sign in combination)
-            n_left = int(claimants @ (left > 0))
-            if (left < 0).any() or (left > 1).any() or not 0 < n_left < pack.smallest_group:
+        for combination, n_left in groups_left(moments, arms, names):
+            if n_left >= pack.smallest_group:
                 continue
-            means = {name: mean_days.get((contrast.name, name, side), 0.0) for name, _ in combination}
-            people = {name: int(claimants @ sets[name]) for name, _ in combination}
+            people = {name: moments.n_claimants(name, arms) for name, _ in combination}
+            means = {name: mean_days.get((contrast.name, name, side), 0.0) for name in people}
             if not _is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
-                smallest = min((name for name, _ in combination if name != ALL), key=lambda name: (size[name], name))
+                smallest = min((name for name in people if name != ALL), key=lambda name: (size[name], name))
                 words = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in combination)
                 yield Withdrawn(contrast.name, smallest, f"{words.removeprefix('+ ')} among {side}", n_left)
+
+
+def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination, int]]:
+    """Sums and differences of up to three groups that are a group of people of these arms, and how many they are."""
+    members, claimants = _atoms(moments, arms)
+    sets = {name: members[moments.protocol.subgroup_names.index(name)].astype(int) for name in names}
+    for combination in _combinations(names):
+        left = sum(sign * sets[name] for name, sign in combination)
+        n_left = int(claimants @ (left > 0))
+        if n_left and not (left < 0).any() and not (left > 1).any():
+            yield combination, n_left
 
 
 def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -87,7 +97,7 @@ def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], 
     return atoms[:, claimants > 0], claimants[claimants > 0].astype(np.int64)
 
 
-def _combinations(names: list[str]) -> Iterator[tuple[tuple[str, int], ...]]:
+def _combinations(names: list[str]) -> Iterator[Combination]:
     """Two or three groups, added and subtracted; the first that is written is added."""
     for size in range(2, SETS + 1):
         for chosen in itertools.combinations(names, size):

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.cells import grouped
-from trialimpact.disclosure.curves import Side, published_days, published_horizons, sides_of
+from trialimpact.disclosure.curves import Side, leaves_few, published_days, published_horizons, sides_of
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
 from trialimpact.estimators.contrast import Floats, difference
+from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
@@ -51,11 +52,16 @@ class Publication:
         """The days and horizons that may be shown; none of a group that was withdrawn."""
         key = (outcome, contrast, subgroup)
         if key not in self._curves:
-            sides = sides_of(self.moments, outcome, subgroup, self.protocol.contrast(contrast))
+            which = self.protocol.contrast(contrast)
+            sides = sides_of(self.moments, outcome, subgroup, which)
             days: Iterable[int] = ()
             horizons: Iterable[int] = ()
             if (contrast, subgroup) not in self.withdrawn:
-                days = published_days(sides, self.rounder).tolist()
+                names = [name for name in self.protocol.subgroup_names if (contrast, name) not in self.withdrawn]
+                kept_back = np.zeros(sides[0].counts.on.size, dtype=bool)
+                for arms in (which.treatment, which.control) if subgroup != ALL else ():
+                    kept_back |= leaves_few(self.moments, outcome, subgroup, arms, names, self.rounder)
+                days = published_days(sides, kept_back, self.rounder).tolist()
                 horizons = published_horizons(sides, self.protocol.analysis.horizon_days, self.rounder)
             self._curves[key] = Curve(sides, tuple(days), tuple(horizons))
         return self._curves[key]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 
 import pandas as pd
 
@@ -22,6 +21,7 @@ from trialimpact.report.findings import (
     subgroup_sentences,
 )
 from trialimpact.report.flowchart import draw_flow
+from trialimpact.report.page import render_page
 from trialimpact.report.release_figures import Figure, cumulative_figure, daily_figure, forest_figure
 from trialimpact.report.release_tables import (
     Table,
@@ -90,14 +90,9 @@ class ImpactReport:
 
     def to_html(self) -> str:
         """The page."""
-        import jinja2
-
-        loader = jinja2.FunctionLoader(_template)
-        environment = jinja2.Environment(
-            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
-        )
         release = self.release
-        return environment.get_template("report.html.jinja").render(
+        return render_page(
+            "report/report.html.jinja",
             report=self,
             protocol=release.protocol,
             pack=release.pack,
@@ -121,10 +116,6 @@ class ImpactReport:
 
         said = "".join(f"<li>{escape(each.sentence())}</li>" for each in main_findings(self.release))
         return f"<p><b>{escape(self.release.protocol.name)}</b>, {escape(self.release.pack.label)}</p><ul>{said}</ul>"
-
-
-def _template(name: str) -> str:
-    return (resources.files("trialimpact") / "report" / name).read_text(encoding="utf-8")
 
 
 def build_report(release: Release, house: str | None = None) -> ImpactReport:

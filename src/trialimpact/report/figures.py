@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 TREATMENT, CONTROL, EFFECT, QUIET = "#0072B2", "#D55E00", "#1B1B1B", "#767676"
 """Okabe and Ito's blue and vermilion, told apart by every kind of colour vision; ink; grey."""
 
+TITLE_LETTERS, READING_LETTERS = 9.2, 15
+"""So many letters of a title, and of what stands under it, fit an inch."""
+
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -280,8 +283,10 @@ def new_figure(height: float, width: float = 8.0) -> Figure:
 def title_above(figure: Figure, caption: Caption) -> None:
     """A title and how to read the picture, in a strip kept free above the axes; the source below them."""
     height = figure.get_figheight()
-    title = textwrap.wrap(caption.title, 88)
-    reading = textwrap.wrap(caption.reading, 122)
+    title, reading = (
+        textwrap.wrap(text, int(figure.get_figwidth() * letters))
+        for text, letters in ((caption.title, TITLE_LETTERS), (caption.reading, READING_LETTERS))
+    )
     lines = 0.10
     for line in title:
         figure.text(0.01, 1 - lines / height, line, ha="left", va="top", fontsize=13, fontweight="bold")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from trialimpact.report.figures import Picture
+from trialimpact.report.page import render_page
 from trialimpact.report.rounding import printed_p
 from trialimpact.report.tables import tabulate_flow
 from trialimpact.report.words import excludes_zero, interval_in_words
@@ -18,11 +18,8 @@ from trialimpact.reproduce.windows import printed_window
 
 def write_document(reproduction: Reproduction, pictures: Mapping[str, Picture], path: Path) -> None:
     """Write the page."""
-    import jinja2
-
-    template = (resources.files("trialimpact") / "reproduce" / "document.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page = environment.from_string(template).render(
+    page = render_page(
+        "reproduce/document.html.jinja",
         name=reproduction.analysis.protocol.name,
         comparison=reproduction.comparison,
         headlines=list(reproduction.headline_rows()),
