@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import run
 
 from trialimpact.synthetic import simulate_iap
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trialimpact", *(str(each) for each in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that come along are found from there."""
+    monkeypatch.chdir(ROOT)
 
 
 def test_reproduce_says_the_headline_beside_the_print_and_replaces_its_own_folder(tmp_path: Path) -> None:
@@ -39,10 +41,12 @@ def test_other_records_are_unexplained_and_strict_says_so(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "reproduction.html").is_file()
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
-    done = run("reproduce", "iap", "--out", tmp_path / "out", cwd=tmp_path)
+def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("reproduce", "iap", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "no such folder of records" in done.stderr and "remedy" in done.stderr
+    monkeypatch.chdir(ROOT)
     done = run("reproduce", "icecream", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "'iap'" in done.stderr
