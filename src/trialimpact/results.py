@@ -73,9 +73,9 @@ def read_results(folder: str | Path) -> TrialResults:
     >>> from trialimpact import analyse_trial, write_analysis
     >>> from trialimpact.synthetic import simulate_trial
     >>> trial = simulate_trial(n_claimants=400, seed=1)
-    >>> out = write_analysis(analyse_trial(trial.protocol, trial.tables), Path(tempfile.mkdtemp()) / "out")
-    >>> read_results(out)
-    TrialResults(Example digit trial: 16 tables). raw: not for release
+    >>> analysis = analyse_trial(trial.protocol, trial.tables)
+    >>> read_results(write_analysis(analysis, Path(tempfile.mkdtemp()) / "out", methods=False))
+    TrialResults(Example digit trial: 6 tables). raw: not for release
     """
     folder = Path(folder)
     try:
