@@ -103,8 +103,9 @@ def test_without_control_every_day_is_published(analysis: ti.TrialAnalysis) -> N
     pd.testing.assert_frame_equal(rows, plain(results.frames["estimates.csv"]))
 
 
-def test_exact_counts_of_groups_subtracted_leave_no_few(analysis: ti.TrialAnalysis) -> None:
+def test_exact_counts_of_groups_subtracted_leave_no_few() -> None:
     """Shares times people give counts back; those of everyone less those of a group are of the others."""
+    analysis = ti.analyse_trial(*short_trial(2_000, seed=1))
     rows = release_results(analysis.results(methods=False), "uk_llc").frames["estimates.csv"]
     daily = rows[rows["day"].notna() & ~rows["suppressed"]]
     checked = 0
@@ -117,4 +118,4 @@ def test_exact_counts_of_groups_subtracted_leave_no_few(analysis: ti.TrialAnalys
             for counted in (left["on"], left["n"] - left["on"]):
                 assert (counted >= 10).all()
                 checked += len(counted)
-    assert checked > 20
+    assert checked > 100

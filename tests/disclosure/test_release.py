@@ -149,3 +149,79 @@ def test_a_release_says_nothing_of_itself_that_is_raw(release: Any) -> None:
     said = repr(release) + release._repr_html_()
     assert not re.search(r"QQ\d{6}", said)
     assert release.pack.label.split(",")[0] in repr(release)
+
+
+def test_balance_of_levels_is_of_shown_counts_and_means_are_as_coarse(results: Any) -> None:
+    """Nothing in a row of the balance can tell more than the counts that are shown."""
+    balance = release_results(results, "ons_10_5").frames["balance.csv"]
+    levels = balance[(balance["kind"] == "categorical") & ~balance["suppressed"]]
+    assert len(levels)
+    for row in levels.to_dict("records"):
+        n, m = row["n_treatment"], row["n_control"]
+        on, off = row["value_treatment"] * n, row["value_control"] * m
+        assert abs(on - 5 * round(on / 5)) < 0.1
+        assert abs(off - 5 * round(off / 5)) < 0.1
+        pooled = (round(on) + round(off)) / (n + m)
+        z = (on / n - off / m) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+        assert row["p_value"] == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.02)
+    means = balance[(balance["kind"] == "numeric") & ~balance["suppressed"]]
+    assert len(means)
+    for column in ("value_treatment", "value_control"):
+        np.testing.assert_allclose(means[column], means[column].round(1))
+
+
+def test_what_is_lost_is_not_in_the_width_of_bounds(results: Any) -> None:
+    for name in ("ons_10_5", "uk_llc"):
+        bounds = release_results(results, name).frames["bounds.csv"]
+        raw = results.frames["bounds.csv"]
+        row = raw[raw["method"] == "lee_daily"].iloc[0]
+        lost = [row[f"n_{side}"] / row[f"retained_{side}"] - row[f"n_{side}"] for side in ("treatment", "control")]
+        assert any(0.5 < n < 10 for n in lost)
+        assert bounds["suppressed"].all()
+
+
+def test_no_effect_of_a_hidden_group_is_in_its_siblings_row(release: Any, results: Any) -> None:
+    shown = release.frames["subgroups.csv"].set_index(["outcome", "subgroup"])
+    raw = results.frames["subgroups.csv"].set_index(["outcome", "subgroup"])
+    siblings = {"female": "male", "aged_18_to_24": "aged_25_or_over", "repeat_claimant": "non_repeat_claimant"}
+    siblings |= {other: one for one, other in siblings.items()}
+    for (outcome, group), row in shown.iterrows():
+        if shown.loc[(outcome, siblings[group]), "suppressed"]:
+            assert math.isnan(row["complement_estimate"])
+            assert math.isnan(row["difference"])
+            assert not math.isnan(raw.loc[(outcome, group), "difference"])
+
+
+def test_numbers_at_risk_are_not_given_and_states_stand_or_fall_together(release: Any) -> None:
+    assert release.frames["durations.csv"][["n_at_risk", "n_events"]].isna().all(axis=None)
+    states = release.frames["states.csv"].groupby("contrast")["suppressed"].agg(["all", "any"])
+    assert (states["all"] == states["any"]).all()
+
+
+def test_methods_that_leave_a_few_people_out_are_kept_back(release: Any, results: Any) -> None:
+    raw = results.frames["adjusted.csv"]
+    key = ["outcome", "subgroup", "horizon_days", "method"]
+    intake = raw[(raw["method"] == "common_intake") & (raw["horizon_days"] == 112)].set_index(key)
+    plain = results.frames["estimates.csv"]
+    plain = plain[(plain["subgroup"] == "all") & (plain["horizon_days"] == 112)].set_index("outcome")
+    shown = release.frames["adjusted.csv"].set_index(key)["suppressed"]
+    for about in intake.index:
+        left_out = [
+            plain.loc[about[0], f"n_{side}"] - intake.loc[about, f"n_{side}"] for side in ("treatment", "control")
+        ]
+        if any(0 < n < release.pack.smallest_group for n in left_out):
+            assert shown[about]
+
+
+def test_group_sizes_are_the_same_wherever_they_stand(results: Any) -> None:
+    """What one file keeps back no other shows."""
+    for name in CONTROLLED:
+        frames = release_results(results, name).frames
+        flow = frames["flow.csv"]
+        here = flow[(flow["stage"] == "analysed") & (flow["kind"] == "remaining") & (flow["office"] == "all")]
+        arms = here[(here["received_arm"] == "all")].set_index("assigned_arm")["n"]
+        estimates = frames["estimates.csv"]
+        row = estimates[(estimates["subgroup"] == "all") & (estimates["horizon_days"] == 56)].iloc[0]
+        assert row["n_treatment"] == arms["IAP"]
+        assert row["n_control"] == arms["BAU"]
+        assert frames["audit.csv"]["n_rows"].isna().all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -132,3 +133,17 @@ def test_latex_writes_special_characters_out(workbook: Workbook) -> None:
     assert lines[0] == r"\begin{table}"
     assert r"Men \& boys & {[}c{]} &  \\" in lines
     assert lines.count(r"\toprule") == lines.count(r"\bottomrule") == 1
+
+
+def test_a_star_and_a_table_with_nothing_in_it(tmp_path: Path) -> None:
+    tables = (
+        Table(name="stars", title="Stars", rows=pd.DataFrame({"Group": ["Women", "Men"], "p < 0.05": ["*", ""]})),
+        Table(name="nothing", title="Nothing", rows=pd.DataFrame({"Rule": [], "Rows": []})),
+    )
+    workbook = Workbook(title="A trial", about=(), tables=tables)
+    write_xlsx(workbook, tmp_path / "tables.xlsx")
+    write_ods(workbook, tmp_path / "tables.ods")
+    book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
+    stars, nothing = (cells_of(book[f"Table_{n}"], next(iter(book[f"Table_{n}"].tables.values())).ref) for n in (1, 2))
+    assert stars == [["Group", "p < 0.05"], ["Women", "yes"], ["Men", "[z]"]]
+    assert nothing == [["Rule", "Rows"], ["[z]", "[z]"]]

@@ -30,11 +30,14 @@ class Cells:
     hidden : set of keys
         Cells that are nowhere shown, and that follow from others: the rest of a total.
     relations : list of (total, parts)
+    elsewhere : set of keys
+        Cells that other files show too, beside every estimate: they are suppressed last.
     """
 
     counts: dict[Key, int] = field(default_factory=dict)
     hidden: set[Key] = field(default_factory=set)
     relations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
+    elsewhere: set[Key] = field(default_factory=set)
 
     def add(self, key: Key, n: int) -> None:
         """A count that is to be shown."""
@@ -164,23 +167,28 @@ def _to_suppress(cells: Cells, values: Mapping[Key, float], leaking: Key) -> Ite
     Of the relation that hides it least, the smallest that is large enough, a total last; where everything beside it is
     suppressed already, of the relations that give those away.
     """
+    yield from _nearest(cells, values, leaking, cells.elsewhere) or _nearest(cells, values, leaking, set())
+
+
+def _nearest(cells: Cells, values: Mapping[Key, float], leaking: Key, spared: set[Key]) -> list[Key]:
+    """The cell to suppress, none of some that are spared; none where everything is suppressed already."""
     reached = {leaking}
     while True:
         touching = [(total, parts) for total, parts in cells.relations if reached & {total, *parts}]
         found = []
         for total, parts in touching:
             others = [key for key in (*parts, total) if key not in reached]
-            shown = [key for key in others if not math.isnan(values.get(key, math.nan))]
-            hidden = sum(cells.counts[key] for key in others if key not in shown)
+            open_cells = [key for key in others if not math.isnan(values.get(key, math.nan))]
+            hidden = sum(cells.counts[key] for key in others if key not in open_cells)
+            shown = [key for key in open_cells if key not in spared]
             if shown:
                 found.append((hidden, [key for key in shown if key != total] or shown))
         if found:
             _, shown = min(found, key=lambda each: each[0])
-            yield min(shown, key=lambda key: (cells.counts[key] < len(shown), cells.counts[key], key))
-            return
+            return [min(shown, key=lambda key: (cells.counts[key] < len(shown), cells.counts[key], key))]
         wider = reached.union(*({total, *parts} for total, parts in touching))
         if wider == reached:
-            return
+            return []
         reached = wider
 
 
@@ -188,3 +196,9 @@ def grouped(frame: pd.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], 
     """The rows that share some labels, in order of appearance."""
     for labels, rows in frame.groupby(list(keys), sort=False):
         yield tuple(str(label) for label in labels), rows
+
+
+def records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows as dictionaries."""
+    for row in frame.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,12 @@ class Side:
             if analysis.pre_days:
                 together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on
         return cls(moments.counts_of(outcome, subgroup, arms), together)
+
+    def less(self, other: Side) -> Side:
+        """Those of this side who are not in another, which is part of it: counts by day only."""
+        names = ("followed", "on", "entries", "exits", "starts", "stops")
+        left = {name: getattr(self.counts, name) - getattr(other.counts, name) for name in names}
+        return Side(replace(self.counts, **left), {})
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.

@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import ShownCells, grouped
+from trialimpact.disclosure.cells import ShownCells, grouped, records
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
 from trialimpact.disclosure.rows import DECIMALS, Publication, blanked, rounded_columns
+from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
+from trialimpact.intervals import Booleans
 
 LEVELS = ("red", "amber", "green", "not tested")
 
 
 def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) -> pd.DataFrame:
-    """Shares from counts as they are shown; means and tests of enough people, rounded."""
-    rows = []
-    for row in frame.to_dict("records"):
-        found = {str(name): value for name, value in row.items()}
-        gone = False
-        for side, counts in balance_sides(found).items():
-            keys = {
-                name: balance_key(row["contrast"], side, row["characteristic"], name) for name in ("known", "missing")
-            }
-            n, missing = (shown.numbers[keys[name]] for name in ("known", "missing"))
-            value = row[f"value_{side}"]
-            if counts.of_level is not None:
-                of_level = shown.numbers[
-                    balance_key(row["contrast"], side, row["characteristic"], f"level {row['level']}")
-                ]
-                value = min(of_level / n, 1.0) if n > 0 else math.nan
-                gone |= math.isnan(of_level)
-            gone |= math.isnan(n) or counts.known < rounder.pack.smallest_group
-            found |= {f"n_{side}": n, f"missing_{side}": missing, f"value_{side}": value}
-        if row["kind"] != "joint":
-            found["difference"] = difference(found["value_treatment"], found["value_control"])
-        rows.append(found | {"suppressed": bool(gone)})
-    shown_rows = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"])
-    shown_rows = rounded_columns(shown_rows, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
-    shown_rows = rounded_columns(shown_rows, ("standardised_difference",), 2)
-    shown_rows = rounded_columns(shown_rows, ("p_value",), DECIMALS["p"]).assign(statistic=np.nan)
+    """Levels: shares, differences and tests of counts as they are shown. Means: as coarse as counts are.
+
+    A mean of whole numbers with many digits would give its sum, and the number of people, back.
+    """
+    rows = [_shown_balance({str(name): value for name, value in row.items()}, shown, rounder) for row in records(frame)]
+    found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
+    found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
+    found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
     numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
                "difference", "standardised_difference", "p_value"]  # fmt: skip
-    return blanked(shown_rows, shown_rows["suppressed"].to_numpy(dtype=bool), numbers)
+    return blanked(found, found["suppressed"].to_numpy(dtype=bool), numbers)
+
+
+def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> dict[str, Any]:
+    gone, on, known, decimals = False, [], [], 0
+    for side, counts in balance_sides(row).items():
+        name = (row["contrast"], side, row["characteristic"])
+        n, missing = (shown.numbers[balance_key(*name, which)] for which in ("known", "missing"))
+        if counts.of_level is not None:
+            on.append(shown.numbers[balance_key(*name, f"level {row['level']}")])
+        known.append(n)
+        gone |= math.isnan(n) or counts.known < rounder.pack.smallest_group
+        decimals = min([*([decimals] if known[1:] else []), coarse_decimals(counts.known, rounder)])
+        row |= {f"n_{side}": n, f"missing_{side}": missing}
+    if on:
+        gone |= any(math.isnan(n) for n in on)
+        if not gone:
+            row |= compare_shares(np.minimum(on, known), np.array(known))
+    elif row["kind"] == "numeric":
+        treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
+        row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
+        row["standardised_difference"] = round(row["standardised_difference"], 1)
+    return row | {"suppressed": bool(gone)}
+
+
+def coarse_decimals(n: int, rounder: Rounder) -> int:
+    """So many decimals of a mean of `n` people that its sum is known no better than a count."""
+    blur = max(rounder.pack.base, rounder.pack.smallest_count)
+    return max(0, math.floor(math.log10(max(n, 1) / blur))) if n >= blur else 0
 
 
 def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -70,9 +83,15 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         row["horizon_days"] in about.curve(row["outcome"], row["contrast"], row["subgroup"]).horizons
         for row in frame.to_dict("records")
     ]
-    few = frame["n_complement"].to_numpy(dtype=float) < about.rounder.pack.smallest_group
-    gone = ~np.array(horizons, dtype=bool) | few | shown[list(counts)].isna().any(axis=1).to_numpy(dtype=bool)
-    return blanked(shown, gone, (*counts, *days, *errors, *p))
+    gone = ~np.array(horizons, dtype=bool) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
+    kept = blanked(shown, gone, (*counts, *days, *errors, *p))
+    alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
+    apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
+    return kept.assign(**{name: kept[name].astype(float).where(~np.array(alone, dtype=bool)) for name in apart})
+
+
+def _about(row: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
+    return row["outcome"], row["contrast"], row["subgroup"], int(row["horizon_days"]), int(row["n_complement"])
 
 
 def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -102,12 +121,16 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
     crossed = [
         shown.numbers.get(received_key("analysed", one, other), 0.0) for one in arms for other in arms if one != other
     ]
-    of_days = frame["day"].isna() & (frame["estimand"] != "receipt")
     numbers = ("estimate", "conf_low", "conf_high", "std_error")
+    sides = [arms for each in about.protocol.contrasts for arms in (each.treatment, each.control)]
+    size = min(about.moments.n_claimants("all", arms) for arms in sides)
+    places = np.select(
+        [frame["estimand"] == "receipt", frame["day"].notna(), frame["estimand"] == "itt"],
+        [coarse_decimals(size, about.rounder), DECIMALS["share"], DECIMALS["days"]],
+        default=0,  # the ratio to intention to treat would give receipt back
+    )
     rounded = {
-        name: (
-            frame[name].astype(float).round(DECIMALS["days"]).where(of_days, frame[name].astype(float).round(2)) + 0.0
-        )
+        name: [round(value, int(to)) + 0.0 for value, to in zip(frame[name].astype(float), places, strict=True)]
         for name in numbers
     }
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
@@ -125,8 +148,19 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
-    gone = np.logical_or.reduce([*few, *small])
+    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about)])
     return blanked(shown.assign(**n), gone, (*n, *days, "lower_std_error", "upper_std_error"))
+
+
+def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Rows of contrasts that lost a few on a side: the width of bounds is a share lost."""
+    found = np.zeros(len(frame), dtype=bool)
+    for side in ("treatment", "control"):
+        lost = frame[f"n_{side}"] / frame[f"retained_{side}"] - frame[f"n_{side}"]
+        of_all = lost.where(frame["method"] == "lee_daily")
+        whole = of_all.groupby([frame["outcome"], frame["contrast"]]).transform("max")
+        found |= np.array([value == value and about.rounder.protects(round(value)) for value in whole], dtype=bool)
+    return found
 
 
 def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -139,7 +173,9 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     parts = [blanked(beside.assign(**n), gone, (*n, "estimate", "conf_low", "conf_high", "std_error", "p_value"))]
     keys = ("outcome", "contrast", "subgroup", "event", "side")
     parts += [_survival(rows, about) for _, rows in grouped(frame[survival], *keys)]
-    return pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
+    found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
+    # Exits put off and people censored are what is left between one number of people and the next.
+    return found.assign(n_at_risk=np.nan, n_events=np.nan)
 
 
 def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -164,7 +200,7 @@ def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 
 def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Days in each state to the longest horizon. They add up, so one alone is never suppressed."""
+    """Days in each state to the longest horizon: all, or none where one is rare."""
     pack, longest = about.rounder.pack, about.protocol.analysis.max_horizon
     if not pack.controls:
         return frame.assign(suppressed=False)
@@ -172,9 +208,9 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     for (contrast,), rows in grouped(frame, "contrast"):
         at = rows[rows["horizon_days"] == longest]
         few = {name: _is_rare(rows[rows["outcome"] == name], about) for name in at["outcome"]}
-        if sum(few.values()) == 1:
-            others = at[~at["outcome"].map(few)]
-            few[others.sort_values("mean_control")["outcome"].iloc[0]] = True
+        if any(few.values()):
+            # States add up to the horizon, and some of them to outcomes.
+            few = dict.fromkeys(few, True)
         shown = rounded_columns(
             at, ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high"), DECIMALS["days"]
         )
@@ -221,11 +257,12 @@ def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame: 
 
 
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Rules that rows broke: counts of rows as counts of people are shown; no positions of rows."""
-    n = {name: about.n(frame[name]) for name in ("n_broken", "n_rows")}
+    """Rules that rows broke: counts of rows as counts of people are shown; of how many is left to the flow."""
+    n_broken = about.n(frame["n_broken"])
     shown = frame.drop(columns=[name for name in ("rows",) if name in frame.columns])
-    gone = np.logical_or.reduce([np.isnan(each) for each in n.values()])
-    return blanked(shown.assign(**n), gone, ("n_broken",))
+    gone = np.isnan(n_broken)
+    action = shown["action"].where(~gone, "")
+    return blanked(shown.assign(n_broken=n_broken, n_rows=np.nan, action=action), gone, ("n_broken",))
 
 
 def _of_enough(frame: pd.DataFrame, about: Publication, numbers: tuple[str, ...]) -> pd.DataFrame:

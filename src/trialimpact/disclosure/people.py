@@ -17,7 +17,7 @@ from trialimpact.moments import Moments
 from trialimpact.results import TrialResults
 
 _BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
-_FLOW, _BALANCE, _GROUP = "flow", "balance", "group"
+_FLOW, _BALANCE, GROUP = "flow", "balance", "group"
 SHARE_DECIMALS = 3
 
 
@@ -122,7 +122,7 @@ def _add_received(cells: Cells, allocation: pd.DataFrame) -> None:
 
 def side_key(contrast: str, side: str, subgroup: str = ALL) -> Key:
     """The key of the analysed claimants of one side of a contrast, or of a subgroup of them."""
-    return (_GROUP, contrast, side, subgroup)
+    return (GROUP, contrast, side, subgroup)
 
 
 def _add_groups(cells: Cells, moments: Moments) -> None:
@@ -134,6 +134,7 @@ def _add_groups(cells: Cells, moments: Moments) -> None:
                 if subgroup != ALL:
                     cells.relate(side_key(contrast.name, side), [side_key(contrast.name, side, subgroup)])
             of_arm = [received_key("analysed", arm, ALL) for arm in arms]
+            cells.elsewhere |= {side_key(contrast.name, side), *(of_arm if len(arms) == 1 else ())}
             cells.relate(side_key(contrast.name, side), of_arm)
 
 
@@ -194,9 +195,11 @@ def _join_alike(cells: Cells) -> None:
 
 
 def _by_side(cells: Cells) -> Iterator[tuple[Key, Key]]:
-    """Keys of groups and levels, treatment and control."""
+    """Keys of subgroups and levels, treatment and control."""
     for key in list(cells.counts):
-        if key[0] in (_GROUP, _BALANCE) and key[2] == "treatment" and key not in cells.hidden:
+        is_group = key[0] == GROUP and key[3] != ALL
+        is_level = key[0] == _BALANCE and key[4].startswith("level ")
+        if (is_group or is_level) and key[2] == "treatment" and key not in cells.hidden:
             other = (*key[:2], "control", *key[3:])
             if other in cells.counts:
                 yield key, other

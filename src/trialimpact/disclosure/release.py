@@ -27,6 +27,7 @@ from trialimpact.disclosure.methods import (
 )
 from trialimpact.disclosure.packs import DEFAULT_PACK, Rounder, RulePack, rule_pack
 from trialimpact.disclosure.people import (
+    GROUP,
     people_of,
     published_flow,
     published_received,
@@ -136,7 +137,10 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     shown = protect(people_of(results), rounder)
     means = smallest_means(results.frames["estimates.csv"], results.protocol)
     withdrawn = withdrawn_groups(results.moments, pack, means)
-    about = Publication(results.moments, rounder, frozenset((each.contrast, each.subgroup) for each in withdrawn))
+    hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}
+    about = Publication(
+        results.moments, rounder, frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
+    )
     return Release(
         protocol=results.protocol,
         pack=pack,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import grouped
+from trialimpact.disclosure.cells import grouped, records
 from trialimpact.disclosure.curves import Side, leaves_few, published_days, published_horizons, sides_of
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
@@ -22,6 +22,7 @@ from trialimpact.protocol import TrialProtocol
 DECIMALS = {"days": 1, "days_error": 2, "share": 3, "p": 3}
 """In what is published: a mean of days shows no single day of one person among ten."""
 _DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
+_HORIZON_NUMBERS = ("n_treatment", "n_control", *_DAYS, "std_error", "p_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,32 @@ class Publication:
             self._curves[key] = Curve(sides, tuple(days), tuple(horizons))
         return self._curves[key]
 
+    def others_may_be_shown(self, outcome: str, contrast: str, subgroup: str, horizon: int, n_complement: int) -> bool:
+        """Whether the effect in those outside a subgroup may follow from what is shown.
+
+        They are many on each side, their outcome is neither rare nor everybody's, and they are no group that was
+        withdrawn or is not shown itself.
+        """
+        if not self.rounder.pack.controls:
+            return True
+        which = self.protocol.contrast(contrast)
+        everyone, group = (sides_of(self.moments, outcome, name, which) for name in (ALL, subgroup))
+        outside = [self.moments.n_claimants(ALL, arms) - self.moments.n_claimants(subgroup, arms)
+                   for arms in (which.treatment, which.control)]  # fmt: skip
+        # Some outside are of unknown membership; as many as could be are taken from each side.
+        unknown = sum(outside) - n_complement
+        if min(outside) - unknown < self.rounder.pack.smallest_group:
+            return False
+        if not all(rest.is_spread(horizon, self.rounder) for rest in map(Side.less, everyone, group)):
+            return False
+        for name in self.protocol.subgroup_names:
+            if name not in (ALL, subgroup) and horizon not in self.curve(outcome, contrast, name).horizons:
+                sizes = [self.moments.n_claimants(name, arms) for arms in (which.treatment, which.control)]
+                apart = [abs(rest - size) for rest, size in zip(outside, sizes, strict=True)]
+                if max(apart) <= unknown + self.rounder.pack.smallest_group:
+                    return False
+        return True
+
     def n(self, values: pd.Series) -> Floats:
         """Counts as they are shown."""
         return np.array([math.nan if value != value else self.rounder.shown(value) for value in values], dtype=float)
@@ -104,11 +131,20 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 
 def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Rows of a method beside: those at horizons of the protocol, rounded."""
+    """Rows of a method beside: those at horizons of the protocol, rounded; none that leaves a few people out."""
     parts = []
     for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
-        parts.append(_horizons(at, about.curve(outcome, contrast, subgroup), about))
+        shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
+        which = about.protocol.contrast(contrast)
+        few = np.zeros(len(at), dtype=bool)
+        for side, arms in (("treatment", which.treatment), ("control", which.control)):
+            ever = about.moments.counts_of(outcome, subgroup, arms).ever_followed(about.protocol.analysis.max_horizon)
+            left_out = [int(ever[int(row["horizon_days"]) - 1]) - int(row[f"n_{side}"]) for row in records(at)]
+            few |= np.array([0 < n < about.rounder.pack.smallest_group for n in left_out], dtype=bool)
+        if about.rounder.pack.controls:
+            shown = blanked(shown, few | shown["suppressed"].to_numpy(dtype=bool), _HORIZON_NUMBERS)
+        parts.append(shown)
     return _stacked(parts, frame)
 
 
@@ -151,7 +187,7 @@ def _horizons(rows: pd.DataFrame, curve: Curve, about: Publication) -> pd.DataFr
     n = {name: about.n(rows[name]) for name in ("n_treatment", "n_control")}
     gone = ~rows["horizon_days"].isin(curve.horizons).to_numpy(dtype=bool)
     gone |= np.logical_or.reduce([np.isnan(each) for each in n.values()])
-    return blanked(shown.assign(**n), gone, ("n_treatment", "n_control", *_DAYS, "std_error", "p_value"))
+    return blanked(shown.assign(**n), gone, _HORIZON_NUMBERS)
 
 
 def rounded_columns(frame: pd.DataFrame, columns: Iterable[str], decimals: int) -> pd.DataFrame:

@@ -120,19 +120,13 @@ def _compared(sums: CharacteristicSums, place: int, sides: list[list[int]]) -> d
         np.array([each[side].sum() for side in sides])
         for each in (sums.known[:, place], sums.total[:, place], sums.square[:, place], sums.claimants)
     )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums.centre[place] + total / n
-        apart = float(difference(mean[0], mean[1]))
-        if kind == "numeric":
+    if kind == "numeric":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = sums.centre[place] + total / n
             variance = np.where(n > 1, np.maximum(square - total**2 / n, 0.0) / (n - 1), np.nan)
-            test, std_error = "welch z", np.sqrt((variance / n).sum())
-        else:
-            pooled = total.sum() / n.sum()
-            test, std_error = "two-proportion z", np.sqrt(pooled * (1 - pooled) * (1 / n).sum())
-            variance = mean * (1 - mean)
-        statistic = apart / std_error if std_error > 0 else np.nan
-        spread = np.sqrt(variance.mean())
-        standardised = apart / spread if spread > 0 else np.nan
+            found = _tested(mean, variance, np.sqrt((variance / n).sum()))
+    else:
+        found = compare_shares(total, n)
     return {
         "characteristic": characteristic,
         "level": level,
@@ -141,14 +135,29 @@ def _compared(sums: CharacteristicSums, place: int, sides: list[list[int]]) -> d
         "n_control": int(n[1]),
         "missing_treatment": int(claimants[0] - n[0]),
         "missing_control": int(claimants[1] - n[1]),
-        "value_treatment": mean[0],
-        "value_control": mean[1],
-        "difference": apart,
-        "standardised_difference": float(standardised),
-        "statistic": float(statistic),
+        **found,
         "df": np.nan,
+        "test": "welch z" if kind == "numeric" else "two-proportion z",
+    }
+
+
+def compare_shares(total: Floats, n: Floats) -> dict[str, float]:
+    """Shares of treatment and control, their difference, standardised, and its two-proportion z test."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share, pooled = total / n, total.sum() / n.sum()
+        return _tested(share, share * (1 - share), np.sqrt(pooled * (1 - pooled) * (1 / n).sum()))
+
+
+def _tested(mean: Floats, variance: Floats, std_error: float) -> dict[str, float]:
+    apart = float(difference(mean[0], mean[1]))
+    spread = np.sqrt(variance.mean())
+    return {
+        "value_treatment": float(mean[0]),
+        "value_control": float(mean[1]),
+        "difference": apart,
+        "standardised_difference": float(apart / spread) if spread > 0 else np.nan,
+        "statistic": float(apart / std_error) if std_error > 0 else np.nan,
         "p_value": float(two_sided_p(np.asarray(apart), np.asarray(std_error))),
-        "test": test,
     }
 
 

@@ -130,8 +130,9 @@ def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFram
 def flow_table(rows: pd.DataFrame, stages: Mapping[str, str], protocol: TrialProtocol) -> pd.DataFrame:
     """Rows of `flow.csv`, a stage each."""
     counted, table = FlowCounts(rows), []
+    nobody = "" if "suppressed" in rows.columns else "0"
     for stage, label in stages.items():
-        shown = {"Stage": label, "Remaining": counted(stage), "Removed": counted(stage, "removed") or "0"}
+        shown = {"Stage": label, "Remaining": counted(stage), "Removed": counted(stage, "removed") or nobody}
         for arm in protocol.arms:
             shown[f"Assigned {arm}"] = counted(stage, assigned_arm=arm)
         for arm in protocol.arms if protocol.sources.markers is not None else ():

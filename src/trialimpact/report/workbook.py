@@ -57,10 +57,17 @@ class Workbook:
 
 
 def filled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of text with a mark in every empty cell."""
+    """Rows of text with a mark in every empty cell; one row of marks where there are none."""
+    if not len(rows):
+        rows = pd.DataFrame([dict.fromkeys(rows.columns, "")])
     text = rows.astype(object).where(rows.notna(), "").astype(str)
-    marked: pd.DataFrame = text.apply(lambda column: column.where(column.str.strip() != "", NOT_APPLICABLE))
+    marked: pd.DataFrame = text.map(_cell)
     return marked
+
+
+def _cell(text: str) -> str:
+    """A cell that can be read out: a mark where it is empty, a word for a star."""
+    return {"": NOT_APPLICABLE, "*": "yes"}.get(text.strip(), text)
 
 
 def description(table: Table, notes: Sequence[str], reference: str = "[note {}]") -> str:
@@ -116,9 +123,10 @@ def write_xlsx(workbook: Workbook, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Gptables leaves a file of its own open."""
+    """The writer leaves a file of its own open, and warns where there are no notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        warnings.filterwarnings("ignore", message="No note text provided")
         yield
 
 
