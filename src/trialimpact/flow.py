@@ -15,6 +15,8 @@ from trialimpact.intervals import Booleans, Integers
 
 Kind = Literal["remaining", "removed", "with_marker", "set_aside"]
 ALL = "all"
+BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
+"""What counts are broken down by."""
 
 _BREAKDOWNS = (("assigned_arm",), ("received_arm",), ("office",), ("office", "assigned_arm"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -132,3 +132,15 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
             text = column.astype(object).where(column.notna(), "")
             columns[name] = text.map(lambda value: value if isinstance(value, str) else str(value))
     return frame.assign(**columns)
+
+
+def records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Tidy rows as dictionaries."""
+    for row in rows.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def grouped(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Tidy rows that share some labels, in order of appearance."""
+    for labels, found in rows.groupby(list(keys), sort=False):
+        yield tuple(str(label) for label in labels), found

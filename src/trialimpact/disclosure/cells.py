@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.disclosure.packs import Rounder
@@ -190,15 +189,3 @@ def _nearest(cells: Cells, values: Mapping[Key, float], leaking: Key, spared: se
         if wider == reached:
             return []
         reached = wider
-
-
-def grouped(frame: pd.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
-    """The rows that share some labels, in order of appearance."""
-    for labels, rows in frame.groupby(list(keys), sort=False):
-        yield tuple(str(label) for label in labels), rows
-
-
-def records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries."""
-    for row in frame.to_dict("records"):
-        yield {str(name): value for name, value in row.items()}

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import ShownCells, grouped, records
-from trialimpact.disclosure.packs import Rounder
+from trialimpact.disclosure.cells import ShownCells
+from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
-from trialimpact.disclosure.rows import DECIMALS, Publication, blanked, rounded_columns
+from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
 from trialimpact.intervals import Booleans
+from trialimpact.results import grouped, records
 
 LEVELS = ("red", "amber", "green", "not tested")
 
@@ -25,7 +26,7 @@ def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) ->
 
     A mean of whole numbers with many digits would give its sum, and the number of people, back.
     """
-    rows = [_shown_balance({str(name): value for name, value in row.items()}, shown, rounder) for row in records(frame)]
+    rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
     found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
     found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
     found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
@@ -35,21 +36,21 @@ def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) ->
 
 
 def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> dict[str, Any]:
-    gone, on, known, decimals = False, [], [], 0
-    for side, counts in balance_sides(row).items():
+    gone, on, known, sides = False, [], [], balance_sides(row)
+    for side, counts in sides.items():
         name = (row["contrast"], side, row["characteristic"])
         n, missing = (shown.numbers[balance_key(*name, which)] for which in ("known", "missing"))
         if counts.of_level is not None:
             on.append(shown.numbers[balance_key(*name, f"level {row['level']}")])
         known.append(n)
         gone |= math.isnan(n) or counts.known < rounder.pack.smallest_group
-        decimals = min([*([decimals] if known[1:] else []), coarse_decimals(counts.known, rounder)])
         row |= {f"n_{side}": n, f"missing_{side}": missing}
     if on:
         gone |= any(math.isnan(n) for n in on)
         if not gone:
             row |= compare_shares(np.minimum(on, known), np.array(known))
     elif row["kind"] == "numeric":
+        decimals = min(coarse_decimals(counts.known, rounder) for counts in sides.values())
         treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
@@ -207,10 +208,8 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     parts = []
     for (contrast,), rows in grouped(frame, "contrast"):
         at = rows[rows["horizon_days"] == longest]
-        few = {name: _is_rare(rows[rows["outcome"] == name], about) for name in at["outcome"]}
-        if any(few.values()):
-            # States add up to the horizon, and some of them to outcomes.
-            few = dict.fromkeys(few, True)
+        # States add up to the horizon, and some of them to outcomes.
+        rare = any(_is_rare(rows[rows["outcome"] == name], about) for name in at["outcome"])
         shown = rounded_columns(
             at, ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high"), DECIMALS["days"]
         )
@@ -218,8 +217,7 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
             rounded_columns(shown, ("std_error",), DECIMALS["days_error"]), ("p_value",), DECIMALS["p"]
         )
         n = {name: about.n(at[name]) for name in ("n_treatment", "n_control")}
-        gone = at["outcome"].map(few).to_numpy(dtype=bool) | np.isnan(n["n_treatment"]) | np.isnan(n["n_control"])
-        gone |= (contrast, "all") in about.withdrawn
+        gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | rare | ((contrast, "all") in about.withdrawn)
         numbers = (*n, "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "p_value")
         parts.append(blanked(shown.assign(**n), gone, numbers))
     return pd.concat(parts, ignore_index=True) if parts else frame.assign(suppressed=False)

@@ -16,6 +16,8 @@ from trialimpact.errors import ProtocolError, unknown_name, worded
 
 DEFAULT_PACK = "ons_10_5"
 NO_CONTROL = "none"
+DECIMALS = {"days": 1, "days_error": 2, "share": 3, "p": 3}
+"""In what is published: a mean of days shows no single day of one person among ten."""
 
 
 class RulePack(BaseModel):

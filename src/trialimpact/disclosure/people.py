@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import Cells, Key, ShownCells, grouped
-from trialimpact.flow import ALL
+from trialimpact.disclosure.cells import Cells, Key, ShownCells
+from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.flow import ALL, BREAKDOWN
 from trialimpact.moments import Moments
-from trialimpact.results import TrialResults
+from trialimpact.results import TrialResults, grouped, records
 
-_BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
 _FLOW, _BALANCE, GROUP = "flow", "balance", "group"
-SHARE_DECIMALS = 3
 
 
 def people_of(results: TrialResults) -> Cells:
@@ -46,21 +45,21 @@ def published_flow(results: TrialResults) -> pd.DataFrame:
 
 def flow_key(row: Mapping[str, str]) -> Key:
     """The key of a row of the flow."""
-    return (_FLOW, row["stage"], row["kind"], *(row[name] for name in _BREAKDOWN))
+    return (_FLOW, row["stage"], row["kind"], *(row[name] for name in BREAKDOWN))
 
 
 def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
-    for row in flow.to_dict("records"):
-        cells.add(flow_key({str(name): value for name, value in row.items()}), row["n"])
+    for row in records(flow):
+        cells.add(flow_key(row), row["n"])
     for (stage, kind), here in grouped(flow, "stage", "kind"):
-        labels = {name: [each for each in here[name].unique() if each != ALL] for name in _BREAKDOWN}
-        everyone = dict.fromkeys(_BREAKDOWN, ALL)
+        labels = {name: [each for each in here[name].unique() if each != ALL] for name in BREAKDOWN}
+        everyone = dict.fromkeys(BREAKDOWN, ALL)
         for fixed in (
             {},
             *({"office": each} for each in labels["office"]),
             *({"reason": each} for each in labels["reason"]),
         ):
-            for name in _BREAKDOWN:
+            for name in BREAKDOWN:
                 if name in fixed or (name == "reason" and kind == "with_marker"):
                     continue
                 parts = [everyone | fixed | {name: label} for label in labels[name]]
@@ -78,10 +77,9 @@ def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
 def _relate_stages(cells: Cells, flow: pd.DataFrame) -> None:
     """Whoever remained is removed at the next stage, or remains."""
     stages = [stage for stage in flow["stage"].unique() if stage != "records"]
-    rows = flow.loc[flow["kind"] == "remaining", list(_BREAKDOWN)].drop_duplicates().to_dict("records")
+    rows = list(records(flow.loc[flow["kind"] == "remaining", list(BREAKDOWN)].drop_duplicates()))
     for before, after in itertools.pairwise(stages):
-        for row in rows:
-            by = {str(name): value for name, value in row.items()}
+        for by in rows:
             kinds = [kind for kind in ("remaining", "removed") if _key(after, kind, by) in cells.counts]
             cells.relate(_key(before, "remaining", by), [_key(after, kind, by) for kind in kinds])
 
@@ -207,7 +205,7 @@ def _by_side(cells: Cells) -> Iterator[tuple[Key, Key]]:
 
 def shown_flow(flow: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:
     """The rows of the flow as they may be shown."""
-    n = [shown.numbers[flow_key({str(k): v for k, v in row.items()})] for row in flow.to_dict("records")]
+    n = [shown.numbers[flow_key(row)] for row in records(flow)]
     return flow.assign(n=n, suppressed=np.isnan(n))
 
 
@@ -218,4 +216,4 @@ def shown_received(allocation: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:
     of = np.array([shown.numbers.get(received_key(row["stage"], row["assigned_arm"], ALL), math.nan) for row in rows])
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(of > 0, np.minimum(n / of, 1.0), np.nan)
-    return allocation.assign(n=n, share_of_assigned=np.round(share, SHARE_DECIMALS), suppressed=np.isnan(n))
+    return allocation.assign(n=n, share_of_assigned=np.round(share, DECIMALS["share"]), suppressed=np.isnan(n))

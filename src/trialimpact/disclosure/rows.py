@@ -9,24 +9,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import grouped, records
 from trialimpact.disclosure.curves import Side, leaves_few, published_days, published_horizons, sides_of
-from trialimpact.disclosure.packs import Rounder
+from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
 from trialimpact.estimators.contrast import Floats, difference
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
+from trialimpact.results import grouped, records
 
-DECIMALS = {"days": 1, "days_error": 2, "share": 3, "p": 3}
-"""In what is published: a mean of days shows no single day of one person among ten."""
 _DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
 _HORIZON_NUMBERS = ("n_treatment", "n_control", *_DAYS, "std_error", "p_value")
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ShownCurve:
     """What may be shown of one outcome, contrast and group."""
 
     sides: tuple[Side, Side]
@@ -42,14 +40,14 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
-    _curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
+    _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
 
     @property
     def protocol(self) -> TrialProtocol:
         """The protocol of the trial."""
         return self.moments.protocol
 
-    def curve(self, outcome: str, contrast: str, subgroup: str) -> Curve:
+    def curve(self, outcome: str, contrast: str, subgroup: str) -> ShownCurve:
         """The days and horizons that may be shown; none of a group that was withdrawn."""
         key = (outcome, contrast, subgroup)
         if key not in self._curves:
@@ -64,7 +62,7 @@ class Publication:
                     kept_back |= leaves_few(self.moments, outcome, subgroup, arms, names, self.rounder)
                 days = published_days(sides, kept_back, self.rounder).tolist()
                 horizons = published_horizons(sides, self.protocol.analysis.horizon_days, self.rounder)
-            self._curves[key] = Curve(sides, tuple(days), tuple(horizons))
+            self._curves[key] = ShownCurve(sides, tuple(days), tuple(horizons))
         return self._curves[key]
 
     def others_may_be_shown(self, outcome: str, contrast: str, subgroup: str, horizon: int, n_complement: int) -> bool:
@@ -148,7 +146,7 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     return _stacked(parts, frame)
 
 
-def _daily(rows: pd.DataFrame, curve: Curve, about: Publication, critical: float | None = None) -> pd.DataFrame:
+def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
     """Shares, their difference and its limits, all from counts as they are shown."""
     at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
     n = [about.n(pd.Series(side.counts.followed[at])) for side in curve.sides]
@@ -180,7 +178,7 @@ def _daily(rows: pd.DataFrame, curve: Curve, about: Publication, critical: float
     return rounded.assign(suppressed=np.isnan(apart))
 
 
-def _horizons(rows: pd.DataFrame, curve: Curve, about: Publication) -> pd.DataFrame:
+def _horizons(rows: pd.DataFrame, curve: ShownCurve, about: Publication) -> pd.DataFrame:
     shown = rounded_columns(rows, _DAYS, DECIMALS["days"])
     shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])

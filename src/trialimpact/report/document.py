@@ -33,7 +33,7 @@ from trialimpact.report.release_tables import (
     table_of_horizons,
 )
 from trialimpact.report.rounding import CONFIDENTIAL
-from trialimpact.report.tables import records
+from trialimpact.results import records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

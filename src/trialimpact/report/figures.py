@@ -21,6 +21,7 @@ from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.curves import Curve
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p, printed_percent
 from trialimpact.report.words import headline, interval_name_of, with_limits
+from trialimpact.results import records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,7 +228,7 @@ def draw_forest(
 ) -> Picture:
     """The picture of one effect in many groups, everyone first; rows of one outcome, contrast and horizon."""
     rule = protocol.presentation.rounding
-    found = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    found = list(records(rows))
     horizon, outcome = int(found[0]["horizon_days"]), protocol.outcome(found[0]["outcome"]).words
     labels = [protocol.subgroup_words(row["subgroup"]) for row in found]
     told = [

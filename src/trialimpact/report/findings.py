@@ -14,8 +14,8 @@ from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.grammar import CLEAR, Finding
 from trialimpact.report.rounding import printed_p, printed_percent
 from trialimpact.report.sentences import PRETREND_WORDS
-from trialimpact.report.tables import records
 from trialimpact.report.words import interval_name_of, with_limits
+from trialimpact.results import records
 
 
 def finding_of_row(row: Mapping[str, Any], protocol: TrialProtocol) -> Finding:

@@ -10,8 +10,8 @@ from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integri
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p
 from trialimpact.report.sentences import subgroup_sentence
-from trialimpact.report.tables import records
 from trialimpact.report.words import with_limits
+from trialimpact.results import records
 
 DURATION_WORDS = {
     "restricted_mean_difference": "Mean days until it (as far as followed): difference",

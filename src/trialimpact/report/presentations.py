@@ -14,7 +14,7 @@ import pandas as pd
 from trialimpact.errors import unknown_name
 from trialimpact.protocol import RoundingRule, TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count
-from trialimpact.report.tables import records
+from trialimpact.results import records
 
 
 def present_effects(rows: pd.DataFrame, protocol: TrialProtocol, house: str) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from trialimpact.report.findings import finding_of_row
 from trialimpact.report.grammar import Finding
 from trialimpact.report.inline import InlinePicture, inline_picture
 from trialimpact.report.rounding import CONFIDENTIAL, printed
-from trialimpact.report.tables import records
 from trialimpact.report.words import with_limits
+from trialimpact.results import records
 
 DATA_DAYS = 7
 """The data table under a daily picture shows one day in so many; the CSV file beside it has them all."""

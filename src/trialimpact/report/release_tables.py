@@ -14,7 +14,8 @@ from trialimpact.report.findings import finding_of_row, main_findings
 from trialimpact.report.method_tables import compliance_table, durations_table, heterogeneity_table, states_table
 from trialimpact.report.presentations import house_label, present_effects
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
-from trialimpact.report.tables import balance_table, flow_table, horizon_table, records
+from trialimpact.report.tables import balance_table, flow_table, horizon_table
+from trialimpact.results import records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,11 @@ from typing import Any
 import pandas as pd
 
 from trialimpact.estimators import Balance, Effects, SubgroupEffects
-from trialimpact.flow import ALL, ParticipantFlow
+from trialimpact.flow import ALL, BREAKDOWN, ParticipantFlow
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
 from trialimpact.report.words import interval_name_of
-
-_BREAKDOWN = ("assigned_arm", "received_arm", "office", "reason")
+from trialimpact.results import records
 
 
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
@@ -145,11 +144,11 @@ class FlowCounts:
     """The counts of a flow in print."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        self._found = {(row["stage"], row["kind"], *(row[name] for name in _BREAKDOWN)): row for row in records(rows)}
+        self._found = {(row["stage"], row["kind"], *(row[name] for name in BREAKDOWN)): row for row in records(rows)}
 
     def __call__(self, stage: str, kind: str = "remaining", **by: str) -> str:
         """One count: `counted("analysed", assigned_arm="IAP")`; empty where there is no such row."""
-        row = self._found.get((stage, kind, *(by.get(name, ALL) for name in _BREAKDOWN)))
+        row = self._found.get((stage, kind, *(by.get(name, ALL) for name in BREAKDOWN)))
         return "" if row is None else _count(row, "n")
 
     def reasons(self, stage: str, kind: str) -> Iterator[tuple[str, str]]:
@@ -158,12 +157,6 @@ class FlowCounts:
             everyone = key[2:5] == (ALL, ALL, ALL)
             if key[:2] == (stage, kind) and everyone and row["reason"] != ALL:
                 yield row["reason"], _count(row, "n")
-
-
-def records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries."""
-    for row in rows.to_dict("records"):
-        yield {str(name): value for name, value in row.items()}
 
 
 def _number(row: Mapping[str, Any], name: str, protocol: TrialProtocol) -> str:
