@@ -1,22 +1,22 @@
 """Counts that belong together -> which are shown: small ones suppressed, and others so that no margin gives them away.
 
 The counts of a publication are cells; relations say that one is the sum of others. What a reader can work out of a
-cell is the range of its values over all counts that fit everything shown: two linear programmes.
+cell is the range of its values over all counts that fit everything shown: a linear programme.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trialimpact.disclosure.packs import Rounder
 
 Key: TypeAlias = tuple[str, ...]
+_MOVED = 1e-7
 
 
 @dataclass(slots=True)
@@ -77,115 +77,77 @@ class ShownCells:
 
 
 def protect(cells: Cells, rounder: Rounder) -> ShownCells:
-    """Suppress small counts, and then others, smallest first, until no protected count can be worked out."""
+    """Suppress small counts, and then the least else that keeps each of them from being worked out.
+
+    Source: Kelly, Golden and Assad (1992), cell suppression by linear programming. Cost: one linear programme a
+    protected count.
+    """
     values = {key: rounder.shown(n) for key, n in cells.counts.items() if key not in cells.hidden}
     primary = frozenset(key for key, value in values.items() if math.isnan(value))
+    system = _System(cells)
     secondary: set[Key] = set()
-    protected = [key for key, n in cells.counts.items() if rounder.protects(n)]
-    while protected:
-        ranges = possible_values(cells, values, rounder, protected)
-        leaking = [key for key, (low, high) in ranges.items() if high - low < rounder.pack.ambiguity]
-        chosen = {each for key in leaking for each in _to_suppress(cells, values, key)}
-        if not chosen:
-            break
-        values |= dict.fromkeys(chosen, math.nan)
-        secondary |= chosen
-        # A cell that is safe stays so when more is suppressed.
-        protected = leaking
+    for key, n in cells.counts.items():
+        if rounder.protects(n):
+            chosen = system.least_to_suppress(key, values, rounder)
+            values |= dict.fromkeys(chosen, math.nan)
+            secondary |= chosen
     return ShownCells(numbers=values, primary=primary, secondary=frozenset(secondary))
 
 
-def possible_values(
-    cells: Cells, values: Mapping[Key, float], rounder: Rounder, keys: Iterable[Key]
-) -> dict[Key, tuple[float, float]]:
-    """The smallest and largest value that each of some cells can have, by everything that is shown."""
-    names = list(cells.counts)
-    place = {key: at for at, key in enumerate(names)}
-    bounds = np.array([_bounds(values.get(key, math.nan), rounder) for key in names], dtype=float).reshape(-1, 2)
-    table = _table(cells, place)
-    exact = bounds[:, 0] == bounds[:, 1]
-    group = _hanging_together(table, exact)
-    found: dict[Key, tuple[float, float]] = {}
-    for key in keys:
-        at = place[key]
-        near = np.flatnonzero((group[: len(names)] == group[at]) & ~exact)
-        relations = np.flatnonzero(group[len(names) :] == group[at])
-        given = -(table[relations][:, exact] @ bounds[exact, 0])
-        found[key] = _range(near == at, table[relations][:, near], given, bounds[near])
-    return found
+class _System:
+    """Cells as variables, and the relations as rows of a table that give zero."""
+
+    def __init__(self, cells: Cells) -> None:
+        self.keys = list(cells.counts)
+        self._place = {key: at for at, key in enumerate(self.keys)}
+        self._table = self._relations(cells)
+        self._worth = np.array([_worth(n, key in cells.elsewhere) for key, n in cells.counts.items()])
+
+    def _relations(self, cells: Cells) -> Any:
+        from scipy import sparse
+
+        entries = [
+            (row, self._place[key], sign)
+            for row, (total, parts) in enumerate(cells.relations)
+            for key, sign in ((total, 1.0), *((part, -1.0) for part in parts))
+        ]
+        rows, columns, signs = zip(*entries, strict=True) if entries else ((), (), ())
+        return sparse.csr_array((signs, (rows, columns)), shape=(len(cells.relations), len(self.keys)))
+
+    def least_to_suppress(self, key: Key, values: Mapping[Key, float], rounder: Rounder) -> set[Key]:
+        """What must be suppressed besides, so that one count can be as low and as high as it has to.
+
+        Two tables that add up are sought, one with the count low and one with it high. In both, cells may have what a
+        reader thinks possible; leaving that, upwards or downwards, costs what the cell is worth, and the cells that
+        leave it are those to suppress.
+        """
+        from scipy import optimize, sparse
+
+        bounds = np.array([_bounds(values.get(each, math.nan), rounder) for each in self.keys], dtype=float)
+        shown = np.flatnonzero(np.isfinite(bounds[:, 1]))
+        every = sparse.eye_array(len(self.keys), format="csr")
+        count: Any = sparse.csr_array(sparse.hstack([every, every[:, shown], -every[:, shown]]))
+        table, one = self._table @ count, count[[self._place[key]], :]
+        cost = np.concatenate([np.zeros(len(self.keys)), self._worth[shown], self._worth[shown]])
+        within = [*bounds, *((0.0, np.inf) for _ in shown), *((0.0, low) for low in bounds[shown, 0])]
+        solve: Any = optimize.linprog
+        solved = solve(
+            np.tile(cost, 2),
+            A_eq=sparse.vstack([sparse.block_diag([table, table]), sparse.hstack([-one, one])]),
+            b_eq=np.append(np.zeros(2 * table.shape[0]), rounder.pack.ambiguity),
+            bounds=within * 2,
+            method="highs",
+        )
+        if solved.status != 0:
+            return set()
+        left = solved.x.reshape(2, -1)[:, len(self.keys) :].reshape(4, -1).max(axis=0) > _MOVED
+        return {self.keys[at] for at in shown[left]}
 
 
-def _table(cells: Cells, place: Mapping[Key, int]) -> Any:
-    """Relations × cells: 1 for a total and -1 for its parts, so that each row adds up to zero."""
-    from scipy import sparse
-
-    entries = [
-        (row, place[key], sign)
-        for row, (total, parts) in enumerate(cells.relations)
-        for key, sign in ((total, 1.0), *((part, -1.0) for part in parts))
-    ]
-    rows, columns, signs = zip(*entries, strict=True) if entries else ((), (), ())
-    return sparse.csr_array((signs, (rows, columns)), shape=(len(cells.relations), len(place)))
-
-
-def _hanging_together(table: Any, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """A number for every cell, then every relation: the same where a chain of uncertain cells joins them."""
-    from scipy import sparse
-    from scipy.sparse.csgraph import connected_components
-
-    uncertain = table.multiply(~exact[None, :]).tocsr()
-    uncertain.eliminate_zeros()
-    both: Any = [[None, uncertain.T], [uncertain, None]]
-    _, labels = connected_components(sparse.bmat(both), directed=False)
-    return np.asarray(labels)
-
-
-def _range(
-    which: NDArray[np.bool_], table: Any, given: NDArray[np.float64], bounds: NDArray[np.float64]
-) -> tuple[float, float]:
-    """The smallest and largest value of one of some cells that fit their bounds and relations."""
-    if not which.any():
-        return 0.0, 0.0
-    from scipy import optimize
-
-    solve: Any = optimize.linprog
-    ends = []
-    for sign in (1.0, -1.0):
-        solved = solve(sign * which, A_eq=table, b_eq=given, bounds=bounds, method="highs")
-        ends.append(sign * solved.fun if solved.status == 0 else sign * -np.inf)
-    return ends[0], ends[1]
+def _worth(n: int, elsewhere: bool) -> float:
+    """What a reader loses by a cell: more where it is large, and most where other files show it too."""
+    return (1.0 + math.log1p(n)) * (100.0 if elsewhere else 1.0)
 
 
 def _bounds(value: float, rounder: Rounder) -> tuple[float, float]:
     return (0.0, np.inf) if math.isnan(value) else rounder.possible(value)
-
-
-def _to_suppress(cells: Cells, values: Mapping[Key, float], leaking: Key) -> Iterator[Key]:
-    """One more cell to suppress for a cell that can be worked out.
-
-    Of the relation that hides it least, the smallest that is large enough, a total last; where everything beside it is
-    suppressed already, of the relations that give those away.
-    """
-    yield from _nearest(cells, values, leaking, cells.elsewhere) or _nearest(cells, values, leaking, set())
-
-
-def _nearest(cells: Cells, values: Mapping[Key, float], leaking: Key, spared: set[Key]) -> list[Key]:
-    """The cell to suppress, none of some that are spared; none where everything is suppressed already."""
-    reached = {leaking}
-    while True:
-        touching = [(total, parts) for total, parts in cells.relations if reached & {total, *parts}]
-        found = []
-        for total, parts in touching:
-            others = [key for key in (*parts, total) if key not in reached]
-            open_cells = [key for key in others if not math.isnan(values.get(key, math.nan))]
-            hidden = sum(cells.counts[key] for key in others if key not in open_cells)
-            shown = [key for key in open_cells if key not in spared]
-            if shown:
-                found.append((hidden, [key for key in shown if key != total] or shown))
-        if found:
-            _, shown = min(found, key=lambda each: each[0])
-            return [min(shown, key=lambda key: (cells.counts[key] < len(shown), cells.counts[key], key))]
-        wider = reached.union(*({total, *parts} for total, parts in touching))
-        if wider == reached:
-            return []
-        reached = wider

@@ -120,7 +120,7 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
 
     Notes
     -----
-    Source: docs, disclosure control. Cost: seconds; two linear programmes a small count.
+    Source: docs, disclosure control. Cost: seconds; a linear programme a small count.
 
     Examples
     --------
