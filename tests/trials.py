@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from trialimpact import build_panel, build_sample, count_moments, load_records, merge_spells
+from trialimpact import TrialAnalysis, build_panel, build_sample, count_moments, load_records, merge_spells
 from trialimpact.moments import Moments
 from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
@@ -98,3 +99,20 @@ def short_trial(n_claimants: int, seed: int, *, subgroups: int = 6, **analysis: 
     design["subgroups"] = design["subgroups"][:subgroups]
     window = {"pre_days": 70, "horizon_days": [56, 112], "last_day": 112}
     return TrialProtocol.from_dict(design).with_analysis(**(window | analysis)), trial.tables
+
+
+def day_by_day(analysis: TrialAnalysis, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Any:
+    """Followed and on, person by day, from the intervals of the panel."""
+    panel, protocol = analysis.panel, analysis.protocol
+    first, end = -protocol.analysis.pre_days, protocol.analysis.end_day
+    place = protocol.subgroup_names.index(subgroup)
+    codes = [protocol.arms.index(arm) for arm in arms]
+    people = np.flatnonzero(np.isin(panel.arm, codes) & panel.members[place])
+    found = panel.outcomes[outcome]
+    followed = np.zeros((panel.arm.size, end - first), dtype=bool)
+    on = np.zeros_like(followed)
+    for person in people:
+        followed[person, max(found.followed_from[person] - first, 0) : max(found.followed_to[person] - first, 0)] = True
+    for owner, start, stop in zip(found.spells.owner, found.spells.start, found.spells.end, strict=True):
+        on[owner, max(start - first, 0) : max(stop - first, 0)] = True
+    return followed[people], (on & followed)[people], first

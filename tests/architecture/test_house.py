@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
-    "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "facts", "filters", "sample", "groups", "characteristics", "panel",
+    "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
     "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure",
     "report", "estimates", "analysis", "audit", "summary", "output", "publication", "baseline", "reproduce",
     "synthetic", "cli_power", "cli_moments", "cli_report", "cli",
@@ -33,7 +33,7 @@ INSIDE = {
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],
-    "disclosure": ["packs", "cells", "people", "differencing", "curves", "rows", "methods", "release"],
+    "disclosure": ["packs", "cells", "people", "differencing", "curves", "grids", "rows", "methods", "release"],
     "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap"],
 }  # fmt: skip
 LATE = {("protocol", "model", "read"), ("protocol", "consistency", "model")}

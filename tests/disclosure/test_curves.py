@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from trials import short_trial
+from trials import day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
@@ -22,30 +22,13 @@ def analysis(request: pytest.FixtureRequest) -> ti.TrialAnalysis:
     return ti.analyse_trial(*short_trial(500, seed=8, subgroups=3, **request.param))
 
 
-def states(analysis: ti.TrialAnalysis, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Any:
-    """Followed and on, person by day, from the intervals of the panel."""
-    panel, protocol = analysis.panel, analysis.protocol
-    first, end = -protocol.analysis.pre_days, protocol.analysis.end_day
-    place = protocol.subgroup_names.index(subgroup)
-    codes = [protocol.arms.index(arm) for arm in arms]
-    people = np.flatnonzero(np.isin(panel.arm, codes) & panel.members[place])
-    found = panel.outcomes[outcome]
-    followed = np.zeros((panel.arm.size, end - first), dtype=bool)
-    on = np.zeros_like(followed)
-    for person in people:
-        followed[person, max(found.followed_from[person] - first, 0) : max(found.followed_to[person] - first, 0)] = True
-    for owner, start, stop in zip(found.spells.owner, found.spells.start, found.spells.end, strict=True):
-        on[owner, max(start - first, 0) : max(stop - first, 0)] = True
-    return followed[people], (on & followed)[people], first
-
-
 def each_curve(analysis: ti.TrialAnalysis, pack: str) -> Any:
     """Released rows of every curve, with the people behind both sides."""
     release = release_results(analysis.results(methods=False), pack)
     rows = release.frames["estimates.csv"]
     for (outcome, contrast, subgroup), found in rows.groupby(["outcome", "contrast", "subgroup"], sort=False):
         which = analysis.protocol.contrast(contrast)
-        sides = [states(analysis, outcome, subgroup, arms) for arms in (which.treatment, which.control)]
+        sides = [day_by_day(analysis, outcome, subgroup, arms) for arms in (which.treatment, which.control)]
         yield found, sides
 
 
@@ -87,7 +70,7 @@ def test_between_two_published_horizons_enough_people_change(analysis: ti.TrialA
 def test_who_changed_is_counted_exactly_from_products_and_never_too_high(analysis: ti.TrialAnalysis) -> None:
     which = analysis.protocol.contrasts[0]
     side = Side.of(analysis.moments, "employed", "all", which.treatment)
-    _, on, first = states(analysis, "employed", "all", which.treatment)
+    _, on, first = day_by_day(analysis, "employed", "all", which.treatment)
     for day in (-70, -30, -1, 0, 40, 111):
         truth = (on[:, [day - first]] != on[:, day + 1 - first :]).sum(axis=0)
         found = side.changed_since(day)

@@ -201,6 +201,51 @@ def test_no_effect_of_a_hidden_group_is_in_its_siblings_row(release: Any, result
             assert not math.isnan(raw.loc[(outcome, group), "difference"])
 
 
+def test_integrity_gives_levels_and_no_p_value(release: Any) -> None:
+    assert set(release.frames["integrity.csv"].columns) == {
+        "check", "basis", "n_places", "level", "n_at_level", "says", "suppressed",
+    }  # fmt: skip
+
+
+def test_people_of_unknown_group_are_not_the_rest_of_a_complement(release: Any, results: Any) -> None:
+    raw = results.frames["subgroups.csv"]
+    unknown = (
+        raw["n_treatment"].max() * 0
+        + sum(results.moments.n_claimants("all", (arm,)) for arm in results.protocol.arms)
+        - (raw["n_treatment"] + raw["n_control"] + raw["n_complement"])
+    )
+    shown = release.frames["subgroups.csv"]["n_complement"].to_numpy(dtype=float)
+    few = (unknown > 0) & (unknown < release.pack.smallest_count)
+    assert few.any() or release.pack.smallest_count == 1
+    assert np.isnan(shown[few.to_numpy()]).all()
+
+
+def test_where_a_group_is_hidden_no_adjusted_p_value_may_be_its_own(release: Any, results: Any) -> None:
+    shown, raw = release.frames["subgroups.csv"], results.frames["subgroups.csv"]
+    for _, rows in shown.groupby("family"):
+        if rows["suppressed"].any():
+            assert rows[["p_bh", "difference_p_bh"]].isna().all(axis=None)
+            own = (raw.loc[rows.index, "p_value"] * raw.loc[rows.index, "family_size"]).clip(upper=1)
+            told = rows.loc[~rows["suppressed"], "p_holm"]
+            np.testing.assert_allclose(told, own[told.index].round(3))
+
+
+def test_survival_is_not_shown_beside_exact_shares(release: Any) -> None:
+    durations = release.frames["durations.csv"]
+    assert ("survival" in set(durations["measure"])) == (release.pack.base > 1)
+
+
+def test_bounds_are_no_finer_than_counts(release: Any) -> None:
+    if release.pack.base == 1:
+        return
+    bounds = release.frames["bounds.csv"]
+    shown = bounds[~bounds["suppressed"] & bounds["horizon_days"].notna()]
+    people = shown[["n_treatment", "n_control"]].min(axis=1)
+    moved_by_one = shown["horizon_days"].astype(float) / people
+    whole = shown["lower"] == shown["lower"].round()
+    assert (np.where(whole, 1.0, 0.1) >= release.pack.base * moved_by_one).all()
+
+
 def test_numbers_at_risk_are_not_given_and_states_stand_or_fall_together(release: Any) -> None:
     assert release.frames["durations.csv"][["n_at_risk", "n_events"]].isna().all(axis=None)
     states = release.frames["states.csv"].groupby("contrast")["suppressed"].agg(["all", "any"])

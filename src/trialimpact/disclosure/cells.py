@@ -69,11 +69,14 @@ class ShownCells:
         NaN where suppressed.
     primary, secondary : frozenset of keys
         Suppressed because small, and so that others cannot be worked out.
+    protected : frozenset of keys
+        Counts that must not be learnt, whether they are suppressed or rounded.
     """
 
     numbers: Mapping[Key, float]
     primary: frozenset[Key]
     secondary: frozenset[Key]
+    protected: frozenset[Key]
 
 
 def protect(cells: Cells, rounder: Rounder) -> ShownCells:
@@ -84,14 +87,14 @@ def protect(cells: Cells, rounder: Rounder) -> ShownCells:
     """
     values = {key: rounder.shown(n) for key, n in cells.counts.items() if key not in cells.hidden}
     primary = frozenset(key for key, value in values.items() if math.isnan(value))
+    protected = [key for key, n in cells.counts.items() if rounder.protects(n)]
     system = _System(cells)
     secondary: set[Key] = set()
-    for key, n in cells.counts.items():
-        if rounder.protects(n):
-            chosen = system.least_to_suppress(key, values, rounder)
-            values |= dict.fromkeys(chosen, math.nan)
-            secondary |= chosen
-    return ShownCells(numbers=values, primary=primary, secondary=frozenset(secondary))
+    for key in protected:
+        chosen = system.least_to_suppress(key, values, rounder)
+        values |= dict.fromkeys(chosen, math.nan)
+        secondary |= chosen
+    return ShownCells(numbers=values, primary=primary, secondary=frozenset(secondary), protected=frozenset(protected))
 
 
 class _System:

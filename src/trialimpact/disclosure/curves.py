@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,10 +37,11 @@ class Side:
         return cls(moments.counts_of(outcome, subgroup, arms), together)
 
     def less(self, other: Side) -> Side:
-        """Those of this side who are not in another, which is part of it: counts by day only."""
+        """Those of this side who are not in another, which is part of it."""
         names = ("followed", "on", "entries", "exits", "starts", "stops")
         left = {name: getattr(self.counts, name) - getattr(other.counts, name) for name in names}
-        return Side(replace(self.counts, **left), {})
+        together = {day: both - other.together[day] for day, both in self.together.items()}
+        return Side(replace(self.counts, **left), together)
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
@@ -108,7 +109,7 @@ def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) 
     return treatment, control
 
 
-def published_days(sides: tuple[Side, Side], kept_back: Booleans, rounder: Rounder) -> NDArray[np.int64]:
+def published_days(sides: Sequence[Side], kept_back: Booleans, rounder: Rounder) -> NDArray[np.int64]:
     """The days of a curve that are shown: from one to the next enough people change on each side.
 
     As many stop being followed, or nobody. `kept_back` are days that may not be shown for another reason.
@@ -120,7 +121,7 @@ def published_days(sides: tuple[Side, Side], kept_back: Booleans, rounder: Round
     return np.array(list(_steps(sides, shown, rounder.pack.movers)), dtype=np.int64)
 
 
-def _steps(sides: tuple[Side, Side], shown: Booleans, movers: int) -> Iterator[int]:
+def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]:
     first = sides[0].counts.first_day
     places = np.flatnonzero(shown)
     if not places.size:
@@ -139,7 +140,7 @@ def _steps(sides: tuple[Side, Side], shown: Booleans, movers: int) -> Iterator[i
         yield day
 
 
-def published_horizons(sides: tuple[Side, Side], horizons: tuple[int, ...], rounder: Rounder) -> list[int]:
+def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder: Rounder) -> list[int]:
     """The horizons of cumulative days that are shown: the longest first, then others of the protocol, then every
     28 days, as long as enough people change on each side between any two of them.
     """
@@ -162,5 +163,5 @@ def published_horizons(sides: tuple[Side, Side], horizons: tuple[int, ...], roun
     return sorted(chosen)
 
 
-def _enough_change(sides: tuple[Side, Side], low: int, high: int, movers: int) -> bool:
+def _enough_change(sides: Sequence[Side], low: int, high: int, movers: int) -> bool:
     return all(int(side.changed_since(low - 1)[high - low - 1]) >= movers for side in sides)

@@ -86,9 +86,26 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     ]
     gone = ~np.array(horizons, dtype=bool) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
+    kept = _adjusted_without_hidden(kept, frame)
     alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
     apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
     return kept.assign(**{name: kept[name].astype(float).where(~np.array(alone, dtype=bool)) for name in apart})
+
+
+def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    """In a family with a hidden row, p-values adjusted by Bonferroni, which looks at a row's own alone.
+
+    Holm's and Benjamini and Hochberg's may be that of a hidden row.
+    """
+    with_hidden = kept["suppressed"].groupby(raw["family"]).transform("any")
+    columns = {}
+    for stem in ("p", "difference_p"):
+        alone = (
+            (raw[f"{stem}_value"].astype(float) * raw["family_size"].astype(float)).clip(upper=1.0).round(DECIMALS["p"])
+        )
+        columns[f"{stem}_holm"] = kept[f"{stem}_holm"].astype(float).where(~with_hidden, alone)
+        columns[f"{stem}_bh"] = kept[f"{stem}_bh"].astype(float).where(~with_hidden)
+    return kept.assign(**{name: values.where(~kept["suppressed"]) for name, values in columns.items()})
 
 
 def _about(row: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
@@ -119,9 +136,8 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:
     """Effects by assignment and receipt; none where too few received another arm than theirs to be counted."""
     arms = about.protocol.arms
-    crossed = [
-        shown.numbers.get(received_key("analysed", one, other), 0.0) for one in arms for other in arms if one != other
-    ]
+    keys = [received_key("analysed", one, other) for one in arms for other in arms if one != other]
+    few_crossed = any(key in shown.protected or math.isnan(shown.numbers.get(key, 0.0)) for key in keys)
     numbers = ("estimate", "conf_low", "conf_high", "std_error")
     sides = [arms for each in about.protocol.contrasts for arms in (each.treatment, each.control)]
     size = min(about.moments.n_claimants("all", arms) for arms in sides)
@@ -136,21 +152,35 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
     }
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
     kept = _of_enough(kept, about, (*numbers, "p_value"))
-    gone = kept["suppressed"] | ((frame["estimand"] != "itt") & any(math.isnan(n) for n in crossed))
+    gone = kept["suppressed"] | ((frame["estimand"] != "itt") & few_crossed)
     return blanked(kept, gone.to_numpy(dtype=bool), (*numbers, "p_value"))
 
 
 def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Bounds, rounded; shares linked are left to the participant flow, whose counts are controlled."""
+    """Bounds, as coarse as counts are; shares linked are left to the participant flow, whose counts are controlled."""
     days = ("lower", "upper", "conf_low", "conf_high", "shift_treatment")
-    shown = rounded_columns(frame, days, DECIMALS["days"])
-    shown = rounded_columns(shown, ("lower_std_error", "upper_std_error"), DECIMALS["days_error"])
+    numbers = (*days, "lower_std_error", "upper_std_error")
+    fine, coarse = (rounded_columns(frame, numbers, decimals) for decimals in (DECIMALS["days"], 0))
+    blurred = {decimals: _as_blurred_as_counts(frame, decimals, about) for decimals in (DECIMALS["days"], 0)}
+    shown = frame.assign(**{name: fine[name].where(blurred[DECIMALS["days"]], coarse[name]) for name in numbers})
     shown = shown.assign(retained_treatment=np.nan, retained_control=np.nan)
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
-    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about)])
-    return blanked(shown.assign(**n), gone, (*n, *days, "lower_std_error", "upper_std_error"))
+    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0]])
+    return blanked(shown.assign(**n), gone, (*n, *numbers))
+
+
+def _as_blurred_as_counts(frame: pd.DataFrame, decimals: int, about: Publication) -> Booleans:
+    """Where bounds of so many decimals tell the numbers lost no better than counts are told.
+
+    One person who is lost moves a bound by the horizon over the people of a side.
+    """
+    if about.rounder.pack.base == 1:
+        return np.ones(len(frame), dtype=bool)
+    people = frame[["n_treatment", "n_control"]].min(axis=1).to_numpy(dtype=float)
+    horizon = frame["horizon_days"].astype(float).fillna(1.0).to_numpy()
+    return np.asarray(10.0**-decimals * people >= 2 * about.rounder.pack.base * horizon)
 
 
 def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
@@ -183,6 +213,9 @@ def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Events are put off until enough have happened; the curve is of counts as they are shown."""
     if not about.rounder.pack.controls:
         return rows.assign(suppressed=False)
+    if about.rounder.pack.base == 1:
+        # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
+        return rows.iloc[:0].assign(suppressed=False)
     kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan
     for row in rows.sort_values("day").to_dict("records"):
         waiting += row["n_events"]
@@ -235,7 +268,10 @@ def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:
 
 
 def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:  # noqa: ARG001
-    """The worst of each kind of check: its level and p-value, and at how many places it was made. No counts."""
+    """The worst of each kind of check: its level, and at how many places it was made. No counts.
+
+    Nor p-values: an exact test of two counts gives them back out of their rounded numbers.
+    """
     order = {level: place for place, level in enumerate(LEVELS)}
     rows = []
     for (check, basis), found in grouped(frame, "check", "basis"):
@@ -246,12 +282,11 @@ def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame: 
         rows.append(
             {
                 "check": check, "basis": basis, "n_places": len(found), "level": first["level"],
-                "n_at_level": int((found["level"] == first["level"]).sum()), "p_holm": first["p_holm"],
-                "test": first["test"], "says": first["says"],
+                "n_at_level": int((found["level"] == first["level"]).sum()), "says": first["says"],
             }
         )  # fmt: skip
-    columns = ["check", "basis", "n_places", "level", "n_at_level", "p_holm", "test", "says"]
-    return rounded_columns(pd.DataFrame(rows, columns=columns), ("p_holm",), DECIMALS["p"]).assign(suppressed=False)
+    columns = ["check", "basis", "n_places", "level", "n_at_level", "says"]
+    return pd.DataFrame(rows, columns=columns).assign(suppressed=False)
 
 
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:

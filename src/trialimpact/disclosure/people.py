@@ -71,6 +71,9 @@ def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
                     continue
                 parts = [one | {name: label} for label in labels[name]]
                 cells.relate(_key(stage, kind, one), [_key(stage, kind, part) for part in parts])
+    for by in records(flow.loc[flow["kind"] == "with_marker", ["stage", *BREAKDOWN]]):
+        # Whoever is removed has such a marker; of the status that comes first, the other way round too.
+        cells.relate(_key(by["stage"], "with_marker", by), [_key(by["stage"], "removed", by)])
     _relate_stages(cells, flow)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.curves import Side, leaves_few, published_days, published_horizons, sides_of
+from trialimpact.disclosure.curves import Side, sides_of
+from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
 from trialimpact.estimators.contrast import Floats, difference
@@ -40,7 +41,11 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
+    grids: Grids = field(init=False)
     _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.grids = Grids(self.moments, self.rounder, self.withdrawn)
 
     @property
     def protocol(self) -> TrialProtocol:
@@ -53,16 +58,11 @@ class Publication:
         if key not in self._curves:
             which = self.protocol.contrast(contrast)
             sides = sides_of(self.moments, outcome, subgroup, which)
-            days: Iterable[int] = ()
-            horizons: Iterable[int] = ()
-            if (contrast, subgroup) not in self.withdrawn:
-                names = [name for name in self.protocol.subgroup_names if (contrast, name) not in self.withdrawn]
-                kept_back = np.zeros(sides[0].counts.on.size, dtype=bool)
-                for arms in (which.treatment, which.control) if subgroup != ALL else ():
-                    kept_back |= leaves_few(self.moments, outcome, subgroup, arms, names, self.rounder)
-                days = published_days(sides, kept_back, self.rounder).tolist()
-                horizons = published_horizons(sides, self.protocol.analysis.horizon_days, self.rounder)
-            self._curves[key] = ShownCurve(sides, tuple(days), tuple(horizons))
+            shown = self.grids.is_shown(which, subgroup)
+            days, horizons = (
+                grid(outcome, subgroup) if shown else () for grid in (self.grids.days, self.grids.horizons)
+            )
+            self._curves[key] = ShownCurve(sides, days, horizons)
         return self._curves[key]
 
     def others_may_be_shown(self, outcome: str, contrast: str, subgroup: str, horizon: int, n_complement: int) -> bool:
@@ -79,7 +79,7 @@ class Publication:
                    for arms in (which.treatment, which.control)]  # fmt: skip
         # Some outside are of unknown membership; as many as could be are taken from each side.
         unknown = sum(outside) - n_complement
-        if min(outside) - unknown < self.rounder.pack.smallest_group:
+        if min(outside) - unknown < self.rounder.pack.smallest_group or (unknown and self.rounder.protects(unknown)):
             return False
         if not all(rest.is_spread(horizon, self.rounder) for rest in map(Side.less, everyone, group)):
             return False

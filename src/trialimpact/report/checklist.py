@@ -45,6 +45,10 @@ def _items() -> list[dict[str, Any]]:
     return list(tomllib.loads(text)["items"])
 
 
+def _no_losses(release: Release) -> str:
+    return "Nobody was removed." if release.pack.base == 1 else "Nobody was removed, as counts are rounded."
+
+
 def _filled(release: Release) -> Mapping[str, str]:
     """What is known of items, by the names that the items give."""
     protocol = release.protocol
@@ -62,7 +66,7 @@ def _filled(release: Release) -> Mapping[str, str]:
         "headlines": findings,
         "results": f"{findings} Tables of every horizon are in this report.",
         "flow": f"Analysed, by arm assigned: {analysed}. See the participant flow.",
-        "losses": f"{losses}." if losses else "Nobody was removed.",
+        "losses": f"{losses}." if losses else _no_losses(release),
         "received": "See the table of arms assigned and received." if protocol.sources.markers is not None else "",
         "baseline": "See the table of balance." if len(release.frames["balance.csv"]) else "",
         "ancillary": "See subgroups and sensitivity; whether each was planned is for the author to say.",

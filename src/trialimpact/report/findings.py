@@ -105,11 +105,7 @@ def integrity_findings(release: Release) -> list[str]:
         if row["level"] in ("red", "amber"):
             where = f" (arms as {row['basis']})" if row["basis"] != "assigned" else ""
             places = f" at {row['n_at_level']} of {row['n_places']} places" if row["n_places"] > 1 else ""
-            p = printed_p(row["p_holm"])
-            told = "p <0.001" if p.startswith("<") else f"p {p}"
-            said.append(
-                f"{row['level'].capitalize()}: {row['check'].replace('_', ' ')}{where}{places}: {row['says']} ({told})."
-            )
+            said.append(f"{row['level'].capitalize()}: {row['check'].replace('_', ' ')}{where}{places}: {row['says']}.")
     said += received_findings(release)
     n_green = int((checks["level"] == "green").sum())
     if n_green:

@@ -13,7 +13,7 @@ from trialimpact.report.checklist import consort_checklist
 from trialimpact.report.findings import finding_of_row, main_findings
 from trialimpact.report.method_tables import compliance_table, durations_table, heterogeneity_table, states_table
 from trialimpact.report.presentations import house_label, present_effects
-from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
+from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_percent
 from trialimpact.report.tables import balance_table, flow_table, horizon_table
 from trialimpact.results import records
 
@@ -202,7 +202,6 @@ def _integrity_rows(rows: pd.DataFrame) -> pd.DataFrame:
                 "Arms as": row["basis"],
                 "Made at": f"{row['n_places']} place{'s' if row['n_places'] != 1 else ''}",
                 "Worst level": row["level"],
-                "Adjusted p of the worst": printed_p(row["p_holm"]),
                 "What it says": row["says"],
             }
             for row in records(rows)
