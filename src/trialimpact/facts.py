@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.allocation import arm_codes, assign_arms
+from trialimpact.described import DescribedPeople
+from trialimpact.groups import Membership, find_members
 from trialimpact.intervals import Booleans, Integers, merge
 from trialimpact.loaders import NO_DAY, TrialRecords, day_of
 from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol.model import Eligibility
 from trialimpact.protocol.sources import MarkersSource, Status
+from trialimpact.spells import merge_spells
 
 UNSTATED = "(not stated)"
 STATUSES: tuple[Status, ...] = ("error", "out_of_scope", "exempt")
@@ -29,7 +33,8 @@ class PeopleFacts:
         (has a marker in the window, at an office of the trial), `status` (place in the markers' `status_order` of
         the person's status, its length where there is none), `error`, `out_of_scope`, `exempt` (has such a
         considered marker), `dated` (a claim is matched, or an index date given), `truncated` (only a claim that was
-        running before coverage), `in_window` (the given index date is in the recruitment window).
+        running before coverage), `in_window` (the given index date is in the recruitment window), `meets_<name>` (a
+        condition of eligibility: 1 in, 0 out, -1 not known).
     n : array, one entry a row
         How many people the row stands for.
     reasons : DataFrame
@@ -43,10 +48,10 @@ class PeopleFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatedFacts:
-    """The facts of records, and each person's index day (`NO_DAY` where unknown)."""
+    """The facts of records, and the people themselves (index day `NO_DAY` where unknown)."""
 
     facts: PeopleFacts
-    index_day: Integers
+    people: DescribedPeople
 
 
 def facts_of(records: TrialRecords) -> DatedFacts:
@@ -59,6 +64,13 @@ def facts_of(records: TrialRecords) -> DatedFacts:
         index_day, truncated = match_claims(records, chosen)
     else:
         index_day, truncated = records.index_days(), np.zeros(records.n_claimants, dtype=bool)
+    digit = records.claimants["digit"].astype("Int64").mask(records.claimants["digit"] < 0)
+    everyone = DescribedPeople(
+        claimant=np.arange(records.n_claimants),
+        index_day=index_day,
+        birth_day=records.claimants["birth_day"].to_numpy(),
+        people=records.characteristics.assign(digit=digit, office=office),
+    )
     people = pd.DataFrame(
         {
             "assigned": assign_arms(records),
@@ -70,10 +82,23 @@ def facts_of(records: TrialRecords) -> DatedFacts:
             "dated": index_day != NO_DAY,
             "truncated": truncated,
             "in_window": _in_window(protocol, index_day),
+            **_eligible(records, everyone),
         }
     )
     n = np.ones(len(people), dtype=np.int64)
-    return DatedFacts(facts=PeopleFacts(people=people, n=n, reasons=_reasons(records, considered)), index_day=index_day)
+    return DatedFacts(facts=PeopleFacts(people=people, n=n, reasons=_reasons(records, considered)), people=everyone)
+
+
+def meets(rule: Eligibility) -> str:
+    """The column of the facts that says who meets a condition of eligibility."""
+    return f"meets_{rule.name}"
+
+
+def _eligible(records: TrialRecords, everyone: DescribedPeople) -> dict[str, Membership]:
+    """Who meets each condition of eligibility on their day 0."""
+    rules = records.protocol.eligibility
+    spells = merge_spells(records) if rules else {}
+    return {meets(rule): find_members(rule.where, everyone, spells) for rule in rules}
 
 
 def status_order(protocol: TrialProtocol) -> tuple[Status, ...]:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from trialimpact.allocation import UNKNOWN, ReceivedArms, count_received
 from trialimpact.errors import DesignError, worded
-from trialimpact.facts import STATUSES, PeopleFacts, status_order
+from trialimpact.facts import STATUSES, PeopleFacts, meets, status_order
 from trialimpact.flow import FlowCounter, ParticipantFlow
+from trialimpact.groups import IN, OUT
 from trialimpact.intervals import Booleans
 from trialimpact.protocol import TrialProtocol
 
@@ -37,7 +38,7 @@ class Filtered:
 def apply_filters(
     protocol: TrialProtocol, facts: PeopleFacts, n_records: int, set_aside: Mapping[str, int]
 ) -> Filtered:
-    """Individuals, recruited, not only in error, in scope, not exempt, with a day 0, with an arm; counted on the way.
+    """Individuals, recruited, not only in error, in scope, not exempt, with a day 0, eligible, with an arm; counted.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ def apply_filters(
     remaining = _who_takes_part(counter, protocol, facts)
     stages = {"not_exempt": remaining} if has_markers else {}
     remaining = _with_day_0(counter, protocol, facts, remaining)
+    remaining = _who_is_eligible(counter, protocol, facts, remaining)
     assigned, received = (facts.people[name].to_numpy(dtype=np.int64) for name in ("assigned", "received"))
     remaining = _narrow(counter, "arm_known", "In an arm that is analysed", remaining, assigned != UNKNOWN)
     counter.stage("analysed", "Analysed", remaining)
@@ -116,6 +118,19 @@ def _with_day_0(counter: FlowCounter, protocol: TrialProtocol, facts: PeopleFact
     if window.first_date is None and window.last_date is None:
         return remaining
     return _narrow(counter, "in_window", "With an index date in the window", remaining, in_window)
+
+
+def _who_is_eligible(
+    counter: FlowCounter, protocol: TrialProtocol, facts: PeopleFacts, remaining: Booleans
+) -> Booleans:
+    """Who meets each condition of eligibility in turn; a condition that is not known is not met."""
+    for rule in protocol.eligibility:
+        stage, found = f"eligible_{rule.name}", facts.people[meets(rule)].to_numpy(dtype=np.int64)
+        before, remaining = remaining, _narrow(counter, stage, f"Eligible: {rule.words}", remaining, found == IN)
+        out = np.flatnonzero(before & ~remaining)
+        reason = np.where(found[out] == OUT, "not_met", "not_known")
+        counter.reasons(stage, "removed", pd.DataFrame({"row": out, "reason": reason, "n": facts.n[out]}))
+    return remaining
 
 
 def _for_counting(protocol: TrialProtocol, people: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from trialimpact.engines.sources import stored
 from trialimpact.engines.words import Step, among, as_text, both, flag, table, whole
 from trialimpact.groups import IN, MISSING, OUT
 from trialimpact.protocol import Condition, TrialProtocol
-from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, DaysOn, Test
+from trialimpact.protocol.conditions import AgeIs, AllOf, AnyDays, AnyOf, ColumnIs, DaysOn, Not, Test
 from trialimpact.protocol.consistency import condition_parts
 from trialimpact.spells import coverage_of
 
@@ -61,6 +61,7 @@ def membership(protocol: TrialProtocol, condition: Condition) -> str:
         found = [membership(protocol, part) for part in parts]
         decided, unknown = (" or ".join(f"({each}) = {value}" for each in found) for value in (decisive, MISSING))
         return f"case when {decided} then {decisive} when {unknown} then {MISSING} else {1 - decisive} end"
+    assert isinstance(condition, Not), "refused before"  # noqa: S101
     inside = membership(protocol, condition.not_)
     return f"case ({inside}) when {IN} then {OUT} when {OUT} then {IN} else {MISSING} end"
 

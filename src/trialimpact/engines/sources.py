@@ -13,7 +13,7 @@ from trialimpact.loaders import day_of
 from trialimpact.loaders.identifiers import FIRST_LETTERS, NEVER_ISSUED, SECOND_LETTERS, SUFFIXES, SYNTHETIC
 from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
-from trialimpact.protocol.conditions import ColumnIs
+from trialimpact.protocol.conditions import AgeOn, ColumnIs, DaysBetween
 from trialimpact.protocol.consistency import NAME, condition_parts
 from trialimpact.protocol.sources import SpellSource
 
@@ -56,6 +56,7 @@ def find_inputs(protocol: TrialProtocol, engine: Engine, folder: Path) -> Inputs
     DesignError
         A column has a name that cannot stand in SQL as it is.
     """
+    _refuse_conditions(protocol)
     _refuse_columns(protocol)
     sources = protocol.sources
     people = [name for name in ("claimants", "markers") if getattr(sources, name) is not None]
@@ -97,6 +98,16 @@ def _compared(protocol: TrialProtocol) -> tuple[set[str], set[str]]:
         if isinstance(part, ColumnIs):
             found[not any(isinstance(value, str) for value in part.wanted)].add(part.column)
     return found
+
+
+def _refuse_conditions(protocol: TrialProtocol) -> None:
+    """What is asked of claimants one by one, and has no SQL."""
+    asked = ["[[eligibility]]"] if protocol.eligibility else []
+    asked += ["age_on" for part in condition_parts(protocol) if isinstance(part, AgeOn)]
+    asked += ["days" for part in condition_parts(protocol) if isinstance(part, DaysBetween)]
+    if asked:
+        says = f"an engine does not know {asked[0]}."
+        raise DesignError(worded(says, remedy="analyse in memory, or let the source's query select the people"))
 
 
 def _refuse_columns(protocol: TrialProtocol) -> None:

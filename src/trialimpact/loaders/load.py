@@ -17,7 +17,7 @@ from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha2
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, opaque_keys, parse_ninos
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
-from trialimpact.loaders.schema import DATES, Table, parse_table, source_of, wanted_columns
+from trialimpact.loaders.schema import Table, parse_table, source_of, wanted_columns
 from trialimpact.protocol.model import TrialProtocol
 
 OnBrokenRule = Literal["error", "quarantine"]
@@ -218,7 +218,7 @@ def _apply_rules(
 def _broken(table: Table, rule: Rule, rows: tuple[int, ...]) -> BrokenRule:
     columns = rule.columns
     if columns == ("dates",):
-        columns = tuple(date for date in DATES[table.kind] if date in table.days)
+        columns = tuple(table.days)
     return BrokenRule(
         table=table.name,
         rule=rule.name,

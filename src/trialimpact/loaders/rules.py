@@ -16,7 +16,7 @@ from trialimpact.intervals import Booleans
 from trialimpact.loaders.dates import NO_DAY, date_of, day_of, month_and_day
 from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
 from trialimpact.loaders.repeats import overlapping_spells, repeated_rows
-from trialimpact.loaders.schema import DATES, Kind, Table
+from trialimpact.loaders.schema import Kind, Table, dates_of
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource, Status
@@ -116,7 +116,7 @@ def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
 def date_is_plausible(table: Table, protocol: TrialProtocol) -> Booleans:
     low, high = (day_of(date_of(0).replace(year=year)) for year in (EARLIEST, LATEST + 1))
     wrong = np.zeros(table.n_rows, dtype=bool)
-    for name in DATES[table.kind]:
+    for name in dates_of(protocol, table.kind):
         if name in table.days:
             days = table.days[name]
             open_ended = table.is_open if name == "end_date" else np.zeros(table.n_rows, dtype=bool)

@@ -103,7 +103,7 @@ def required_columns(protocol: TrialProtocol, name: str) -> tuple[str, ...]:
 def wanted_columns(protocol: TrialProtocol, name: str) -> Wanted:
     """The columns of a table that the protocol uses or names, by the table's own names."""
     source, kind = source_of(protocol, name), kind_of(name)
-    coded = {source.columns.get(each, each) for each in (*DATES[kind], *LABELS[kind])}
+    coded = {source.columns.get(each, each) for each in (*dates_of(protocol, kind), *LABELS[kind])}
     kept = {*source.columns.values(), *(source.columns.get(each, each) for each in _characteristics(protocol, kind))}
     identifier = source.columns.get("claimant_id", "claimant_id")
     return Wanted(identifier, frozenset(coded - {identifier}), frozenset(kept - coded - {identifier}))
@@ -116,23 +116,32 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     broken = list(wrong_columns(table, frame, required_columns(protocol, name)))
     if broken:
         return table, broken
+    dates = dates_of(protocol, kind)
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
     used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
     table.mixed = np.zeros(len(frame), dtype=bool)
     table.identifiers = frame[table.column("claimant_id")]
     for each in used:
         values = frame[table.column(each)]
-        coded = Coded.of(values) if each in (*DATES[kind], *LABELS[kind]) and not holds_datetimes(values) else None
+        coded = Coded.of(values) if each in (*dates, *LABELS[kind]) and not holds_datetimes(values) else None
         if coded is None or not coded.one_type:
             table.mixed |= of_another_type(values)
-        if each in DATES[kind]:
+        if each in dates:
             table.days[each], table.unreadable[each] = parse_days(coded or values, source.date_format)
         elif each in LABELS[kind]:
             table.labels[each] = as_labels(coded or Coded.of(values))
     if "end_date" in table.days and isinstance(source, SpellSource):
         table.is_open, table.end_day = _half_open(table.days["end_date"], table.unreadable["end_date"], source)
-    table.others = pd.DataFrame({each: frame[table.column(each)] for each in used if each not in known}, frame.index)
+    others = [each for each in used if each not in known]
+    table.others = pd.DataFrame(
+        {each: table.days[each] if each in dates else frame[table.column(each)] for each in others}, frame.index
+    )
     return table, []
+
+
+def dates_of(protocol: TrialProtocol, kind: Kind) -> tuple[str, ...]:
+    """The columns of a table that hold dates: its own, and those of claimants that conditions take as dates."""
+    return (*DATES[kind], *(protocol.dates_used if kind == "claimants" else ()))
 
 
 def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:

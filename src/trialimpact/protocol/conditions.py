@@ -1,4 +1,4 @@
-"""The grammar of subgroups: equals, one_of, between, any_days, any_of, all_of, not.
+"""The grammar of conditions: columns, ages, days with an outcome, and any_of, all_of, not.
 
 A condition is data, read from the protocol; `groups.py` finds who meets it. Whoever has a missing
 value is neither in a group nor in its complement.
@@ -79,6 +79,28 @@ class AgeIs(Part):
         return f"age in whole years on the index date {self.age_at_index.in_words()}"
 
 
+class DateTest(Test):
+    """A test of the age on a date that a column of the claimants gives."""
+
+    date: str
+
+
+class AgeOn(Part):
+    """Whole years of age on a date of the claimant, as the first day on benefit, from `birth_date`."""
+
+    age_on: DateTest
+
+    @model_validator(mode="after")
+    def _ages_are_numbers(self) -> Self:
+        if any(isinstance(value, str) for value in self.age_on.wanted):
+            raise ValueError("an age is a number, not text")
+        return self
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        return f"age in whole years on {self.age_on.date} {self.age_on.in_words()}"
+
+
 class DaysOn(Part):
     """An outcome, and the days of the claim on which it is looked at."""
 
@@ -102,6 +124,30 @@ class AnyDays(Part):
         """The condition as a clause."""
         days = self.any_days
         return f"{days.outcome} on at least one of the days {days.from_day} to {days.to_day - 1}"
+
+
+class NumberOfDays(DaysOn):
+    """The same, with how many of the days the outcome must hold."""
+
+    between: tuple[int, int] = Field(description="both ends included")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not 0 <= self.between[0] <= self.between[1]:
+            raise ValueError("between: two numbers of days, the first not above the second")
+        return self
+
+
+class DaysBetween(Part):
+    """The outcome holds on so many days of [from_day, to_day); missing unless all are followed."""
+
+    days: NumberOfDays
+
+    def in_words(self) -> str:
+        """The condition as a clause."""
+        days = self.days
+        low, high = days.between
+        return f"{days.outcome} on {low} to {high} of the days {days.from_day} to {days.to_day - 1}"
 
 
 class AnyOf(Part):
@@ -134,9 +180,9 @@ class Not(Part):
         return f"not ({self.not_.in_words()})"
 
 
-def _kind(value: Any) -> Literal["column", "age_at_index", "any_days", "any_of", "all_of", "not"]:
+def _kind(value: Any) -> Literal["column", "age_at_index", "age_on", "any_days", "days", "any_of", "all_of", "not"]:
     given = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    for kind in ("age_at_index", "any_days", "any_of", "all_of"):
+    for kind in ("age_at_index", "age_on", "any_days", "days", "any_of", "all_of"):
         if kind in given:
             return kind
     return "not" if "not" in given or "not_" in given else "column"
@@ -146,7 +192,9 @@ Condition: TypeAlias = Annotated[
     Union[
         Annotated[ColumnIs, Tag("column")],
         Annotated[AgeIs, Tag("age_at_index")],
+        Annotated[AgeOn, Tag("age_on")],
         Annotated[AnyDays, Tag("any_days")],
+        Annotated[DaysBetween, Tag("days")],
         Annotated[AnyOf, Tag("any_of")],
         Annotated[AllOf, Tag("all_of")],
         Annotated[Not, Tag("not")],

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from trialimpact.protocol.conditions import AnyDays, ColumnIs, Condition, parts_of
+from trialimpact.protocol.conditions import AgeOn, ColumnIs, Condition, parts_of
 
 if TYPE_CHECKING:
     from trialimpact.protocol.model import TrialProtocol
@@ -76,6 +76,7 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         ("subgroup", list(protocol.subgroup_names)),
         ("characteristic", [each.name for each in protocol.characteristics]),
         ("family", [each.name for each in protocol.families]),
+        ("eligibility", [each.name for each in protocol.eligibility]),
     ):
         found += [f"{noun} {name!r} is defined {n} times" for name, n in Counter(names).items() if n > 1]
     return found
@@ -151,6 +152,7 @@ def _printable(protocol: TrialProtocol) -> Iterable[str]:
     printed = {"name": [protocol.name], "arm": list(protocol.arms), "contrast": [c.label for c in protocol.contrasts]}
     printed["outcome"] = [each.label for each in protocol.outcomes]
     printed["subgroup"] = [each.label for each in protocol.subgroups]
+    printed["eligibility"] = [each.label for each in protocol.eligibility]
     printed["characteristic"] = [each.name for each in protocol.characteristics]
     printed["level"] = [level.label for each in protocol.characteristics for level in each.levels]
     printed["family"] = [each.name for each in protocol.families]
@@ -184,13 +186,15 @@ def _methods(protocol: TrialProtocol) -> Iterable[str]:
 def _conditions(protocol: TrialProtocol) -> Iterable[str]:
     outcomes = {outcome.name for outcome in protocol.outcomes}
     for part in condition_parts(protocol):
-        if isinstance(part, AnyDays) and part.any_days.outcome not in outcomes:
-            yield f"any_days: no outcome {part.any_days.outcome!r} (there are {sorted(outcomes)})"
+        for key, days in (("any_days", getattr(part, "any_days", None)), ("days", getattr(part, "days", None))):
+            if days is not None and days.outcome not in outcomes:
+                yield f"{key}: no outcome {days.outcome!r} (there are {sorted(outcomes)})"
 
 
 def condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
-    """Every condition of subgroups and of levels of characteristics, with those inside them."""
-    conditions: list[Condition] = [subgroup.where for subgroup in protocol.subgroups]
+    """Every condition of eligibility, subgroups and levels of characteristics, with those inside them."""
+    conditions: list[Condition] = [rule.where for rule in protocol.eligibility]
+    conditions += [subgroup.where for subgroup in protocol.subgroups]
     conditions += [level.where for each in protocol.characteristics for level in each.levels]
     for condition in conditions:
         yield from parts_of(condition)
@@ -206,11 +210,17 @@ _OWN_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def columns_used(protocol: TrialProtocol) -> tuple[str, ...]:
-    """Columns of the claimants that subgroups, characteristics, strata or clusters name."""
+def columns_used(protocol: TrialProtocol, *, dates: bool = True) -> tuple[str, ...]:
+    """Columns of the claimants that conditions, characteristics, strata or clusters name."""
     named = [part.column for part in condition_parts(protocol) if isinstance(part, ColumnIs)]
     named += [each.column for each in protocol.characteristics if each.column is not None]
     named += [*protocol.analysis.strata, *([protocol.analysis.clusters] if protocol.analysis.clusters else [])]
+    return tuple(dict.fromkeys([*named, *(dates_used(protocol) if dates else ())]))
+
+
+def dates_used(protocol: TrialProtocol) -> tuple[str, ...]:
+    """Columns of the claimants that conditions take as dates."""
+    named = [part.age_on.date for part in condition_parts(protocol) if isinstance(part, AgeOn)]
     return tuple(dict.fromkeys(named))
 
 
@@ -226,7 +236,9 @@ def _columns(protocol: TrialProtocol) -> Iterable[str]:
     used = columns_used(protocol)
     for name in ("claimant_id", "assigned_arm", "index_date", "birth_date"):
         if name in used:
-            yield f"{name} is not a characteristic: subgroups, characteristics, strata and clusters cannot name it"
+            yield f"{name} is not a characteristic: conditions, characteristics, strata and clusters cannot name it"
+    if both := sorted(set(protocol.dates_used) & set(columns_used(protocol, dates=False))):
+        yield f"the column {both[0]!r} is taken as a date by one condition and as a value elsewhere"
     sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
     for name, source in sources.items():
         known = [*_OWN_COLUMNS.get(name, _OWN_COLUMNS["spells"]), *(used if name == "claimants" else ())]

@@ -63,7 +63,7 @@ def _arms(protocol: TrialProtocol) -> Iterator[str]:
 
 
 def _sample(protocol: TrialProtocol) -> Iterator[str]:
-    window, index = protocol.recruitment, protocol.index
+    window = protocol.recruitment
     if window.first_date or window.last_date:
         yield f"Recruited from {window.first_date or 'the start'} to {window.last_date or 'the end'} inclusive."
     if window.offices:
@@ -71,6 +71,13 @@ def _sample(protocol: TrialProtocol) -> Iterator[str]:
     if protocol.sources.markers:
         order = ", ".join(protocol.sources.markers.status_order)
         yield f"A person's status is the first of these that any of their markers has: {order}."
+    yield from _day_0(protocol)
+    for rule in protocol.eligibility:
+        yield f"Eligible: {rule.words}: {rule.where.in_words()}."
+
+
+def _day_0(protocol: TrialProtocol) -> Iterator[str]:
+    index = protocol.index
     if index.rule == "given":
         yield "Day 0 is the given index_date."
         return

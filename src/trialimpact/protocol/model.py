@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
 from trialimpact.protocol.conditions import Condition, Part
-from trialimpact.protocol.consistency import NAME, columns_used, problems_of, with_default_contrasts
+from trialimpact.protocol.consistency import NAME, columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
 
@@ -130,6 +130,19 @@ class Subgroup(Part):
         return self.label or self.name.replace("_", " ")
 
 
+class Eligibility(Part):
+    """A condition of being in the trial, on day 0; who does not meet it, or not known to, is counted out."""
+
+    name: Name
+    label: str = Field(default="", description="completes 'Eligible: ...', as in: aged 18 to 29")
+    where: Condition
+
+    @property
+    def words(self) -> str:
+        """The label, or the name in words."""
+        return self.label or self.name.replace("_", " ")
+
+
 N = TypeVar("N", Outcome, Contrast, Subgroup)
 
 
@@ -231,6 +244,7 @@ class TrialProtocol(Part):
     identifiers: Identifiers = Identifiers()
     index: Index
     sources: Sources
+    eligibility: tuple[Eligibility, ...] = Field(default=(), description="conditions of being in the trial, in order")
     outcomes: tuple[Outcome, ...] = Field(min_length=1)
     subgroups: tuple[Subgroup, ...] = ()
     characteristics: tuple[Characteristic, ...] = ()
@@ -286,8 +300,13 @@ class TrialProtocol(Part):
 
     @property
     def columns_used(self) -> tuple[str, ...]:
-        """Columns of the claimants that subgroups, characteristics, strata or clusters name."""
+        """Columns of the claimants that conditions, characteristics, strata or clusters name."""
         return columns_used(self)
+
+    @property
+    def dates_used(self) -> tuple[str, ...]:
+        """Columns of the claimants that conditions take as dates."""
+        return dates_used(self)
 
     @property
     def designed_ratio(self) -> dict[str, float]:
