@@ -24,7 +24,8 @@ demo: $(VENV)/.base ## the 2016 evaluation from records: every table and figure 
 test: $(VENV)/.dev ## the tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
-check: lint types test doctest reproduction notebooks docs ## everything that CI runs
+check: test ## everything that CI runs
+	$(MAKE) --jobs=2 --output-sync=target lint types doctest reproduction notebooks docs
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

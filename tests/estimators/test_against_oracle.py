@@ -40,7 +40,7 @@ def whole(rule: str, data: Dense, days: slice) -> float:
 
 @pytest.mark.parametrize("rule", ["cr0", "hc2", "cr1"])
 @given(trial=small_trials(min_people=6))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_daily_cumulative_and_covariance(trial: SmallTrial, rule: str) -> None:
     trial.analysis = {"small_sample": rule}
     moments = trial.moments()

@@ -38,7 +38,9 @@ def test_other_records_are_unexplained_and_strict_says_so(tmp_path: Path) -> Non
     done = run("reproduce", "iap", "--out", tmp_path / "out", "--data", tmp_path, "--strict", "--quiet")
     assert done.returncode == 1
     assert "unexplained: flow.records: printed 18,486" in done.stdout
-    assert (tmp_path / "out" / "reproduction.html").is_file()
+    page = (tmp_path / "out" / "reproduction.html").read_text()
+    assert "records given" in page
+    assert "do not exist" not in page
 
 
 def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,8 +74,8 @@ def trials_without_effect(runs: int) -> dict[str, int]:
 
 
 def test_size_in_a_few_trials() -> None:
-    for name, n in trials_without_effect(12).items():
-        assert holds(n, 12), (name, n)
+    for name, n in trials_without_effect(8).items():
+        assert holds(n, 8), (name, n)
 
 
 @pytest.mark.slow
