@@ -16,7 +16,7 @@ import pytest
 import trialimpact
 from trialimpact import check_against
 from trialimpact.errors import OutputError, ProtocolError
-from trialimpact.reproduce import Reproduction, read_published, reproduce_report, write_reproduction
+from trialimpact.reproduce import Reproduction, read_published, reproduce_report
 from trialimpact.reproduce.iap import cell_id
 from trialimpact.reproduce.windows import printed_window
 from trialimpact.synthetic import simulate_iap
