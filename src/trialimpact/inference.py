@@ -23,6 +23,7 @@ from trialimpact.estimators import (
     Heterogeneity,
     IntakeSensitivity,
     Integrity,
+    Moves,
     Placebo,
     PreTrend,
     Randomisation,
@@ -36,6 +37,7 @@ from trialimpact.estimators import (
     estimate_heterogeneity,
     estimate_intake_sensitivity,
     estimate_integrity,
+    estimate_moves,
     estimate_placebo,
     estimate_pretrend,
     estimate_randomisation,
@@ -47,9 +49,12 @@ from trialimpact.estimators.contrast import Comparison
 from trialimpact.estimators.durations import DURATIONS_COLUMNS, EVENTS
 from trialimpact.estimators.heterogeneity import HETEROGENEITY_COLUMNS, adjust_families
 from trialimpact.estimators.integrity import integrity_of
+from trialimpact.estimators.moves import MOVES_COLUMNS
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import DRAWS, PLACEBO_COLUMNS
 from trialimpact.moments import Moments
+from trialimpact.panel import Panel
+from trialimpact.protocol import Contrast
 from trialimpact.stages import TrialCounts, TrialStages
 
 Found = TypeVar("Found")
@@ -83,6 +88,7 @@ class Inference:
     bounds: tuple[Bounds, ...]
     durations: tuple[Durations, ...]
     states: tuple[States, ...]
+    moves: tuple[Moves, ...]
     left_out: tuple[str, ...]
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -99,6 +105,7 @@ class Inference:
             "bounds.csv": stacked(self.bounds, BOUNDS_COLUMNS),
             "durations.csv": stacked(self.durations, DURATIONS_COLUMNS),
             "states.csv": stacked(self.states, TIDY_COLUMNS),
+            "moves.csv": stacked(self.moves, MOVES_COLUMNS),
         }
 
     def bands_of(self, comparison: Comparison) -> Bands | None:
@@ -164,6 +171,7 @@ def infer_trial(stages: TrialStages | TrialCounts, outcomes: Sequence[str]) -> I
             bounds=runs.each("bounds", partial(estimate_bounds, stages.panel, stages.sample.flow)),
             durations=runs.durations(),
             states=runs.states(),
+            moves=runs.moves(),
             left_out=tuple(runs.left_out),
         )
 
@@ -176,7 +184,7 @@ def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
         bands, pretrends = runs.bands(), runs.pretrends()
     needing = (
         *("digit placebo or randomisation test", "adjustment", "common intake"),
-        *("subgroup differences", "compliance", "bounds", "durations", "states"),
+        *("subgroup differences", "compliance", "bounds", "durations", "states", "moves"),
     )
     says = "needs claimants, and an engine brings back counts alone"
     return Inference(
@@ -191,6 +199,7 @@ def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
         bounds=(),
         durations=(),
         states=(),
+        moves=(),
         left_out=(*runs.left_out, *(f"{method}: {says}" for method in needing)),
     )
 
@@ -280,6 +289,12 @@ class MethodRuns(MomentRuns):
 
     def states(self) -> tuple[States, ...]:
         """States by contrast."""
-        run = partial(estimate_states, self.stages.panel)
-        contrasts = self.protocol.contrasts
-        return tuple(found for each in contrasts for found in self.attempt("states", partial(run, each)))
+        return tuple(self._by_contrast("states", estimate_states))
+
+    def moves(self) -> tuple[Moves, ...]:
+        """Moves between states by contrast."""
+        return tuple(self._by_contrast("moves", estimate_moves)) if self.protocol.states else ()
+
+    def _by_contrast(self, method: str, estimate: Callable[[Panel, Contrast], Found]) -> Iterator[Found]:
+        for contrast in self.protocol.contrasts:
+            yield from self.attempt(method, partial(estimate, self.stages.panel, contrast))

@@ -111,7 +111,7 @@ class Panel:
         Who is in each group, and who is known not to be. Rows as `protocol.subgroup_names`.
     outcomes : mapping of outcome name to `OutcomePanel`
     states : mapping of state name to `OutcomePanel`
-        The four states of `[states]`, if the panel was built with them.
+        The states of `[states]`, if the panel was built with them.
     """
 
     protocol: TrialProtocol

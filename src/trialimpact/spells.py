@@ -10,7 +10,6 @@ import numpy as np
 from trialimpact.intervals import Intervals, clip, merge, subtract
 from trialimpact.loaders import TrialRecords, day_of
 from trialimpact.protocol import Outcome, TrialProtocol
-from trialimpact.protocol.methods import STATE_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +63,9 @@ def merge_spells(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
 
 
 def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
-    """Disjoint spells of the four states of the protocol's `[states]`; empty where it declares none.
+    """Disjoint spells of the states of the protocol's `[states]`; empty where it declares none.
 
-    On every day that all their sources cover, each person is in exactly one state (M14).
+    On every day that all their sources cover, each person is in exactly one state: the first that holds (M14).
 
     Examples
     --------
@@ -74,21 +73,23 @@ def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     >>> from trialimpact.synthetic import simulate_trial
     >>> trial = simulate_trial(n_claimants=200, seed=1)
     >>> list(merge_states(load_records(trial.protocol, trial.tables)))
-    ['first_only', 'both', 'second_only', 'neither']
+    ['benefit_and_work', 'benefit_only', 'work_only', 'rest']
     """
     states = records.protocol.states
     if states is None:
         return {}
-    coverage = coverage_of(records.protocol, (*states.first, *states.second))
-    first, second, either, followed = (
-        _united(records, terms, coverage)
-        for terms in (states.first, states.second, (*states.first, *states.second), ("followed",))
-    )
-    first_only, second_only = subtract(first, second), subtract(second, first)
-    spells = (first_only, subtract(first, first_only), second_only, subtract(followed, either))
+    coverage = coverage_of(records.protocol, states.terms)
+    left, spells = _united(records, ("followed",), coverage), []
+    for state in states.in_order:
+        inside = _united(records, state.on, coverage)
+        if state.and_on:
+            inside = subtract(inside, subtract(inside, _united(records, state.and_on, coverage)))
+        outside = subtract(left, inside)
+        spells.append(subtract(left, outside))
+        left = outside
     return {
         name: OutcomeSpells(spells=each, covered_from=coverage[0], extract_day=coverage[1])
-        for name, each in zip(STATE_NAMES, spells, strict=True)
+        for name, each in zip(states.names, (*spells, left), strict=True)
     }
 
 

@@ -13,6 +13,7 @@ from trialimpact.report.method_tables import (
     tabulate_durations,
     tabulate_heterogeneity,
     tabulate_integrity,
+    tabulate_moves,
     tabulate_states,
 )
 from trialimpact.report.sentences import (
@@ -130,6 +131,9 @@ def _methods(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> Iterator[str
         title = f"Where people are: {states.contrast.treatment_words} against {states.contrast.control_words}"
         pictures = _pictures(alt_texts, f"states_{states.contrast.name}.")
         yield from _section(title, (), [to_markdown(tabulate_states(states)), *pictures])
+    for moves in found.moves:
+        title = f"Moves between states: {moves.contrast.treatment_words} against {moves.contrast.control_words}"
+        yield from _section(title, (), [to_markdown(tabulate_moves(moves))])
     yield from _section("Not done, and why", found.left_out)
 
 

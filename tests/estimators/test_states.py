@@ -21,6 +21,7 @@ from trialimpact import (
     count_moments,
     estimate_cumulative,
     estimate_daily,
+    estimate_moves,
     estimate_states,
     load_records,
     merge_spells,
@@ -30,6 +31,13 @@ from trialimpact.synthetic import simulate_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
+STATES = {
+    "in_order": [
+        {"name": "both", "on": ["a"], "and_on": ["b"]},
+        {"name": "a_only", "on": ["a"]},
+        {"name": "b_only", "on": ["b"]},
+    ]
+}
 POOLED = Contrast(name="pooled", treatment=("T", "U"), control=("C",))
 
 
@@ -41,14 +49,14 @@ def panel_of(trial):
 @given(trial=small_trials())
 @settings(max_examples=30)
 def test_everyone_is_in_one_state_each_followed_day(trial: SmallTrial) -> None:
-    trial.more = {"states": {"first": ["a"], "second": ["b"]}}
+    trial.more = {"states": STATES}
     panel = panel_of(trial)
     days = np.arange(*panel.window)
     states = np.array([panel.states[name].states(days)[1] for name in panel.states])
     followed, _ = panel.states["both"].states(days)
     np.testing.assert_array_equal(states.sum(axis=0), followed)
     # "a and not b" is an outcome of its own in these trials.
-    np.testing.assert_array_equal(states[0], dense(trial, "a_not_b").on)
+    np.testing.assert_array_equal(states[1], dense(trial, "a_not_b").on)
     found = estimate_states(panel, POOLED)
     known = np.isfinite(found.estimate).all(axis=0)
     np.testing.assert_allclose(found.share_treatment.sum(axis=0)[known], 1.0)
@@ -71,7 +79,7 @@ def test_a_state_that_is_an_outcome_has_its_numbers(analysis: dict[str, str]) ->
     entry, effect = found.cumulative[273], cumulative.effect(273)
     assert (entry.estimate[2], entry.std_error[2]) == pytest.approx((effect.estimate, effect.std_error))
     frame = found.to_frame()
-    assert frame["outcome"].drop_duplicates().tolist() == ["first_only", "both", "second_only", "neither"]
+    assert frame["outcome"].drop_duplicates().tolist() == ["benefit_and_work", "benefit_only", "work_only", "rest"]
     assert frame["horizon_days"].notna().sum() == 4 * 3
 
 
@@ -80,6 +88,63 @@ def test_without_states_it_is_an_error_and_strangers_are_named() -> None:
     with pytest.raises(DesignError, match=r"declare \[states\]"):
         estimate_states(trial.panel())
     data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
-    data["states"] = {"first": ["benefit"], "second": ["training"]}
+    data["states"] = {"in_order": [{"name": "trained", "on": ["training"]}]}
     with pytest.raises(ProtocolError, match="states: 'training' is not a spell source"):
         TrialProtocol.from_dict(data)
+
+
+@given(trial=small_trials())
+@settings(max_examples=30)
+def test_moves_are_counted_as_day_by_day(trial: SmallTrial) -> None:
+    trial.more = {"states": STATES}
+    panel = panel_of(trial)
+    found = estimate_moves(panel, POOLED)
+    days = np.arange(0, 12)
+    names = list(panel.states)
+    where = np.array([panel.states[name].states(days)[1] for name in names])
+    followed = panel.states["both"].states(days)[0]
+    for place, (before, after) in enumerate(found.pairs):
+        moved = where[names.index(before)][:, :-1] & where[names.index(after)][:, 1:]
+        for side, mean in (
+            ("treatment", found.cumulative[12].mean_treatment),
+            ("control", found.cumulative[12].mean_control),
+        ):
+            people = panel.on_side(getattr(POOLED, side))
+            n = followed[people][:, 1:].sum(axis=0)
+            if (n == 0).any():
+                assert np.isnan(mean[place])
+            else:
+                assert mean[place] == pytest.approx((moved[people].sum(axis=0) / n).sum())
+
+
+def test_what_enters_a_state_less_what_leaves_it_is_what_is_there_more() -> None:
+    trial = simulate_trial(500, seed=4)
+    trial = replace(trial, protocol=trial.protocol.with_analysis(horizon_days=91, last_day=91))
+    panel = panel_of(trial)
+    moves, states = estimate_moves(panel), estimate_states(panel)
+    entry = moves.cumulative[91]
+    first, last = (int(np.flatnonzero(states.days == day)[0]) for day in (0, 90))
+    for place, name in enumerate(states.names):
+        net = sum(
+            sign * entry.mean_treatment[at]
+            for at, pair in enumerate(moves.pairs)
+            for sign, end in ((1, pair[1]), (-1, pair[0]))
+            if end == name
+        )
+        # Everybody is followed to day 90, so that the two are the same people.
+        assert (panel.states[name].followed_to >= 91).all()
+        assert net == pytest.approx(states.share_treatment[place, last] - states.share_treatment[place, first])
+    frame = moves.to_frame()
+    assert len(frame) == 12
+    assert (frame["n_treatment"] == states.n_treatment[first]).all()
+
+
+def test_moves_have_the_scatter_that_their_errors_say() -> None:
+    z = []
+    for seed in range(40):
+        trial = simulate_trial(300, seed=seed, first_spell_factor=1.0)
+        entry = estimate_moves(panel_of(trial)).cumulative[182]
+        at = int(np.argmax(entry.mean_control))
+        z.append(entry.estimate[at] / entry.std_error[at])
+    assert 0.65 < np.std(z) < 1.4
+    assert abs(np.mean(z)) < 0.65

@@ -222,11 +222,13 @@ def test_conditions_that_could_never_hold(where: str) -> None:
 
 
 def test_states_are_of_two_different_things_and_labels_can_be_printed() -> None:
-    states = '[states]\nfirst = ["benefit"]\nsecond = ["benefit:JSA"]\n[[outcomes]]'
+    states = (
+        '[states]\nin_order = [{ name = "a", on = ["benefit"], and_on = ["benefit:JSA"] }]\nrest = "b"\n[[outcomes]]'
+    )
     assert parse_protocol(MINIMAL.replace("[[outcomes]]", states), "x").states is not None
-    assert "is in both first and second" in broken("[[outcomes]]", states.replace("benefit:JSA", "benefit"))
-    same = states.replace("[[outcomes]]", 'labels = ["a", "b", "b", "c"]\n[[outcomes]]')
-    assert "two labels are the same" in broken("[[outcomes]]", same)
+    assert "is in both on and and_on of 'a'" in broken("[[outcomes]]", states.replace("benefit:JSA", "benefit"))
+    assert "two labels are the same" in broken("[[outcomes]]", states.replace('"b"', '"a"'))
+    assert "two names are the same" in broken("[[outcomes]]", states.replace('name = "a"', 'name = "rest"'))
     assert "cannot be printed" in broken('name = "Minimal"', 'name = "Minimal\\n# Other"')
     assert "a label of outcome" in broken('name = "on_benefit"', 'name = "on_benefit"\nlabel = "on\\tbenefit"')
 
@@ -242,5 +244,6 @@ def test_the_methods_are_explained_in_words() -> None:
     text = explain_protocol(shipped_protocol("example"))
     assert "Adjusted estimates use days with the outcome before day 0" in text
     assert "p-values of all subgroups are adjusted together, for each outcome and contrast." in text
-    assert "States: benefit only, benefit and work, work only, neither" in text
+    assert "States, the first that holds on a day: benefit and work (in benefit and in employment)," in text
+    assert "work only (in employment); else neither." in text
     assert "An exit is sustained when it is followed by 28 days off." in text

@@ -20,6 +20,7 @@ from trialimpact.disclosure.methods import (
     release_compliance,
     release_durations,
     release_integrity,
+    release_moves,
     release_placebo,
     release_pretrend,
     release_states,
@@ -54,6 +55,7 @@ RELEASERS: dict[str, Releaser] = {
     "bounds.csv": release_bounds,
     "durations.csv": release_durations,
     "states.csv": release_states,
+    "moves.csv": release_moves,
     "integrity.csv": release_integrity,
     "audit.csv": release_audit,
 }

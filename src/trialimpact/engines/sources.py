@@ -13,8 +13,8 @@ from trialimpact.loaders import day_of
 from trialimpact.loaders.identifiers import FIRST_LETTERS, NEVER_ISSUED, SECOND_LETTERS, SUFFIXES, SYNTHETIC
 from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
-from trialimpact.protocol.conditions import AgeOn, ColumnIs, DaysBetween
-from trialimpact.protocol.consistency import NAME, condition_parts
+from trialimpact.protocol.conditions import NAME, AgeOn, ColumnIs, DaysBetween
+from trialimpact.protocol.consistency import condition_parts
 from trialimpact.protocol.sources import SpellSource
 
 DIGITS = tuple("0123456789")

@@ -16,6 +16,7 @@ from trialimpact.estimators.effects import TIDY_COLUMNS, Effect, Effects
 from trialimpact.estimators.heterogeneity import Heterogeneity, estimate_heterogeneity
 from trialimpact.estimators.intake import IntakeSensitivity, estimate_intake_sensitivity
 from trialimpact.estimators.integrity import Integrity, estimate_integrity
+from trialimpact.estimators.moves import Moves, estimate_moves
 from trialimpact.estimators.placebo import Placebo, estimate_placebo
 from trialimpact.estimators.power import (
     PowerDesign,
@@ -48,6 +49,7 @@ __all__ = [
     "Heterogeneity",
     "IntakeSensitivity",
     "Integrity",
+    "Moves",
     "Placebo",
     "PowerDesign",
     "PreTrend",
@@ -71,6 +73,7 @@ __all__ = [
     "estimate_heterogeneity",
     "estimate_intake_sensitivity",
     "estimate_integrity",
+    "estimate_moves",
     "estimate_placebo",
     "estimate_pretrend",
     "estimate_randomisation",

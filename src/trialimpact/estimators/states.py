@@ -1,4 +1,4 @@
-"""Benefit only, benefit and work, work only, neither: where people are on each day (M14)."""
+"""Benefit only, benefit and work, work only, neither, or other states: where people are on each day (M14)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import Contrast, TrialProtocol
-from trialimpact.protocol.methods import STATE_NAMES
+from trialimpact.protocol.methods import States as DeclaredStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class States:
-    """Shares of both sides in each of four states, and their differences, which add up to zero.
+    """Shares of both sides in each state, and their differences, which add up to zero.
 
     Attributes
     ----------
     days : array, shape (n_days,)
     n_treatment, n_control : array, shape (n_days,)
-    share_treatment, share_control, estimate, std_error : array, shape (4, n_days)
-        Rows as `STATE_NAMES`; shares add up to 1, estimates to 0.
+    share_treatment, share_control, estimate, std_error : array, shape (n_states, n_days)
+        Rows as `protocol.states.names`; shares add up to 1, estimates to 0.
     cumulative : mapping of horizon to Ledger
-        Differences in days in each state, four estimates.
+        Differences in days in each state, one estimate a state.
     """
 
     protocol: TrialProtocol
@@ -47,14 +47,18 @@ class States:
     cumulative: dict[int, Ledger]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The states."""
+        return declared_states(self.protocol).names
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The states in print."""
-        assert self.protocol.states is not None  # noqa: S101
-        return self.protocol.states.labels
+        return declared_states(self.protocol).labels
 
     def to_frame(self) -> pd.DataFrame:
         """The tidy columns, `outcome` being the state: daily rows, then the protocol's horizons."""
-        daily = [self._daily(place) for place in range(len(STATE_NAMES))]
+        daily = [self._daily(place) for place in range(len(self.names))]
         return pd.concat([*daily, *map(self._to_horizon, self.cumulative)], ignore_index=True)[TIDY_COLUMNS]
 
     def _daily(self, place: int) -> pd.DataFrame:
@@ -66,16 +70,16 @@ class States:
             "mean_treatment": self.share_treatment[place],
             "mean_control": self.share_control[place],
         }
-        return self._finished(columns, self.estimate[place], self.std_error[place], STATE_NAMES[place])
+        return self._finished(columns, self.estimate[place], self.std_error[place], self.names[place])
 
     def _to_horizon(self, horizon: int) -> pd.DataFrame:
-        entry, n_states = self.cumulative[horizon], len(STATE_NAMES)
+        entry, n_states = self.cumulative[horizon], len(self.names)
         columns = {
             name: getattr(entry, name) for name in ("n_treatment", "n_control", "mean_treatment", "mean_control")
         }
         columns["day"] = pd.array([pd.NA] * n_states, dtype="Int64")
         columns["horizon_days"] = pd.array([horizon] * n_states, dtype="Int64")
-        return self._finished(columns, entry.estimate, entry.std_error, list(STATE_NAMES))
+        return self._finished(columns, entry.estimate, entry.std_error, list(self.names))
 
     def _finished(
         self, columns: dict[str, Any], estimate: Floats, std_error: Floats, state: str | list[str]
@@ -105,6 +109,13 @@ class States:
     def _repr_html_(self) -> str:
         frame = self.to_frame()
         return frame[frame["horizon_days"].notna()].dropna(axis=1, how="all").to_html(index=False)
+
+
+def declared_states(protocol: TrialProtocol) -> DeclaredStates:
+    """The states of the protocol; a `DesignError` where it declares none."""
+    if protocol.states is None:
+        raise DesignError(worded("the protocol has no states.", remedy="declare [states]"))
+    return protocol.states
 
 
 def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> States:
@@ -141,7 +152,7 @@ def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> Sta
     >>> trial = simulate_trial(n_claimants=400, seed=1)
     >>> records = load_records(trial.protocol, trial.tables)
     >>> estimate_states(build_panel(build_sample(records), merge_spells(records), merge_states(records)))
-    States(iap; 273 days: benefit only ..., benefit and work ..., work only ..., neither ...)
+    States(iap; 273 days: benefit and work ..., benefit only ..., work only ..., neither ...)
     """
     protocol = panel.protocol
     _, contrast = chosen(protocol, protocol.outcomes[0].name, contrast)
@@ -151,7 +162,8 @@ def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> Sta
         )
     sides = sides_of(panel, contrast)
     group = np.where(sides[0], 0, np.where(sides[1], 1, -1))
-    counts = [panel.states[name].counts_by(group, 2, panel.window) for name in STATE_NAMES]
+    names = declared_states(protocol).names
+    counts = [panel.states[name].counts_by(group, 2, panel.window) for name in names]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.array([on / followed for followed, on in counts])
     return States(
@@ -163,14 +175,16 @@ def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> Sta
         share_treatment=share[:, 0],
         share_control=share[:, 1],
         estimate=difference(share[:, 0], share[:, 1]),
-        std_error=np.array([np.sqrt(_daily_variance(panel, panel.states[name], sides)) for name in STATE_NAMES]),
+        std_error=np.array([np.sqrt(_daily_variance(panel, panel.states[name], sides)) for name in names]),
         cumulative={horizon: _days_in_states(panel, contrast, horizon) for horizon in protocol.analysis.horizon_days},
     )
 
 
 def _days_in_states(panel: Panel, contrast: Contrast, horizon: int) -> Ledger:
     weights = day_weights(panel.protocol, 0, horizon)
-    return joined([days_ledger(panel, panel.states[name], contrast, weights) for name in STATE_NAMES])
+    return joined(
+        [days_ledger(panel, panel.states[name], contrast, weights) for name in declared_states(panel.protocol).names]
+    )
 
 
 def _daily_variance(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, Booleans]) -> Floats:

@@ -6,11 +6,17 @@ value is neither in a group nor in its complement.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, StringConstraints, Tag, model_validator
 
 Scalar: TypeAlias = bool | int | float | str
+
+
+NAME = re.compile("[a-z_][a-z0-9_]*")
+"""What a name may be: it also stands in SQL and in the names of files."""
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 
 
 class Part(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,10 +12,6 @@ from trialimpact.protocol.conditions import AgeOn, ColumnIs, Condition, parts_of
 
 if TYPE_CHECKING:
     from trialimpact.protocol.model import TrialProtocol
-
-
-NAME = re.compile("[a-z_][a-z0-9_]*")
-"""What a name may be: it also stands in SQL and in the names of files."""
 
 
 def with_default_contrasts(data: dict[str, Any]) -> dict[str, Any]:
@@ -136,12 +131,16 @@ def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
 
 
 def _states(protocol: TrialProtocol) -> Iterable[str]:
-    spells = protocol.sources.spells
-    if protocol.states and (shared := sorted(set(protocol.states.first) & set(protocol.states.second))):
-        yield f"states: {shared} is in both first and second"
-    if protocol.states and len(set(protocol.states.labels)) < len(protocol.states.labels):
-        yield "states: two labels are the same"
-    for term in (*protocol.states.first, *protocol.states.second) if protocol.states else ():
+    if protocol.states is None:
+        return
+    spells, states = protocol.sources.spells, protocol.states
+    for noun, names in (("names", states.names), ("labels", states.labels)):
+        if len(set(names)) < len(names):
+            yield f"states: two {noun} are the same"
+    for state in states.in_order:
+        if shared := sorted(set(state.on) & set(state.and_on)):
+            yield f"states: {shared} is in both on and and_on of {state.name!r}"
+    for term in states.terms:
         source, _, code = term.partition(":")
         if source not in spells or (code and code not in spells[source].counted_codes):
             yield f"states: {term!r} is not a spell source or a counted code of one (there are {sorted(spells)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trialimpact.protocol.methods import State
 from trialimpact.protocol.model import Outcome, TrialProtocol
 
 _INTERVALS = {
@@ -106,6 +107,11 @@ def _records(protocol: TrialProtocol) -> Iterator[str]:
             yield f"{name}: leaves out {', '.join(source.ignored_codes)}."
 
 
+def _where(state: State) -> str:
+    also = f" and in {' or '.join(state.and_on)}" if state.and_on else ""
+    return f"in {' or '.join(state.on)}{also}"
+
+
 def _outcome(protocol: TrialProtocol, outcome: Outcome) -> str:
     text = f"{outcome.name} ({outcome.words}): on a day with {' or '.join(outcome.on)}"
     if outcome.off:
@@ -146,6 +152,6 @@ def _methods(protocol: TrialProtocol) -> Iterator[str]:
     if protocol.subgroups and not protocol.families:
         yield "p-values of all subgroups are adjusted together, for each outcome and contrast."
     if protocol.states:
-        first, second = " or ".join(protocol.states.first), " or ".join(protocol.states.second)
-        yield f"States: {', '.join(protocol.states.labels)}, of {first} (first) and {second} (second)."
+        states = [f"{each.words} ({_where(each)})" for each in protocol.states.in_order]
+        yield f"States, the first that holds on a day: {', '.join(states)}; else {protocol.states.rest}."
     yield f"An exit is sustained when it is followed by {protocol.durations.sustained_days} days off."

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from trialimpact.protocol.conditions import Part
+from trialimpact.protocol.conditions import Name, Part
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -30,18 +30,49 @@ class Family(Part):
     subgroups: tuple[str, ...] = ()
 
 
+class State(Part):
+    """Where a person is on a day: in a union of sources, and perhaps in another union too."""
+
+    name: Name
+    label: str = ""
+    on: tuple[str, ...] = Field(min_length=1, description="terms as in [[outcomes]]: source, or source:code")
+    and_on: tuple[str, ...] = Field(default=(), description="and in one of these on the same day")
+
+    @property
+    def words(self) -> str:
+        """The label, or the name in words."""
+        return self.label or self.name.replace("_", " ")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All terms."""
+        return (*self.on, *self.and_on)
+
+
 class States(Part):
-    """Four states made of two unions of sources: only the first, both, only the second, neither."""
+    """States in order: on each day a person is in the first that holds, or in none of them, the rest."""
 
-    first: tuple[str, ...] = Field(min_length=1, description="terms as in [[outcomes]]: source, or source:code")
-    second: tuple[str, ...] = Field(min_length=1)
-    labels: tuple[str, str, str, str] = Field(
-        default=("first only", "both", "second only", "neither"), description="the states in print, in this order"
-    )
+    in_order: tuple[State, ...] = Field(min_length=1)
+    rest: str = Field(default="none of these", description="what the state of all others is called in print")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The states in tables, the rest last."""
+        return (*(state.name for state in self.in_order), REST)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The states in print, the rest last."""
+        return (*(state.words for state in self.in_order), self.rest)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All terms; the common coverage of their sources is the follow-up of every state."""
+        return tuple(dict.fromkeys(term for state in self.in_order for term in state.terms))
 
 
-STATE_NAMES = ("first_only", "both", "second_only", "neither")
-"""The states in tables, in the order of their labels."""
+REST = "rest"
+"""The state of those who are in none of the others."""
 
 
 class Durations(Part):

@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol.conditions import Condition, Part
-from trialimpact.protocol.consistency import NAME, columns_used, dates_used, problems_of, with_default_contrasts
+from trialimpact.protocol.conditions import Condition, Name, Part
+from trialimpact.protocol.consistency import columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
 
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 MANY_ARMS = 2
 """More arms on a side of a contrast are not listed in print."""
 

@@ -7,6 +7,7 @@ from trialimpact.report.method_tables import (
     tabulate_durations,
     tabulate_heterogeneity,
     tabulate_integrity,
+    tabulate_moves,
     tabulate_states,
 )
 from trialimpact.report.tables import (
@@ -34,6 +35,7 @@ __all__ = [
     "tabulate_heterogeneity",
     "tabulate_horizons",
     "tabulate_integrity",
+    "tabulate_moves",
     "tabulate_states",
     "tabulate_subgroups",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,9 @@ from trialimpact.report.sentences import EVENT_WORDS, bounds_sentence, placebo_s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STATE_COLOURS = ("#56B4E9", "#009E73", "#F0E442", "#CCCCCC")
-"""Okabe and Ito's sky blue, green and yellow, and grey: four states, told apart in grey too."""
+STATE_COLOURS = ("#56B4E9", "#009E73", "#F0E442", "#E69F00", "#CC79A7", "#0072B2", "#D55E00")
+REST_COLOUR = "#CCCCCC"
+"""Okabe and Ito's colours for the states in their order, and grey for the rest."""
 
 
 def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Picture:
@@ -101,8 +103,9 @@ def plot_states(found: States) -> Picture:
             (found.contrast.control_words, found.share_control),
         )
         for axes, (arm, share) in zip(sides, arms, strict=True):
+            colours = [*itertools.islice(itertools.cycle(STATE_COLOURS), len(share) - 1), REST_COLOUR]
             layers = axes.stackplot(
-                found.days, 100 * np.nan_to_num(share), colors=STATE_COLOURS, edgecolor="white", linewidth=0.4
+                found.days, 100 * np.nan_to_num(share), colors=colours, edgecolor="white", linewidth=0.4
             )
             axes.set_title(arm, loc="left", fontsize=10.5, fontweight="bold")
             axes.set_xlabel("Days from the index day")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integrity, States
+from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integrity, Moves, States
+from trialimpact.estimators.states import declared_states
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p
 from trialimpact.report.sentences import subgroup_sentence
@@ -163,5 +164,29 @@ def states_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialP
             continue
         means = [printed(row[each], rule) for each in ("mean_treatment", "mean_control", "estimate")]
         between = f"{printed(row['conf_low'], rule)} to {printed(row['conf_high'], rule)}"
+        table.append(name | dict(zip(columns, [*means, between, printed_p(row["p_value"])], strict=True)))
+    return pd.DataFrame(table)
+
+
+def tabulate_moves(found: Moves) -> pd.DataFrame:
+    """Moves between states to the longest horizon, a hundred people, by arm."""
+    frame, states = found.to_frame(), declared_states(found.protocol)
+    labels = dict(zip(states.names, states.labels, strict=True))
+    return moves_table(frame[frame["horizon_days"] == max(found.cumulative)], labels, found.protocol)
+
+
+def moves_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `moves.csv` of one contrast at the longest horizon; moves that nobody makes are left out."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        if not row.get("suppressed") and row["mean_treatment"] == row["mean_control"] == 0:
+            continue
+        name = {"From": labels[row["from_state"]], "To": labels[row["to_state"]]}
+        columns = ("Treatment: moves a 100 people", "Control", "Difference", "Interval", "p")
+        if row.get("suppressed"):
+            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
+            continue
+        means = [printed(100 * row[each], rule) for each in ("mean_treatment", "mean_control", "estimate")]
+        between = f"{printed(100 * row['conf_low'], rule)} to {printed(100 * row['conf_high'], rule)}"
         table.append(name | dict(zip(columns, [*means, between, printed_p(row["p_value"])], strict=True)))
     return pd.DataFrame(table)

@@ -8,10 +8,15 @@ import pandas as pd
 
 from trialimpact.disclosure import Release
 from trialimpact.protocol import Contrast, Outcome, TrialProtocol
-from trialimpact.protocol.methods import STATE_NAMES
 from trialimpact.report.checklist import consort_checklist
 from trialimpact.report.findings import finding_of_row, main_findings
-from trialimpact.report.method_tables import compliance_table, durations_table, heterogeneity_table, states_table
+from trialimpact.report.method_tables import (
+    compliance_table,
+    durations_table,
+    heterogeneity_table,
+    moves_table,
+    states_table,
+)
 from trialimpact.report.presentations import house_label, present_effects
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_percent
 from trialimpact.report.tables import balance_table, flow_table, horizon_table
@@ -116,7 +121,7 @@ def release_tables(release: Release) -> dict[str, Table]:
 
 
 def _method_tables(release: Release) -> dict[str, Table]:
-    """Compliance, bounds, durations, states: everyone, to the longest horizon."""
+    """Compliance, bounds, durations, states, moves: everyone, to the longest horizon."""
     protocol, frames, found = release.protocol, release.frames, {}
     longest = protocol.analysis.max_horizon
     for contrast in protocol.contrasts:
@@ -139,16 +144,16 @@ def _method_tables(release: Release) -> dict[str, Table]:
                 rows = durations_table(durations[durations["event"] == event], protocol)
                 title_now = f"Time to {str(event).replace('_', ' ')}: {about}"
                 found[f"{event}_{name}"] = Table(name=f"{event}_{name}", title=title_now, rows=rows)
-        states = frames.get("states.csv", pd.DataFrame())
-        states = (
-            states[(states["contrast"] == contrast.name) & (states["horizon_days"] == longest)]
-            if len(states)
-            else states
-        )
-        if len(states):
-            rows = states_table(states, _state_labels(release), protocol)
-            title_now = f"Days in each state, {contrast.treatment_words} against {contrast.control_words}"
-            found[f"states_{contrast.name}"] = Table(name=f"states_{contrast.name}", title=title_now, rows=rows)
+        for kind, title, tabulate in (
+            ("states", "Days in each state", states_table),
+            ("moves", "Moves between states", moves_table),
+        ):
+            rows = frames.get(f"{kind}.csv", pd.DataFrame())
+            rows = rows[(rows["contrast"] == contrast.name) & (rows["horizon_days"] == longest)] if len(rows) else rows
+            if len(rows):
+                title_now = f"{title}, {contrast.treatment_words} against {contrast.control_words}"
+                rows = tabulate(rows, _state_labels(release), protocol)
+                found[f"{kind}_{contrast.name}"] = Table(name=f"{kind}_{contrast.name}", title=title_now, rows=rows)
     return found
 
 
@@ -156,7 +161,7 @@ def _state_labels(release: Release) -> dict[str, str]:
     """The states in words."""
     states = release.protocol.states
     assert states is not None  # noqa: S101
-    return dict(zip(STATE_NAMES, states.labels, strict=True))
+    return dict(zip(states.names, states.labels, strict=True))
 
 
 def _headline_rows(release: Release) -> pd.DataFrame:
