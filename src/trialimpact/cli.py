@@ -69,6 +69,8 @@ class InventedTrial(StrEnum):
 
     example = "example"
     iap = "iap"
+    ics = "ics"
+    ics_x = "ics_x"
 
 
 class EngineChoice(StrEnum):
@@ -332,17 +334,23 @@ def simulate(
     claimants: Annotated[int, typer.Option(min=20, max=900_000, help="People with a marker.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
     like: Annotated[
-        InventedTrial, typer.Option(help="A small example, or records like those of the 2015 IAP trial.")
+        InventedTrial, typer.Option(help="A small example, or records like those of a trial that was run.")
     ] = InventedTrial.example,
 ) -> None:
     """Write the records of an invented trial, its protocol and the truth.
 
     Example: trialimpact simulate --out trial; trialimpact analyse trial/protocol.toml --out results
     """
+    from trialimpact import synthetic
     from trialimpact.output import write_whole
-    from trialimpact.synthetic import simulate_iap, simulate_trial
 
-    trial = simulate_iap(claimants, seed=seed) if like is InventedTrial.iap else simulate_trial(claimants, seed=seed)
+    simulators = {
+        InventedTrial.example: synthetic.simulate_trial,
+        InventedTrial.iap: synthetic.simulate_iap,
+        InventedTrial.ics: synthetic.simulate_ics,
+        InventedTrial.ics_x: synthetic.simulate_ics_x,
+    }
+    trial = simulators[like](claimants, seed=seed)
     write_whole(out, trial.write, mark="synthetic")
     typer.echo(f"{trial!r} written to {out}; nobody in it exists")
 

@@ -39,10 +39,10 @@ class MainEstimates:
         return pd.concat([effects.to_frame() for effects in (*self.daily, *self.cumulative)], ignore_index=True)
 
     def everyone(self) -> Iterator[tuple[Effects, Effects]]:
-        """Daily and cumulative effects on everyone, unstratified, by outcome and contrast."""
+        """Daily and cumulative effects on everyone by outcome and contrast, as `analysis.headline` says."""
         for daily, cumulative in zip(self.daily, self.cumulative, strict=True):
             which = cumulative.comparison
-            if which.subgroup == "all" and not which.stratified:
+            if which.subgroup == "all" and which.method == self.protocol.analysis.headline:
                 yield daily, cumulative
 
     def subgroups(self, effects: Effects) -> SubgroupEffects:

@@ -44,7 +44,7 @@ def test_conditions_in_the_protocol_page() -> None:
     (text,) = blocks("docs/protocol.md", "toml")
     inner = '{ column = "x", equals = 1 }'
     lines = [line.replace("{...}", inner) for line in text.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 9
     for line in lines:
         TypeAdapter(Condition).validate_python(tomllib.loads(line)["where"])
 

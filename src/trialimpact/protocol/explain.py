@@ -132,7 +132,8 @@ def _analysis(protocol: TrialProtocol) -> Iterator[str]:
     yield f"{analysis.interval_words}: daily {daily}; cumulative {cumulative}."
     yield f"Small-sample correction: {analysis.small_sample}."
     if analysis.strata:
-        yield f"Also stratified by {' × '.join(analysis.strata)}, weighted by claimants analysed."
+        first = "; this estimate is the headline" if analysis.headline == "stratified" else ""
+        yield f"Also stratified by {' × '.join(analysis.strata)}, weighted by claimants analysed{first}."
     if analysis.clusters:
         yield f"Standard errors clustered by {analysis.clusters} ({analysis.cluster_variance})."
     yield f"Tables print {_ROUNDING[protocol.presentation.rounding]}; estimates are never rounded."

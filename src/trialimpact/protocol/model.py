@@ -185,6 +185,9 @@ class Analysis(Part):
     cumulative_interval: CumulativeInterval = "wald"
     small_sample: SmallSample = "hc2"
     strata: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    headline: Literal["difference", "stratified"] = Field(
+        default="difference", description="which estimate is said first; stratified where strata have unequal shares"
+    )
     clusters: Annotated[str, StringConstraints(min_length=1)] | None = None
     cluster_variance: Literal["linear", "jackknife"] = "linear"
     products: bool = Field(
@@ -214,6 +217,8 @@ class Analysis(Part):
     def _window_holds_horizons(self) -> Self:
         if self.end_day < self.max_horizon:
             raise ValueError(f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon")
+        if self.headline == "stratified" and not self.strata:
+            raise ValueError('headline = "stratified" needs strata')
         if self.interval == "newcombe" and (self.strata or self.clusters or self.cumulative_interval == "accumulated"):
             raise ValueError('interval = "newcombe" is for unstratified, unclustered, not accumulated: use "wald"')
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure import Release
@@ -136,7 +137,8 @@ def build_report(release: Release, house: str | None = None) -> ImpactReport:
     for contrast in protocol.contrasts:
         for outcome in protocol.outcomes:
             here = rows_about(rows, outcome.name, contrast)
-            here = here[here["method"] == "difference"]
+            # Daily shares are of everybody; days to a horizon as the headline has them.
+            here = here[here["method"] == np.where(here["day"].notna(), "difference", protocol.analysis.headline)]
             if len(here):
                 sections.append(_section(release, here, outcome, contrast, house))
     chart, says = draw_flow(release.frames["flow.csv"], release.stages, protocol)

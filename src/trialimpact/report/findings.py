@@ -40,7 +40,7 @@ def main_findings(release: Release) -> list[Finding]:
     """Everyone, to the longest horizon: one an outcome and contrast."""
     rows = release.frames["estimates.csv"]
     longest = rows["horizon_days"] == release.protocol.analysis.max_horizon
-    main = rows[longest & (rows["subgroup"] == "all") & (rows["method"] == "difference")]
+    main = rows[longest & (rows["subgroup"] == "all") & (rows["method"] == release.protocol.analysis.headline)]
     return [finding_of_row(row, release.protocol) for row in records(main)]
 
 
