@@ -289,7 +289,7 @@ class MethodRuns(MomentRuns):
 
     def states(self) -> tuple[States, ...]:
         """States by contrast."""
-        return tuple(self._by_contrast("states", estimate_states)) if self.protocol.states else ()
+        return tuple(self._by_contrast("states", estimate_states))
 
     def moves(self) -> tuple[Moves, ...]:
         """Moves between states by contrast."""

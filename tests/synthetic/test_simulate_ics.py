@@ -112,6 +112,6 @@ def test_days_in_states_are_those_of_the_chain() -> None:
 
 def test_the_command_writes_them(tmp_path: Path) -> None:
     for like in ("ics", "ics_x"):
-        done = run("simulate", "--like", like, "--claimants", "200", "--out", tmp_path / like)
+        done = run("simulate", "--like", like, "--claimants", "700", "--out", tmp_path / like)
         assert done.returncode == 0, done.stderr
         assert ti.analyse_trial(tmp_path / like / "protocol.toml").flow.n("analysed") > 100
