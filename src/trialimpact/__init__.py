@@ -12,6 +12,7 @@ from trialimpact.archive import load_moments, save_moments
 from trialimpact.audit import TrialAudit, audit_trial
 from trialimpact.baseline import check_against
 from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.economics import CostBenefit, Valuation, estimate_cost_benefit, read_valuation, valuation_template
 from trialimpact.errors import (
     DesignError,
     OutputError,
@@ -52,6 +53,7 @@ from trialimpact.estimators import (
 from trialimpact.inference import Inference, infer_trial
 from trialimpact.loaders import load_records
 from trialimpact.moments import count_moments
+from trialimpact.monitoring import TrialMonitor, monitor_trial
 from trialimpact.output import write_analysis
 from trialimpact.panel import build_panel
 from trialimpact.protocol import Contrast, TrialProtocol, explain_protocol, shipped_protocol
@@ -84,6 +86,7 @@ __version__ = version("trialimpact")
 
 __all__ = [
     "Contrast",
+    "CostBenefit",
     "DesignError",
     "Inference",
     "OutputError",
@@ -93,8 +96,10 @@ __all__ = [
     "TrialAnalysis",
     "TrialAudit",
     "TrialImpactError",
+    "TrialMonitor",
     "TrialProtocol",
     "TrialWarning",
+    "Valuation",
     "analyse_trial",
     "audit_trial",
     "build_covariates",
@@ -110,6 +115,7 @@ __all__ = [
     "estimate_bootstrap",
     "estimate_bounds",
     "estimate_compliance",
+    "estimate_cost_benefit",
     "estimate_covariance",
     "estimate_cumulative",
     "estimate_daily",
@@ -130,6 +136,7 @@ __all__ = [
     "load_records",
     "merge_spells",
     "merge_states",
+    "monitor_trial",
     "past_variation",
     "plot_cumulative",
     "plot_daily",
@@ -139,6 +146,7 @@ __all__ = [
     "plot_survival",
     "plot_tipping",
     "read_results",
+    "read_valuation",
     "release_results",
     "required_for_days",
     "required_for_share",
@@ -156,6 +164,7 @@ __all__ = [
     "tabulate_moves",
     "tabulate_states",
     "tabulate_subgroups",
+    "valuation_template",
     "write_analysis",
     "write_publication",
     "write_report",

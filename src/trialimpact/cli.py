@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialimpact.cli_economics import cost_benefit
 from trialimpact.cli_moments import moments_app
+from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
 from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
@@ -27,7 +29,7 @@ Exit codes:
   0  done; `check`: nothing moved
   1  the records break rules, the trial cannot be analysed as asked, numbers moved,
      a printed number is inconsistent (lint-report) or unexplained (reproduce --strict),
-     a check is red (audit --strict)
+     a check is red (audit --strict), a live trial alarms (monitor)
   2  the command line, the protocol, or the folder to write to is wrong
   3  a defect of trialimpact: please report the place that it names
 """
@@ -47,6 +49,8 @@ app.add_typer(power_app, name="power")
 app.add_typer(moments_app, name="moments")
 app.command()(report)
 app.command()(publish)
+app.command(epilog=EXIT_CODES)(monitor)
+app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
 
 
 def _say_version(wanted: bool) -> None:

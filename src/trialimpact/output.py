@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.audit import TrialAudit
+from trialimpact.economics import CostBenefit
 from trialimpact.errors import OutputError, worded
 from trialimpact.estimators import Placebo
 from trialimpact.loaders.files import file_sha256
+from trialimpact.monitoring import TrialMonitor
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
-from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
+from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping, plot_tornado
 from trialimpact.results import MANIFEST, RAW_MARK, protocol_in, versions
 from trialimpact.summary import stem_of, summarise
 
@@ -75,6 +79,59 @@ def write_audit(audit: TrialAudit, out: str | Path) -> Path:
         (folder / "audit.html").write_text(audit.to_html(), encoding="utf-8")
         _mark_raw(folder)
         return {"protocol": protocol_in(audit.protocol), "level": audit.level, "versions": versions()}
+
+    return write_whole(Path(out), fill, mark=RAW_MARK)
+
+
+def write_monitor(monitor: TrialMonitor, out: str | Path) -> Path:
+    """Write a look at a live trial into a folder, whole or not at all. Raw.
+
+    Files: `monitor.html`, `checks.csv`, `weeks.csv`, `received.csv`, `manifest.json`, `NOT_FOR_RELEASE.txt`.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        frames = {"checks.csv": monitor.checks, "weeks.csv": monitor.weeks, "received.csv": monitor.received}
+        for name, frame in frames.items():
+            frame.to_csv(folder / name, index=False, lineterminator="\n")
+        (folder / "monitor.html").write_text(monitor.to_html(), encoding="utf-8")
+        _mark_raw(folder)
+        return {"protocol": protocol_in(monitor.protocol), "n_alarms": len(monitor.alarms), "versions": versions()}
+
+    return write_whole(Path(out), fill, mark=RAW_MARK)
+
+
+def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
+    """Write what a programme is worth into a folder, whole or not at all. Raw.
+
+    Files: `net.csv`, `lines.csv`, `tornado.csv` (a column `contrast`), `figures/`, `summary.md`, `manifest.json`,
+    `NOT_FOR_RELEASE.txt`.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        for name in ("net", "lines", "tornado"):
+            frames = [getattr(each, name).assign(contrast=each.contrast.name) for each in found]
+            pd.concat(frames, ignore_index=True).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        pictures = {
+            f"tornado_{each.contrast.name}_{who}": plot_tornado(each, who)
+            for each in found
+            for who in each.valuation.perspectives
+        }
+        save_pictures(pictures, folder / "figures")
+        lines = [f"- {each.contrast.name}: {line}" for each in found for line in each.sentences()]
+        (folder / "summary.md").write_text("\n".join(["# What it is worth", "", *lines, ""]), encoding="utf-8")
+        _mark_raw(folder)
+        valuation = found[0].valuation.model_dump(mode="json", exclude_unset=True)
+        return {"protocol": protocol_in(found[0].protocol), "valuation": valuation, "versions": versions()}
 
     return write_whole(Path(out), fill, mark=RAW_MARK)
 

@@ -14,9 +14,9 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
-    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure",
-    "report", "estimates", "analysis", "audit", "summary", "output", "publication", "baseline", "reproduce",
-    "synthetic", "cli_power", "cli_moments", "cli_report", "cli",
+    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
+    "report", "estimates", "analysis", "audit", "monitoring", "summary", "output", "publication", "baseline", "reproduce",
+    "synthetic", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_report", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
@@ -25,7 +25,7 @@ INSIDE = {
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
-        "placebo", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states", "moves",
+        "placebo", "sequential", "bootstrap", "balance", "covariates", "adjusted", "intake", "checks", "integrity", "bounds", "durations", "states", "moves",
         "power",
     ],
     "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures", "findings", "flowchart", "checklist", "inline", "page", "presentations", "release_tables", "release_figures", "document", "workbook", "opendocument", "latex"],

@@ -260,7 +260,7 @@ def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Moves between states to the longest horizon, as coarse as counts are; none that few make on a side."""
     at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
     sides = ("treatment", "control")
-    made = [(at[f"mean_{side}"] * at[f"n_{side}"]).round().to_numpy(dtype=float) for side in sides]
+    made = [np.round((at[f"mean_{side}"] * at[f"n_{side}"]).to_numpy(dtype=float)) for side in sides]
     smallest = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
     few = np.logical_or.reduce([(each > 0) & (each < smallest) for each in made])
     decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)

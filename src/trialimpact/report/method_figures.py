@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from trialimpact.economics import CostBenefit
 from trialimpact.estimators import Bounds, Durations, Placebo, Randomisation, States
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import (
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 STATE_COLOURS = ("#56B4E9", "#009E73", "#F0E442", "#E69F00", "#CC79A7", "#0072B2", "#D55E00")
 REST_COLOUR = "#CCCCCC"
 """Okabe and Ito's colours for the states in their order, and grey for the rest."""
+
+
+P_FLOOR = 1e-12
+"""Smaller p-values are drawn as this."""
 
 
 def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Picture:
@@ -175,3 +182,56 @@ def _say_at_risk(axes: Axes, found: Durations) -> None:
         n_at_risk = [int(each.iloc[0]) if len(each) else 0 for each in later]
         labels = [f"{label}\n{n:,}" for label, n in zip(labels, n_at_risk, strict=True)]
     axes.set_xticks(times, labels)
+
+
+def plot_monitoring(paths: Mapping[tuple[str, str], pd.DataFrame], alpha: float, words: Mapping[Any, str]) -> Picture:
+    """The p-values of a live trial's checks, day by day, on a logarithmic scale that grows downwards."""
+    with house_style():
+        figure = new_figure(4.2)
+        axes = figure.subplots()
+        lowest = {key: float(path["p_value"].iloc[-1]) for key, path in paths.items()}
+        named = min(lowest, key=lambda key: lowest[key])
+        for key, path in paths.items():
+            colour = TREATMENT if key == named else "#BDBDBD"
+            values = path["p_value"].clip(lower=P_FLOOR)
+            axes.step(path["date"], values, where="post", color=colour, linewidth=1.8 if key == named else 1.0)
+        axes.axhline(alpha, color=EFFECT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_yscale("log")
+        axes.set_ylim(min(alpha / 10, *(max(each / 3, P_FLOOR) for each in lowest.values())), 1.5)
+        axes.set_ylabel("p-value that holds at any time")
+        figure.autofmt_xdate()
+        where = f" ({named[1]})" if named[1] else ""
+        label = f"{words[named]}{where}"
+        reading = f"Blue: {label}. Dashed: {alpha:g}; below it, adjusted for {len(paths)} checks, is an alarm"
+        title_above(figure, Caption("How surely the design was departed from, so far", reading))
+    return Picture(
+        figure, f"p-values by day of {len(paths)} checks. The lowest is {printed_p(lowest[named])}, of {label}."
+    )
+
+
+def plot_tornado(found: CostBenefit, perspective: str) -> Picture:
+    """What moves the net benefit most: one thing at a time, from its low to its high."""
+    rows = found.tornado[found.tornado["perspective"] == perspective]
+    rows = rows[rows["net_at_low"] != rows["net_at_high"]]
+    net = float(found.net.loc[found.net["perspective"] == perspective, "net"].iloc[0])
+    unit = found.valuation.currency
+    with house_style():
+        figure = new_figure(1.8 + 0.42 * max(len(rows), 1))
+        axes = figure.subplots()
+        places = np.arange(len(rows))[::-1]
+        for place, row in zip(places, rows.to_dict("records"), strict=True):
+            for end, colour in (("net_at_low", CONTROL), ("net_at_high", TREATMENT)):
+                axes.barh(place, row[end] - net, left=net, height=0.6, color=colour)
+        axes.set_yticks(places, [str(what) for what in rows["what"]])
+        axes.axvline(net, color=EFFECT, linewidth=1.4)
+        axes.axvline(0, color=EFFECT, linewidth=1, linestyle=(0, (1, 2)))
+        axes.set_xlabel(f"Net benefit a person, {unit}")
+        axes.grid(axis="y", visible=False)
+        reading = "Orange: at its low; blue: at its high, the rest as given. Solid line: the estimate"
+        widest = str(rows["what"].iloc[0]) if len(rows) else "nothing"
+        title = f"To the {perspective}, the net depends most on {widest}"
+        title_above(figure, Caption(title, reading))
+    ends = "; ".join(f"{r['what']} {r['net_at_low']:,.0f} to {r['net_at_high']:,.0f}" for r in rows.to_dict("records"))
+    return Picture(
+        figure, f"Tornado chart of the net benefit to the {perspective}, {unit} {net:,.0f} a person: {ends}."
+    )

@@ -1,0 +1,42 @@
+"""`trialimpact monitor`: a look at a trial that is still recruiting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def monitor(
+    protocol: Annotated[
+        Path, typer.Argument(metavar="PROTOCOL.toml", help="The trial. Spell files may be missing yet.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the page and its numbers.")
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(help="Chance of any false alarm in the whole trial, however often it is looked at.")
+    ] = 0.01,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="Set broken rows aside and go on.")] = False,
+) -> None:
+    """Look at a live trial: arms and digits against the design, by office, by status, by what is missing.
+
+    Run it every day or week on the growing records (from cron, say): its p-values hold at any time, so looking often
+    makes no false alarms. Exit 1 if there is an alarm, else 0.
+
+    Example: trialimpact monitor trial/protocol.toml --out monitoring
+    """
+    from trialimpact.monitoring import monitor_trial
+    from trialimpact.output import check_destination, write_monitor
+
+    if out is not None:
+        check_destination(out)
+    found = monitor_trial(protocol, on_broken_rule="quarantine" if quarantine else "error", alpha=alpha)
+    for line in found.sentences():
+        typer.echo(line)
+    if out is not None:
+        write_monitor(found, out)
+        typer.echo(f"written to {out} (raw: not for release); start with {out / 'monitor.html'}")
+    if len(found.alarms):
+        raise typer.Exit(1)
