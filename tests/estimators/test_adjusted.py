@@ -79,7 +79,7 @@ def test_days_under_full_follow_up_are_the_regression_of_the_total(trial) -> Non
 @pytest.mark.parametrize("clusters", [None, "team"])
 @pytest.mark.parametrize("rule", ["cr0", "hc2"])
 @given(trial=small_trials(min_people=8))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_a_covariate_that_explains_nothing_changes_nothing(trial: SmallTrial, rule: str, clusters: str | None) -> None:
     """A constant is no covariate: what is left are the estimates of the moments."""
     trial.analysis = {"small_sample": rule} | ({"clusters": clusters} if clusters else {})

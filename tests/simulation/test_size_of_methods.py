@@ -86,7 +86,7 @@ def test_size_in_many_trials() -> None:
 
 
 def test_bands_hold_a_curve_that_is_known() -> None:
-    assert holds(60 - band_coverage(60), 60)
+    assert holds(30 - band_coverage(30), 30)
 
 
 @pytest.mark.slow

@@ -55,9 +55,9 @@ def test_expected_shares_are_those_of_many_careers() -> None:
     rng = np.random.default_rng(3)
     people = draw_people(rng, 200)
     chances = chances_of(people, np.ones(200, dtype=bool))
-    drawn = np.stack([[(draw_careers(rng, chances) == state).mean(axis=0) for state in range(3)] for _ in range(60)])
+    drawn = np.stack([[(draw_careers(rng, chances) == state).mean(axis=0) for state in range(3)] for _ in range(25)])
     apart = drawn.mean(axis=0).T - expected_shares(chances)
-    assert np.abs(apart).max() < 5 * 0.5 / np.sqrt(60 * 200)
+    assert np.abs(apart).max() < 5 * 0.5 / np.sqrt(25 * 200)
 
 
 def test_the_truth_is_the_same_for_every_seed_to_half_a_day() -> None:
