@@ -29,6 +29,7 @@ from trialimpact.estimators.power import (
 )
 from trialimpact.estimators.pretrend import PreTrend, estimate_pretrend
 from trialimpact.estimators.randomisation import Randomisation, estimate_randomisation
+from trialimpact.estimators.segmentation import Segmentation, estimate_segmentation
 from trialimpact.estimators.states import States, estimate_states
 from trialimpact.estimators.subgroups import SubgroupEffects, estimate_subgroups
 
@@ -54,6 +55,7 @@ __all__ = [
     "PowerDesign",
     "PreTrend",
     "Randomisation",
+    "Segmentation",
     "States",
     "SubgroupEffects",
     "build_covariates",
@@ -77,6 +79,7 @@ __all__ = [
     "estimate_placebo",
     "estimate_pretrend",
     "estimate_randomisation",
+    "estimate_segmentation",
     "estimate_states",
     "estimate_subgroups",
     "past_variation",
