@@ -52,6 +52,7 @@ from trialimpact.estimators import (
     simulate_power,
 )
 from trialimpact.inference import Inference, infer_trial
+from trialimpact.interim import InterimAnalyses, interim_analyses
 from trialimpact.loaders import load_records
 from trialimpact.moments import count_moments
 from trialimpact.monitoring import TrialMonitor, monitor_trial
@@ -90,6 +91,7 @@ __all__ = [
     "CostBenefit",
     "DesignError",
     "Inference",
+    "InterimAnalyses",
     "OutputError",
     "PowerDesign",
     "ProtocolError",
@@ -134,6 +136,7 @@ __all__ = [
     "explain_protocol",
     "headline",
     "infer_trial",
+    "interim_analyses",
     "load_moments",
     "load_records",
     "merge_spells",
