@@ -53,6 +53,7 @@ from trialimpact.estimators import (
 )
 from trialimpact.inference import Inference, infer_trial
 from trialimpact.interim import InterimAnalyses, interim_analyses
+from trialimpact.interviews import InterviewSample, draw_interviews
 from trialimpact.loaders import load_records
 from trialimpact.moments import count_moments
 from trialimpact.monitoring import TrialMonitor, monitor_trial
@@ -92,6 +93,7 @@ __all__ = [
     "DesignError",
     "Inference",
     "InterimAnalyses",
+    "InterviewSample",
     "OutputError",
     "PowerDesign",
     "ProtocolError",
@@ -112,6 +114,7 @@ __all__ = [
     "count_moments",
     "detectable_days",
     "detectable_share",
+    "draw_interviews",
     "estimate_adjusted",
     "estimate_balance",
     "estimate_bands",

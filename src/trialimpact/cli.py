@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trialimpact.cli_economics import cost_benefit
+from trialimpact.cli_interviews import interviews
 from trialimpact.cli_moments import moments_app
 from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
@@ -50,6 +51,7 @@ app.add_typer(moments_app, name="moments")
 app.command()(report)
 app.command()(publish)
 app.command(epilog=EXIT_CODES)(monitor)
+app.command(epilog=EXIT_CODES)(interviews)
 app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
 
 

@@ -17,6 +17,7 @@ from trialimpact.audit import TrialAudit
 from trialimpact.economics import CostBenefit
 from trialimpact.errors import OutputError, worded
 from trialimpact.estimators import Placebo
+from trialimpact.interviews import InterviewSample
 from trialimpact.loaders.files import file_sha256
 from trialimpact.monitoring import TrialMonitor
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
@@ -132,6 +133,27 @@ def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
         _mark_raw(folder)
         valuation = found[0].valuation.model_dump(mode="json", exclude_unset=True)
         return {"protocol": protocol_in(found[0].protocol), "valuation": valuation, "versions": versions()}
+
+    return write_whole(Path(out), fill, mark=RAW_MARK)
+
+
+def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
+    """Write whom to interview into a folder, whole or not at all. Raw: rows of the claimants' table.
+
+    Files: `rows.csv`, `profile.csv`, `manifest.json` (with seed, quotas, exclusions), `NOT_FOR_RELEASE.txt`.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        for name, frame in (("rows.csv", sample.to_frame()), ("profile.csv", sample.profile)):
+            frame.to_csv(folder / name, index=False, lineterminator="\n")
+        _mark_raw(folder)
+        drawn = {"n": len(sample), "seed": sample.seed, "quotas": sample.quotas, "excluded": sample.excluded}
+        return {"protocol": protocol_in(sample.protocol), "drawn": drawn, "versions": versions()}
 
     return write_whole(Path(out), fill, mark=RAW_MARK)
 

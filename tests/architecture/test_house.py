@@ -15,8 +15,8 @@ SOURCE = ROOT / "src" / "trialimpact"
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
     "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
-    "report", "estimates", "analysis", "audit", "monitoring", "interim", "summary", "output", "publication", "baseline", "reproduce",
-    "synthetic", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_report", "cli",
+    "report", "estimates", "analysis", "audit", "monitoring", "interim", "interviews", "summary", "output", "publication", "baseline", "reproduce",
+    "synthetic", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {

@@ -263,12 +263,14 @@ def _claimants(
         "office": np.full(n_people, None, dtype=object),
         "index_day": np.full(n_people, NO_DAY, dtype=np.int64),
         "birth_day": np.full(n_people, NO_DAY, dtype=np.int64),
+        "file_row": np.zeros(n_people, dtype=np.int64),
     }
     table = parsed.get("claimants")
     if table is None:
         return pd.DataFrame(columns)
     rows = np.flatnonzero(kept["claimants"])
     who = participants[table.claimant[rows]]
+    columns["file_row"][who] = rows + 1
     for column, date in (("index_day", "index_date"), ("birth_day", "birth_date")):
         if date in table.days:
             columns[column][who] = table.days[date][rows]

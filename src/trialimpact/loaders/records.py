@@ -106,7 +106,7 @@ class TrialRecords:
     ----------
     claimants : DataFrame, one row a person
         `digit` (-1 unknown), `assigned_arm` and `office` (None unknown), `index_day`, `birth_day`
-        (days since 1970-01-01, `NO_DAY` unknown).
+        (days since 1970-01-01, `NO_DAY` unknown), `file_row` (in the claimants' table, from 1; 0 without one).
     characteristics : DataFrame, one row a person
         The columns that the protocol names, as they stand in the table; no other column is kept.
     markers : DataFrame or None
