@@ -15,7 +15,7 @@ from command_line import run
 TINY = Path(__file__).parents[1] / "data" / "synthetic" / "tiny"
 METHOD_FILES = {
     "bands.csv", "integrity.csv", "pretrend.csv", "placebo.csv", "adjusted.csv", "subgroups.csv", "compliance.csv",
-    "bounds.csv", "durations.csv", "states.csv", "moves.csv",
+    "bounds.csv", "durations.csv", "states.csv", "moves.csv", "arms.csv",
 }  # fmt: skip
 FILES = {
     "estimates.csv", "flow.csv", "allocation.csv", "balance.csv", "audit.csv", "quarantined.csv", "moments.npz",

@@ -16,6 +16,7 @@ from trialimpact.errors import DesignError, TrialWarning
 from trialimpact.estimators import (
     TIDY_COLUMNS,
     Adjusted,
+    ArmFamily,
     Bands,
     Bounds,
     Compliance,
@@ -30,6 +31,7 @@ from trialimpact.estimators import (
     States,
     build_covariates,
     estimate_adjusted,
+    estimate_arms,
     estimate_bands,
     estimate_bounds,
     estimate_compliance,
@@ -43,6 +45,7 @@ from trialimpact.estimators import (
     estimate_randomisation,
     estimate_states,
 )
+from trialimpact.estimators.arms import ARMS_COLUMNS
 from trialimpact.estimators.bounds import BOUNDS_COLUMNS
 from trialimpact.estimators.compliance import COMPLIANCE_COLUMNS
 from trialimpact.estimators.contrast import Comparison
@@ -89,6 +92,7 @@ class Inference:
     durations: tuple[Durations, ...]
     states: tuple[States, ...]
     moves: tuple[Moves, ...]
+    arms: tuple[ArmFamily, ...]
     left_out: tuple[str, ...]
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -106,6 +110,7 @@ class Inference:
             "durations.csv": stacked(self.durations, DURATIONS_COLUMNS),
             "states.csv": stacked(self.states, TIDY_COLUMNS),
             "moves.csv": stacked(self.moves, MOVES_COLUMNS),
+            "arms.csv": stacked(self.arms, ARMS_COLUMNS),
         }
 
     def bands_of(self, comparison: Comparison) -> Bands | None:
@@ -172,6 +177,7 @@ def infer_trial(stages: TrialStages | TrialCounts, outcomes: Sequence[str]) -> I
             durations=runs.durations(),
             states=runs.states(),
             moves=runs.moves(),
+            arms=runs.arms(),
             left_out=tuple(runs.left_out),
         )
 
@@ -184,7 +190,7 @@ def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
         bands, pretrends = runs.bands(), runs.pretrends()
     needing = (
         *("digit placebo or randomisation test", "adjustment", "common intake"),
-        *("subgroup differences", "compliance", "bounds", "durations", "states", "moves"),
+        *("subgroup differences", "compliance", "bounds", "durations", "states", "moves", "several arms"),
     )
     says = "needs claimants, and an engine brings back counts alone"
     return Inference(
@@ -200,6 +206,7 @@ def _infer_counts(counts: TrialCounts, outcomes: Sequence[str]) -> Inference:
         durations=(),
         states=(),
         moves=(),
+        arms=(),
         left_out=(*runs.left_out, *(f"{method}: {says}" for method in needing)),
     )
 
@@ -294,6 +301,18 @@ class MethodRuns(MomentRuns):
     def moves(self) -> tuple[Moves, ...]:
         """Moves between states by contrast."""
         return tuple(self._by_contrast("moves", estimate_moves)) if self.protocol.states else ()
+
+    def arms(self) -> tuple[ArmFamily, ...]:
+        """All contrasts judged together, at each horizon; nothing to judge where there is one."""
+        if len(self.protocol.contrasts) < 2:
+            return ()
+        run = partial(estimate_arms, self.stages.panel)
+        pairs = itertools.product(self.outcomes, self.protocol.analysis.horizon_days)
+        return tuple(
+            found
+            for outcome, days in pairs
+            for found in self.attempt("several arms", partial(run, outcome, horizon_days=days))
+        )
 
     def _by_contrast(self, method: str, estimate: Callable[[Panel, Contrast], Found]) -> Iterator[Found]:
         for contrast in self.protocol.contrasts:

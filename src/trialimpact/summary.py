@@ -9,6 +9,7 @@ import pandas as pd
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.estimators.heterogeneity import adjust_families
 from trialimpact.report.method_tables import (
+    tabulate_arms,
     tabulate_compliance,
     tabulate_durations,
     tabulate_heterogeneity,
@@ -131,6 +132,10 @@ def _methods(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> Iterator[str
         title = f"Where people are: {states.contrast.treatment_words} against {states.contrast.control_words}"
         pictures = _pictures(alt_texts, f"states_{states.contrast.name}.")
         yield from _section(title, (), [to_markdown(tabulate_states(states)), *pictures])
+    for arms in found.arms:
+        words = protocol.outcome(arms.outcome).words
+        title = f"All contrasts together: days {words} over {arms.horizon_days} days"
+        yield from _section(title, (), [to_markdown(tabulate_arms(arms))])
     for moves in found.moves:
         title = f"Moves between states: {moves.contrast.treatment_words} against {moves.contrast.control_words}"
         yield from _section(title, (), [to_markdown(tabulate_moves(moves))])

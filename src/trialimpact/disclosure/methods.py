@@ -256,6 +256,24 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else frame.assign(suppressed=False)
 
 
+def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """All contrasts together, rounded, at horizons that are shown; none where one contrast is not shown.
+
+    p-values adjusted together would tell those of a hidden contrast.
+    """
+    days = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "joint_low", "joint_high")
+    p = ("p_value", "p_holm", "p_joint")
+    shown = rounded_columns(rounded_columns(frame, days, DECIMALS["days"]), ("std_error",), DECIMALS["days_error"])
+    shown = rounded_columns(rounded_columns(shown, p, DECIMALS["p"]), ("critical",), 2)
+    n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
+    horizons = [
+        row["horizon_days"] in about.curve(row["outcome"], row["contrast"], "all").horizons for row in records(frame)
+    ]
+    gone = ~np.array(horizons, dtype=bool) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
+    together = pd.Series(gone, index=frame.index).groupby([frame["outcome"], frame["horizon_days"]]).transform("any")
+    return blanked(shown.assign(**n), together.to_numpy(dtype=bool), (*n, *days, "std_error", *p))
+
+
 def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Moves between states to the longest horizon, as coarse as counts are; none that few make on a side."""
     at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]

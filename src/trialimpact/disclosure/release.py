@@ -14,6 +14,7 @@ from trialimpact.disclosure.cells import ShownCells, protect
 from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.methods import (
     Releaser,
+    release_arms,
     release_audit,
     release_balance,
     release_bounds,
@@ -56,6 +57,7 @@ RELEASERS: dict[str, Releaser] = {
     "durations.csv": release_durations,
     "states.csv": release_states,
     "moves.csv": release_moves,
+    "arms.csv": release_arms,
     "integrity.csv": release_integrity,
     "audit.csv": release_audit,
 }

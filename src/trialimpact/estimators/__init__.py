@@ -1,6 +1,7 @@
 """Moments (or, where claimants are needed, the panel) in, estimates out: a method a file, the sign in `contrast.py`."""
 
 from trialimpact.estimators.adjusted import Adjusted, estimate_adjusted
+from trialimpact.estimators.arms import ArmFamily, estimate_arms
 from trialimpact.estimators.balance import Balance, estimate_balance
 from trialimpact.estimators.bands import Band, Bands, estimate_bands
 from trialimpact.estimators.bootstrap import Bootstrap, estimate_bootstrap
@@ -36,6 +37,7 @@ from trialimpact.estimators.subgroups import SubgroupEffects, estimate_subgroups
 __all__ = [
     "TIDY_COLUMNS",
     "Adjusted",
+    "ArmFamily",
     "Balance",
     "Band",
     "Bands",
@@ -63,6 +65,7 @@ __all__ = [
     "detectable_days",
     "detectable_share",
     "estimate_adjusted",
+    "estimate_arms",
     "estimate_balance",
     "estimate_bands",
     "estimate_bootstrap",

@@ -3,6 +3,7 @@
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
 from trialimpact.report.method_tables import (
+    tabulate_arms,
     tabulate_compliance,
     tabulate_durations,
     tabulate_heterogeneity,
@@ -28,6 +29,7 @@ __all__ = [
     "plot_subgroups",
     "plot_survival",
     "plot_tipping",
+    "tabulate_arms",
     "tabulate_balance",
     "tabulate_compliance",
     "tabulate_durations",

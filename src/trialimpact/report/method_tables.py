@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from trialimpact.estimators import Compliance, Durations, Heterogeneity, Integrity, Moves, States
+from trialimpact.estimators import ArmFamily, Compliance, Durations, Heterogeneity, Integrity, Moves, States
 from trialimpact.estimators.states import declared_states
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p
@@ -142,6 +142,26 @@ def durations_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame
                 "p": printed_p(row["p_value"]),
             }
         )
+    return pd.DataFrame(table)
+
+
+def tabulate_arms(found: ArmFamily) -> pd.DataFrame:
+    """All contrasts, with joint intervals and p-values."""
+    return arms_table(found.to_frame(), found.protocol)
+
+
+def arms_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
+    """Rows of `arms.csv` of one outcome and horizon."""
+    rule, table = protocol.presentation.rounding, []
+    for row in records(rows):
+        name = {"Contrast": f"{row['treatment_arm']} against {row['control_arm']}"}
+        columns = ("Difference in days", "Joint interval", "p", "p by Holm", "Joint p")
+        if row.get("suppressed"):
+            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
+            continue
+        between = f"{printed(row['joint_low'], rule)} to {printed(row['joint_high'], rule)}"
+        p = [printed_p(row[each]) for each in ("p_value", "p_holm", "p_joint")]
+        table.append(name | dict(zip(columns, [printed(row["estimate"], rule), between, *p], strict=True)))
     return pd.DataFrame(table)
 
 

@@ -11,6 +11,7 @@ from trialimpact.protocol import Contrast, Outcome, TrialProtocol
 from trialimpact.report.checklist import consort_checklist
 from trialimpact.report.findings import finding_of_row, main_findings
 from trialimpact.report.method_tables import (
+    arms_table,
     compliance_table,
     durations_table,
     heterogeneity_table,
@@ -110,7 +111,7 @@ def release_tables(release: Release) -> dict[str, Table]:
         found["integrity"] = Table(
             name="integrity", title="Checks of how the trial was run", rows=_integrity_rows(frames["integrity.csv"])
         )
-    found |= _method_tables(release)
+    found |= _arms_tables(release) | _method_tables(release)
     broken = frames["audit.csv"]
     found["records"] = Table(
         name="records",
@@ -154,6 +155,20 @@ def _method_tables(release: Release) -> dict[str, Table]:
                 title_now = f"{title}, {contrast.treatment_words} against {contrast.control_words}"
                 rows = tabulate(rows, _state_labels(release), protocol)
                 found[f"{kind}_{contrast.name}"] = Table(name=f"{kind}_{contrast.name}", title=title_now, rows=rows)
+    return found
+
+
+def _arms_tables(release: Release) -> dict[str, Table]:
+    """All contrasts together, an outcome each, to the longest horizon."""
+    rows, protocol, found = release.frames.get("arms.csv", pd.DataFrame()), release.protocol, {}
+    for outcome in protocol.outcomes if len(rows) else ():
+        longest = protocol.analysis.max_horizon
+        here = rows[(rows["outcome"] == outcome.name) & (rows["horizon_days"] == longest)]
+        if len(here):
+            title = f"All contrasts together: days {outcome.words} over {longest} days"
+            found[f"arms_{outcome.name}"] = Table(
+                name=f"arms_{outcome.name}", title=title, rows=arms_table(here, protocol)
+            )
     return found
 
 
