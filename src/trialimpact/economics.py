@@ -168,10 +168,13 @@ class CostBenefit:
             told = f"{self.protocol.analysis.interval_words} {row['conf_low']:,.0f} to {row['conf_high']:,.0f}"
             found.append(
                 f"{row['perspective'].capitalize()}: net {money} a person assigned {over} ({told}); "
-                f"probability of a gain {row['probability_positive']:.2f}; break-even cost of a start "
-                f"{self.valuation.currency} {row['break_even_cost']:,.0f}."
+                f"probability of a gain {row['probability_positive']:.2f}{self._break_even(row['break_even_cost'])}."
             )
         return found
+
+    def _break_even(self, cost: float) -> str:
+        pays = cost == cost  # who does not pay for starts has no cost at which it breaks even
+        return f"; break-even cost of a start {self.valuation.currency} {cost:,.0f}" if pays else ""
 
     def to_frame(self) -> pd.DataFrame:
         """A row a perspective."""

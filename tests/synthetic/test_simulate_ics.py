@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from command_line import run
 from scipy.stats import chi2
@@ -115,3 +118,19 @@ def test_the_command_writes_them(tmp_path: Path) -> None:
         done = run("simulate", "--like", like, "--claimants", "700", "--out", tmp_path / like)
         assert done.returncode == 0, done.stderr
         assert ti.analyse_trial(tmp_path / like / "protocol.toml").flow.n("analysed") > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "simulate"),
+    [("ics", lambda: simulate_ics(1_500, seed=2015)), ("ics_x", lambda: simulate_ics_x(3_000, seed=2018))],
+)
+def test_the_stored_records_are_what_the_simulator_writes(name: str, simulate: Any, tmp_path: Path) -> None:
+    simulate().write(tmp_path)
+    stored = Path(__file__).parents[2] / "data" / "synthetic" / name
+    for path in tmp_path.iterdir():
+        if path.suffix == ".gz":
+            assert gzip.decompress((stored / path.name).read_bytes()) == gzip.decompress(path.read_bytes()), path.name
+        elif path.suffix == ".toml":
+            assert (stored / path.name).read_text() == path.read_text()
+    truth, mine = (pd.read_csv(folder / "truth.csv") for folder in (stored, tmp_path))
+    pd.testing.assert_frame_equal(truth, mine, rtol=1e-9)

@@ -34,7 +34,7 @@ class ArmFamily:
     critical : float
         Standard errors of a joint interval.
     p_joint : array
-        Adjusted for all contrasts by the largest of their correlated |z| (Dunnett's and Tukey's idea).
+        Adjusted for all contrasts by the largest of their correlated absolute z (Dunnett's and Tukey's idea).
     """
 
     protocol: TrialProtocol
@@ -84,7 +84,7 @@ def estimate_arms(panel: Panel, outcome: str | None = None, *, horizon_days: int
     """Days to a horizon for every contrast of the protocol, with p-values and intervals that hold for all at once.
 
     With contrasts against one control this is Dunnett's procedure for these estimates, with all pairs Tukey's: the
-    critical value is a quantile of the largest |z| of as many normal variables, correlated as the estimates are.
+    critical value is a quantile of the largest absolute value of as many normal variables, correlated as the estimates are.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Presentation only: rounding, words, tables, figures. No arithmetic on estimates."""
 
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups
-from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping
+from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping, plot_tornado
 from trialimpact.report.method_tables import (
     tabulate_arms,
     tabulate_compliance,
@@ -29,6 +29,7 @@ __all__ = [
     "plot_subgroups",
     "plot_survival",
     "plot_tipping",
+    "plot_tornado",
     "tabulate_arms",
     "tabulate_balance",
     "tabulate_compliance",

@@ -199,6 +199,7 @@ def plot_monitoring(paths: Mapping[tuple[str, str], pd.DataFrame], alpha: float,
         axes.set_yscale("log")
         axes.set_ylim(min(alpha / 10, *(max(each / 3, P_FLOOR) for each in lowest.values())), 1.5)
         axes.set_ylabel("p-value that holds at any time")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         figure.autofmt_xdate()
         where = f" ({named[1]})" if named[1] else ""
         label = f"{words[named]}{where}"
@@ -229,9 +230,7 @@ def plot_tornado(found: CostBenefit, perspective: str) -> Picture:
         axes.grid(axis="y", visible=False)
         reading = "Orange: at its low; blue: at its high, the rest as given. Solid line: the estimate"
         widest = str(rows["what"].iloc[0]) if len(rows) else "nothing"
-        title = f"To the {perspective}, the net depends most on {widest}"
+        title = f"{capitalised(perspective)}: the net benefit depends most on {widest}"
         title_above(figure, Caption(title, reading))
     ends = "; ".join(f"{r['what']} {r['net_at_low']:,.0f} to {r['net_at_high']:,.0f}" for r in rows.to_dict("records"))
-    return Picture(
-        figure, f"Tornado chart of the net benefit to the {perspective}, {unit} {net:,.0f} a person: {ends}."
-    )
+    return Picture(figure, f"Tornado chart of the net benefit ({perspective}), {unit} {net:,.0f} a person: {ends}.")

@@ -97,7 +97,7 @@ class SyntheticTrial:
         text = (resources.files("trialimpact") / "protocols" / f"{self.shipped_as}.toml").read_text(encoding="utf-8")
         (folder / "protocol.toml").write_text(text, encoding="utf-8")
         write_tables(self.protocol, self.tables, folder)
-        self.truth.to_frame().to_csv(folder / "truth.csv", index=False)
+        self.truth.to_frame().to_csv(folder / "truth.csv", index=False, float_format="%.6f")
         return {"people": "invented: nobody in these files exists"}
 
     def __repr__(self) -> str:
