@@ -20,7 +20,15 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/tutorial.md", "docs/reproduce.md", "docs/engines.md", "docs/publishing.md", "docs/howto.md"],
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/reproduce.md",
+        "docs/engines.md",
+        "docs/publishing.md",
+        "docs/howto.md",
+        "docs/other_trials.md",
+    ],
 )
 @pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 def test_python(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

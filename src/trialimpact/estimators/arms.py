@@ -84,7 +84,8 @@ def estimate_arms(panel: Panel, outcome: str | None = None, *, horizon_days: int
     """Days to a horizon for every contrast of the protocol, with p-values and intervals that hold for all at once.
 
     With contrasts against one control this is Dunnett's procedure for these estimates, with all pairs Tukey's: the
-    critical value is a quantile of the largest absolute value of as many normal variables, correlated as the estimates are.
+    critical value is a quantile of the largest absolute value of as many normal variables, correlated as the
+    estimates are.
 
     Parameters
     ----------

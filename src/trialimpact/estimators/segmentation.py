@@ -126,7 +126,7 @@ def estimate_segmentation(
     >>> from trialimpact import build_covariates
     >>> from trialimpact.synthetic import simulate_trial
     >>> panel = simulate_trial(n_claimants=900, seed=1).panel()
-    >>> estimate_segmentation(panel, build_covariates(panel, "on_benefit"), n_splits=4)
+    >>> estimate_segmentation(panel, build_covariates(panel, "on_benefit"), "on_benefit", n_splits=4)
     Segmentation(on_benefit, iap; 4 groups; p ...)
     """
     protocol = panel.protocol
