@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from command_line import run
 
 from trialimpact.protocol import parse_protocol
 from trialimpact.protocol.conditions import Condition
@@ -99,3 +101,14 @@ def test_every_column_is_in_the_dictionary() -> None:
     released = ti.release_results(results, "ons_10_5").frames
     columns = {column for frames in (results.frames, released) for frame in frames.values() for column in frame.columns}
     assert not {column for column in columns - {"suppressed"} if f"`{column}`" not in page}
+
+
+def test_commands_of_other_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    commands = [shlex.split(line) for block in blocks("docs/other_trials.md", "bash") for line in block.splitlines()]
+    assert len(commands) == 2
+    for program, *arguments in commands:
+        assert program == "trialimpact"
+        assert run(*arguments).returncode == 0, arguments
+    assert (tmp_path / "monitoring" / "monitor.html").is_file()
