@@ -69,23 +69,27 @@ class ColumnIs(Test):
         return f"{self.column} {super().in_words()}"
 
 
-class AgeIs(Part):
-    """Whole years of age on the index date, from `birth_date`."""
-
-    age_at_index: Test
+class AgeTest(Test):
+    """A test of whole years of age."""
 
     @model_validator(mode="after")
     def _ages_are_numbers(self) -> Self:
-        if any(isinstance(value, str) for value in self.age_at_index.wanted):
+        if any(isinstance(value, str) for value in self.wanted):
             raise ValueError("an age is a number, not text")
         return self
+
+
+class AgeIs(Part):
+    """Whole years of age on the index date, from `birth_date`."""
+
+    age_at_index: AgeTest
 
     def in_words(self) -> str:
         """The condition as a clause."""
         return f"age in whole years on the index date {self.age_at_index.in_words()}"
 
 
-class DateTest(Test):
+class DateTest(AgeTest):
     """A test of the age on a date that a column of the claimants gives."""
 
     date: str
@@ -95,12 +99,6 @@ class AgeOn(Part):
     """Whole years of age on a date of the claimant, as the first day on benefit, from `birth_date`."""
 
     age_on: DateTest
-
-    @model_validator(mode="after")
-    def _ages_are_numbers(self) -> Self:
-        if any(isinstance(value, str) for value in self.age_on.wanted):
-            raise ValueError("an age is a number, not text")
-        return self
 
     def in_words(self) -> str:
         """The condition as a clause."""
