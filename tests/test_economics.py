@@ -14,7 +14,7 @@ from trials import SmallTrial, short_trial
 
 import trialimpact as ti
 from trialimpact.economics import DAYS_A_YEAR
-from trialimpact.synthetic import simulate_trial
+from trialimpact.synthetic import simulate_ics_x, simulate_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
@@ -150,6 +150,29 @@ def test_the_interval_covers_in_many_trials() -> None:
     assert (np.abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 500)).all(), covered
 
 
+def test_where_the_headline_is_stratified_so_is_the_worth() -> None:
+    trial = simulate_ics_x(1_500, seed=3)
+    analysis = ti.analyse_trial(trial.protocol, trial.tables)
+    value = {"name": "a day", "outcome": "off_benefit", "per_day": {"value": 1.0, **DATED}, "to": {"society": 1}}
+    found = ti.estimate_cost_benefit(analysis.panel, valuation(unit_values=[value]))
+    effect = ti.estimate_cumulative(analysis.moments, "off_benefit", stratified=True).effect(730)
+    assert found.ledger.estimate[0] == pytest.approx(effect.estimate)
+    assert found.ledger.std_error[0] == pytest.approx(effect.std_error)
+    states = ti.estimate_states(analysis.panel).cumulative[730]
+    on_benefit = ti.estimate_cumulative(analysis.moments, "on_benefit", stratified=True).effect(730)
+    assert states.estimate[:2].sum() == pytest.approx(on_benefit.estimate)
+
+
+def test_what_is_not_known_has_no_probability() -> None:
+    people = pd.DataFrame({"claimant_id": list("abcdef"), "arm": list("TTTCCC"), "index": 0, "team": list("xxxyyy")})
+    spells = pd.DataFrame({"claimant_id": list("abcdef"), "kind": "a", "start": 0, "end": [2, 3, 4, 5, 6, 7]})
+    panel = SmallTrial(people, spells, analysis={"clusters": "team"}).panel()
+    value = {"name": "a day", "outcome": "a", "per_day": {"value": -1.0, **DATED}, "to": {"society": 1}}
+    found = ti.estimate_cost_benefit(panel, valuation(unit_values=[value]))
+    assert found.net["probability_positive"].isna().all()
+    assert "probability of a gain not known" in found.sentences()[-1]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -159,6 +182,17 @@ def test_the_interval_covers_in_many_trials() -> None:
         ({"programme": {"per_start": {"value": 1.0, "source": "x"}, "to": {"society": -1}}}, "date"),
         ({"programme": {"per_start": {"value": 1.0, "low": 2.0, **DATED}, "to": {"society": -1}}}, "in order"),
         ({"unit": 1}, "unit"),
+        ({"perspectives": ["participant", "exchequer", "society", "society"]}, "stands twice"),
+        ({"perspectives": ["a/b"]}, "perspectives"),
+        ({"discount_low": 0.5}, "in order"),
+        (
+            {
+                "unit_values": [
+                    {"name": "starts", "outcome": "a", "per_day": {"value": 1, **DATED}, "to": {"society": 1}}
+                ]
+            },
+            "called",
+        ),
     ],
 )
 def test_a_wrong_ledger_is_named(change: dict[str, Any], says: str) -> None:

@@ -98,6 +98,9 @@ def test_a_date_column_is_no_value_and_a_real_date_column_is_read() -> None:
     value = {"column": "first_benefit", "equals": "2018-01-01"}
     with pytest.raises(ValueError, match="as a date by one condition"):
         sample_of([{"birth_date": "2000-01-01"}], [{"name": "x", "where": {"all_of": [where, value]}}])
+    for name in ("office", "digit"):
+        with pytest.raises(ValueError, match="is no date"):
+            sample_of([{}] * 4, [{"name": "x", "where": {"age_on": {"date": name, "between": [0, 17]}}}])
     people = [{"birth_date": dt.datetime(2000, 1, 1), "first_benefit": dt.datetime(2017, 12, 31)}] * 4
     assert in_trial(sample_of(people, [{"name": "young", "where": where}])) == [0, 1, 2, 3]
 

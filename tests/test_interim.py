@@ -85,5 +85,12 @@ def test_what_nobody_has_reached_yet_is_unknown_and_dates_too_early_are_refused(
     assert np.isnan(early.loc[("on_benefit", 273), "estimate"])
     assert not np.isnan(early.loc[("on_benefit", 91), "estimate"])
     assert any("2015-07-01" in each for each in found.sentences())
+    for wrong, says in (
+        ("2015-07-01", "no date"),
+        ([dt.datetime(2015, 7, 1)], "no date"),
+        (dt.date(2030, 1, 1), "after the last"),
+    ):
+        with pytest.raises(ti.DesignError, match=says):
+            ti.interim_analyses(trial.protocol, trial.tables, as_of=wrong)
     with pytest.raises(ti.DesignError, match="nobody recruited"):
         ti.interim_analyses(trial.protocol, trial.tables, as_of=[dt.date(2015, 3, 16)])

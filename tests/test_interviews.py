@@ -88,10 +88,15 @@ def test_what_cannot_be_drawn_says_why(analysis: ti.TrialAnalysis) -> None:
         ti.draw_interviews(analysis, 5_000, seed=1)
     with pytest.raises(ti.DesignError, match="in 'naenae'"):
         ti.draw_interviews(analysis, 300, seed=1, quotas={"naenae": 299})
-    with pytest.raises(ti.DesignError, match="cannot be filled beside"):
+    with pytest.raises(ti.DesignError, match="fill the quotas"):
         ti.draw_interviews(analysis, 20, seed=1, quotas={"naenae": 15, "manurewa": 15})
     with pytest.raises(ti.ProtocolError, match="atlantis"):
         ti.draw_interviews(analysis, 20, seed=1, quotas={"atlantis": 1})
+    with pytest.raises(ti.DesignError, match="not negative"):
+        ti.draw_interviews(analysis, 20, seed=-1)
+    both = ti.draw_interviews(analysis, 5, seed=1, arms="ICS", quotas={"maori": 5, "european": 5, "naenae": 0})
+    profile = both.profile.set_index("group")
+    assert profile.loc["maori", "n_drawn"] == profile.loc["european", "n_drawn"] == 5
     with pytest.raises(ti.ProtocolError, match="no arm"):
         ti.draw_interviews(analysis, 20, seed=1, arms=["weekly"])
 

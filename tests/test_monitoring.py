@@ -104,6 +104,15 @@ def test_exemptions_given_to_one_arm_are_found() -> None:
     assert set(alarms["check"]) == {"exempt"}
 
 
+def test_a_programme_that_works_is_no_alarm() -> None:
+    """Fewer records after joining are an effect, not a fault."""
+    trial = simulate_trial(2_000, seed=5, first_spell_factor=0.2)
+    employment = trial.tables["employment"]
+    treated = employment["claimant_id"].str[7].astype(int) >= 5
+    monitor = ti.monitor_trial(trial.protocol, trial.tables | {"employment": employment[treated]})
+    assert monitor.alarms.empty
+
+
 def test_what_cannot_be_monitored_says_so() -> None:
     trial = simulate_ics(200, seed=1)
     with pytest.raises(ti.DesignError, match=r"allocation\.ratio"):
@@ -119,6 +128,10 @@ def test_given_arms_are_monitored_by_their_ratio() -> None:
     monitor = ti.monitor_trial(design, trial.tables)
     assert monitor.alarms.empty
     assert set(monitor.checks["check"]) == {"arms", "arms_at_office", "no_record"}
+    assert monitor.checks.loc[monitor.checks["check"] == "no_record", "p_holm"].isna().all()
+    design["recruitment"]["offices"] = ["Naenae", "Porirua"]
+    here = trial.tables["claimants"]["office"].isin(["Naenae", "Porirua"]).sum()
+    assert ti.monitor_trial(design, trial.tables).checks["n"].iloc[0] == here
     design["allocation"]["ratio"] = {"usual service": 1, "ICS": 2}
     assert not ti.monitor_trial(design, trial.tables).alarms.empty
 

@@ -35,7 +35,7 @@ def interviews(
     quotas = {}
     for each in quota or []:
         name, _, least = each.partition("=")
-        if not least.isdigit():
+        if not least.isdecimal():
             raise ProtocolError(worded(f"--quota {each}: no number.", remedy="write SUBGROUP=NUMBER, as in maori=10"))
         quotas[name] = int(least)
     check_destination(out)

@@ -20,15 +20,18 @@ from pydantic import Field, FiniteFloat, StringConstraints, ValidationError, mod
 from trialimpact.errors import DesignError, ProtocolError, worded
 from trialimpact.estimators.confidence import wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined, mean_ledger
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_ledger
 from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, TrialProtocol
-from trialimpact.protocol.conditions import Part
+from trialimpact.protocol.conditions import Name, Part
 
 DAYS_A_YEAR = 365.25
 STARTS = "starts"
 """The column of the ledger that is not days: programme starts a person."""
+
+MOST = 1e12
+"""No amount is larger."""
 
 Words = Annotated[str, StringConstraints(min_length=1)]
 
@@ -36,7 +39,7 @@ Words = Annotated[str, StringConstraints(min_length=1)]
 class Amount(Part):
     """A sum of money, when and where it comes from, and how low or high it may be."""
 
-    value: FiniteFloat
+    value: float = Field(ge=-MOST, le=MOST)
     low: FiniteFloat | None = Field(default=None, description="for the tornado; default: the value")
     high: FiniteFloat | None = None
     date: dt.date = Field(description="of the prices")
@@ -84,7 +87,7 @@ class Valuation(Part):
 
     name: Words
     currency: Words
-    perspectives: tuple[str, ...] = Field(min_length=1)
+    perspectives: tuple[Name, ...] = Field(min_length=1)
     discount_rate: float = Field(ge=0, le=1, description="a year")
     discount_low: float | None = Field(default=None, ge=0, le=1)
     discount_high: float | None = Field(default=None, ge=0, le=1)
@@ -94,8 +97,15 @@ class Valuation(Part):
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         names = [each.name for each in self.unit_values]
-        if len(set(names)) < len(names):
-            raise ValueError("two values have one name")
+        if len({*names, STARTS}) <= len(names):
+            raise ValueError(f"two values have one name, or one is called {STARTS!r}, which is what the programme's is")
+        if STARTS in {each.outcome for each in self.unit_values}:
+            raise ValueError(f"an outcome cannot be called {STARTS!r} here")
+        if len(set(self.perspectives)) < len(self.perspectives):
+            raise ValueError("a perspective stands twice")
+        low, high = (self.discount_rate if rate is None else rate for rate in (self.discount_low, self.discount_high))
+        if not low <= self.discount_rate <= high:
+            raise ValueError("discount_low, discount_rate and discount_high must be in order")
         for who, to in (("programme", self.programme.to), *((each.name, each.to) for each in self.unit_values)):
             if strangers := sorted(set(to) - set(self.perspectives)):
                 raise ValueError(f"{who}: {strangers} are not perspectives")
@@ -168,7 +178,8 @@ class CostBenefit:
             told = f"{self.protocol.analysis.interval_words} {row['conf_low']:,.0f} to {row['conf_high']:,.0f}"
             found.append(
                 f"{row['perspective'].capitalize()}: net {money} a person assigned {over} ({told}); "
-                f"probability of a gain {row['probability_positive']:.2f}{self._break_even(row['break_even_cost'])}."
+                f"probability of a gain {_probability(row['probability_positive'])}"
+                f"{self._break_even(row['break_even_cost'])}."
             )
         return found
 
@@ -187,6 +198,10 @@ class CostBenefit:
 
     def _repr_html_(self) -> str:
         return self.net.round(2).to_html(index=False)
+
+
+def _probability(value: float) -> str:
+    return "not known" if np.isnan(value) else f"{value:.2f}"
 
 
 def estimate_cost_benefit(
@@ -227,7 +242,7 @@ def estimate_cost_benefit(
     """
     protocol = panel.protocol
     _, contrast = chosen(protocol, protocol.outcomes[0].name, contrast)
-    horizon = horizon_days or protocol.analysis.max_horizon
+    horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days
     if not 1 <= horizon <= protocol.analysis.max_horizon:
         says = f"the panel holds days up to horizon {protocol.analysis.max_horizon}, not {horizon}."
         raise DesignError(worded(says, remedy="set analysis.horizon_days"))
@@ -261,7 +276,7 @@ def _ledger(
     """Discounted days of each outcome, and starts a person."""
     weights = day_weights(panel.protocol, 0, horizon)
     weights[weights != 0] = valuation.discounting(rate, horizon)
-    found = [days_ledger(panel, panel.outcomes[name], contrast, weights) for name in columns[:-1]]
+    found = [headline_ledger(panel, panel.outcomes[name], contrast, weights) for name in columns[:-1]]
     return joined([*found, _starts(panel, contrast, valuation.programme)])
 
 
@@ -308,7 +323,9 @@ def _net(protocol: TrialProtocol, valuation: Valuation, ledger: Ledger, columns:
     shares = np.array([valuation.programme.to.get(who, 0.0) for who in valuation.perspectives])
     with np.errstate(invalid="ignore", divide="ignore"):
         break_even = np.where(shares != 0, (net - cost) / (-shares * ledger.estimate[-1]), np.nan)
-        probability = np.where(error > 0, norm.sf(-net / error), np.where(net > 0, 1.0, 0.0))
+        probability = np.select(
+            [np.isnan(error), error > 0], [np.nan, norm.sf(-net / error)], np.where(net > 0, 1.0, 0.0)
+        )
     return pd.DataFrame(
         {
             "perspective": list(valuation.perspectives), "gross": net - cost, "cost": -cost, "net": net,

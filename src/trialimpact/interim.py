@@ -15,7 +15,7 @@ import pandas as pd
 from trialimpact.errors import DesignError, TrialWarning, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined
+from trialimpact.estimators.ledger import Ledger, headline_ledger
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Integers
 from trialimpact.loaders import OnBrokenRule, TrialRecords, load_records
@@ -39,7 +39,8 @@ class InterimAnalyses:
     Attributes
     ----------
     rows : DataFrame
-        `INTERIM_COLUMNS`: an outcome, contrast, horizon and date; NaN where nobody of a side was followed so far yet.
+        `INTERIM_COLUMNS`: an outcome, contrast, horizon and date; NaN where nobody of a side was followed
+        so far yet.
     """
 
     protocol: TrialProtocol
@@ -100,7 +101,8 @@ def interim_analyses(
     ------
     ProtocolError, RecordError
     DesignError
-        A date is too early, or estimates are by cluster.
+        A date is too early (somebody must have joined each arm) or after the last extract; estimates are by
+        cluster.
 
     Notes
     -----
@@ -120,8 +122,7 @@ def interim_analyses(
     if protocol.analysis.clusters is not None:
         raise DesignError(worded("interim analyses are not made by cluster.", remedy="leave analysis.clusters out"))
     records = load_records(protocol, tables, folder=folder, on_broken_rule=on_broken_rule)
-    last = max(source.extract_date for source in protocol.sources.spells.values())
-    dates = (*sorted({date for date in as_of if date < last}), last)
+    dates = _dates(protocol, as_of)
     looks = [_Look.at(records, date) for date in dates]
     rows: list[dict[str, Any]] = []
     for outcome in protocol.outcomes:
@@ -129,6 +130,18 @@ def interim_analyses(
             for horizon in protocol.analysis.horizon_days:
                 rows += _path(looks, outcome.name, contrast, horizon)
     return InterimAnalyses(protocol=protocol, dates=dates, rows=pd.DataFrame(rows, columns=INTERIM_COLUMNS))
+
+
+def _dates(protocol: TrialProtocol, as_of: Sequence[dt.date]) -> tuple[dt.date, ...]:
+    """The dates in order, and the protocol's own last."""
+    last = max(source.extract_date for source in protocol.sources.spells.values())
+    asked = [as_of] if isinstance(as_of, dt.date | str) else list(as_of)
+    if any(type(date) is not dt.date for date in asked):
+        raise DesignError(worded("as_of holds something that is no date.", remedy="give dates: dt.date(2019, 9, 1)"))
+    if late := [date for date in asked if date > last]:
+        says = f"{late[0]} is after the last extract ({last})."
+        raise DesignError(worded(says, remedy="give dates up to it; its own is always there"))
+    return (*sorted({date for date in asked if date < last}), last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,24 +166,9 @@ class _Look:
     def estimate(self, outcome: str, contrast: Contrast, horizon: int) -> tuple[Ledger, Floats]:
         """The estimate, and the influence of every person of the records on it."""
         panel, weights = self.panel, day_weights(self.panel.protocol, 0, horizon)
-        found = panel.outcomes[outcome]
-        if panel.protocol.analysis.headline == "difference":
-            ledger = days_ledger(panel, found, contrast, weights)
-            influence = ledger.influence[:, 0]
-        else:
-            in_contrast = panel.on_side(contrast.treatment) | panel.on_side(contrast.control)
-            sizes = np.bincount(panel.stratum[in_contrast], minlength=len(panel.strata))
-            blocks = [
-                days_ledger(panel, found, contrast, weights, panel.stratum == place) for place in np.flatnonzero(sizes)
-            ]
-            ledger, parts = joined(blocks), sizes[sizes > 0] / sizes.sum()
-            influence = ledger.influence @ parts
-            ledger = replace(
-                ledger, estimate=np.array([parts @ ledger.estimate]), n_treatment=ledger.n_treatment.sum(keepdims=True),
-                n_control=ledger.n_control.sum(keepdims=True),
-            )  # fmt: skip
+        ledger = headline_ledger(panel, panel.outcomes[outcome], contrast, weights)
         of_people = np.zeros(self.n_people)
-        of_people[self.claimant] = influence
+        of_people[self.claimant] = ledger.influence[:, 0]
         return ledger, of_people
 
 

@@ -104,7 +104,10 @@ def draw_interviews(
     InterviewSample(Example digit trial: 26 people, seed 1)
     """
     panel, protocol = analysis.panel, analysis.protocol
-    quotas = dict(quotas or {})
+    quotas = {name: least for name, least in (quotas or {}).items() if least}
+    arms = (arms,) if isinstance(arms, str) else arms
+    if not all(isinstance(each, int) and each >= 0 for each in (n, seed, *quotas.values())):
+        raise DesignError(worded("numbers of people and the seed are whole and not negative.", remedy="give such"))
     members = {name: panel.membership(name) for name in (*quotas, *exclude)}
     file_row = analysis.records.claimants["file_row"].to_numpy()[analysis.sample.claimant]
     may = file_row > 0
@@ -123,7 +126,7 @@ def draw_interviews(
     for name, least in quotas.items():
         _require(int((may & members[name]).sum()), least, f"people in {name!r}")
     order = np.random.default_rng(seed).permutation(len(panel))
-    drawn = _drawn(order[may[order]], n, {name: (members[name], least) for name, least in quotas.items()})
+    drawn = _drawn(order[may[order]], n, [(name, members[name], least) for name, least in quotas.items()])
     return InterviewSample(
         protocol=protocol,
         rows=file_row[drawn],
@@ -140,18 +143,27 @@ def _require(there: int, wanted: int, what: str) -> None:
         raise DesignError(worded(says, remedy="ask for fewer, or exclude fewer"))
 
 
-def _drawn(order: Integers, n: int, quotas: Mapping[str, tuple[Booleans, int]]) -> Integers:
-    """People in the order drawn: those who fill quotas, the scarcest first, then the next in the order."""
-    chosen: list[int] = []
-    scarcest = sorted(quotas.items(), key=lambda each: (each[1][0][order].sum() / each[1][1], each[0]))
-    for name, (inside, least) in scarcest:
-        missing = least - int(inside[chosen].sum())
-        chosen += [int(each) for each in order[inside[order] & ~np.isin(order, chosen)][: max(missing, 0)]]
-        if len(chosen) > n:
-            says = f"the quotas need more than {n} people: {name!r} cannot be filled beside the others."
-            raise DesignError(worded(says, remedy="draw more people, or ask for smaller quotas"))
-    rest = order[~np.isin(order, chosen)][: n - len(chosen)]
-    return order[np.isin(order, [*chosen, *rest.tolist()])]
+def _drawn(order: Integers, n: int, quotas: Sequence[tuple[str, Booleans, int]]) -> Integers:
+    """People in the order drawn: those who fill quotas, then the next in the order.
+
+    Quotas are filled one after the other, the scarcest first; where that takes too many people, those who count for
+    most quotas are taken first.
+    """
+    scarcest = sorted(quotas, key=lambda each: (each[1][order].sum() / each[2], each[0]))
+    counts = sum(
+        (inside[order].astype(np.int64) for _, inside, _ in quotas), start=np.zeros(order.size, dtype=np.int64)
+    )
+    for by in (order, order[np.argsort(-counts, kind="stable")]):
+        chosen: list[int] = []
+        for _, inside, least in scarcest:
+            missing = max(least - int(inside[chosen].sum()), 0)
+            chosen += [int(each) for each in by[inside[by] & ~np.isin(by, chosen)][:missing]]
+        if len(chosen) <= n:
+            rest = order[~np.isin(order, chosen)][: n - len(chosen)]
+            return order[np.isin(order, [*chosen, *rest.tolist()])]
+    names = ", ".join(repr(name) for name, _, _ in quotas)
+    says = f"no {n} people that fill the quotas {names} together were found."
+    raise DesignError(worded(says, remedy="draw more people, or ask for smaller quotas"))
 
 
 def _profile(analysis: TrialAnalysis, may: Booleans, drawn: Integers) -> pd.DataFrame:

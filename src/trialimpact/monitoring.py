@@ -15,7 +15,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import adjusted_p
 from trialimpact.estimators.sequential import anytime_p
 from trialimpact.facts import STATUSES, facts_of
-from trialimpact.intervals import Booleans, Integers
+from trialimpact.intervals import Integers
 from trialimpact.loaders import NO_DAY, OnBrokenRule, TrialRecords, date_of, load_records
 from trialimpact.loaders.files import TableLike
 from trialimpact.loaders.schema import required_columns
@@ -35,9 +35,9 @@ CHECK_WORDS = {
     "error": "people with a marker set in error, by assigned arm",
     "out_of_scope": "people out of scope, by assigned arm",
     "exempt": "people exempt, by assigned arm",
-    "no_record": "people without any record in a register, by assigned arm",
+    "no_record": "people without a record before they came, by register and assigned arm (no alarm)",
 }
-"""What is tested. If recording does not depend on the arm, each is in the designed ratio."""
+"""What is looked at. If recording does not depend on the arm, each is in the designed ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -47,7 +47,7 @@ class TrialMonitor:
     Attributes
     ----------
     checks : DataFrame
-        `check`, `where`, `counts`, `expected`, `n`, `p_value` (holds at any time), `p_holm` (among all checks),
+        `check`, `where`, `counts`, `expected`, `n`, `p_value` (holds at any time), `p_holm` (among those that alarm),
         `alarm`, `since` (the first day at which the p-value was as low as it is now).
     weeks : DataFrame
         `week`, `first_date`, and people who came by assigned arm.
@@ -115,7 +115,8 @@ class TrialMonitor:
                 "Among any people whom the arm cannot have chosen, the arms are in the designed ratio. Each check "
                 "mixes Bayes factors against that ratio (Lindon and Malek 2022); one over the highest so far is a "
                 "p-value that holds at any time, and Holm's adjustment makes them hold together.",
-                "A late record changes the order of the past; an alarm that has been given stands.",
+                "People without an earlier record are shown, and give no alarm: registers fill up late, and each look "
+                "is of other people. A marker that comes late changes the order of the past; an alarm given stands.",
             ),
         )
 
@@ -198,7 +199,8 @@ def monitor_trial(
     people = _people_of(records)
     found, paths = _checks(protocol, records, people, absent)
     checks = pd.DataFrame(found, columns=["check", "where", "counts", "expected", "n", "p_value", "since"])
-    checks["p_holm"] = adjusted_p(checks["p_value"].to_numpy(dtype=float), "holm")
+    may_alarm = (checks["check"] != "no_record").to_numpy(dtype=bool)
+    checks["p_holm"] = adjusted_p(np.where(may_alarm, checks["p_value"].to_numpy(dtype=float), np.nan), "holm")
     checks["alarm"] = checks["p_holm"] < alpha
     return TrialMonitor(
         protocol=protocol,
@@ -232,12 +234,21 @@ def _people_of(records: TrialRecords) -> pd.DataFrame:
     people = dated.facts.people.assign(digit=records.claimants["digit"].to_numpy(), row=np.arange(records.n_claimants))
     if records.markers is None:
         people["day"] = dated.people.index_day
-        came = people["dated"] & people["in_window"]
+        offices = records.protocol.recruitment.offices
+        there = people["office"].isin(offices) if offices else True
+        came = people["dated"] & people["in_window"] & there
     else:
-        first = records.markers.groupby("claimant")["marker_day"].min()
-        people["day"] = first.reindex(people["row"]).fillna(NO_DAY).to_numpy(dtype=np.int64)
+        people["day"] = _first_day(records.markers, people["row"])
+        for status in STATUSES:
+            people[f"{status}_day"] = _first_day(records.markers[records.markers["status"] == status], people["row"])
         came = people["considered"]
     return people[came & (people["assigned"] >= 0)].sort_values("day", kind="stable").reset_index(drop=True)
+
+
+def _first_day(markers: pd.DataFrame, rows: pd.Series[int]) -> Integers:
+    """The day of the first of some markers of each person, `NO_DAY` where there is none."""
+    first = markers.groupby("claimant")["marker_day"].min()
+    return first.reindex(rows).fillna(NO_DAY).to_numpy(dtype=np.int64)
 
 
 def _checks(
@@ -246,8 +257,8 @@ def _checks(
     """Every check that can be made, and its p-value after each day."""
     ratio = protocol.designed_ratio
     found, paths = [], {}
-    for check, where, which in _groups(protocol, records, people, absent):
-        row, path = _checked(people[which], "assigned", {arm: ratio[arm] for arm in protocol.arms})
+    for check, where, some in _groups(protocol, records, people, absent):
+        row, path = _checked(some, "assigned", {arm: ratio[arm] for arm in protocol.arms})
         found.append({"check": check, "where": where, **row})
         paths[check, where] = path
     if protocol.allocation.rule == "digit" and (people["digit"] >= 0).all():
@@ -259,16 +270,21 @@ def _checks(
 
 def _groups(
     protocol: TrialProtocol, records: TrialRecords, people: pd.DataFrame, absent: tuple[str, ...]
-) -> Iterator[tuple[str, str, Booleans]]:
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """People among whom the arms are in the designed ratio, if being among them does not depend on the arm."""
-    yield "arms", "", np.ones(len(people), dtype=bool)
+    yield "arms", "", people
     for name in _offices(protocol, people):
-        yield "arms_at_office", name, (people["office"] == name).to_numpy(dtype=bool)
+        yield "arms_at_office", name, people[people["office"] == name]
     for status in STATUSES if records.markers is not None else ():
-        yield status, "", people[status].to_numpy(dtype=bool)
-    for name, spells in records.spells.items():
+        # By the day of that marker, so that people are only ever added at the end.
+        theirs = people[people[status].to_numpy(dtype=bool)]
+        yield status, "", theirs.assign(day=theirs[f"{status}_day"])
+    for name, table in records.spells.items():
         if name not in absent:
-            yield "no_record", name, ~np.isin(people["row"], spells.spells.owner)
+            day = pd.Series(NO_DAY, index=range(records.n_claimants))
+            day[people["row"]] = people["day"].to_numpy()
+            before = table.spells.start < day.to_numpy()[table.spells.owner]
+            yield "no_record", name, people[~np.isin(people["row"], table.spells.owner[before])]
 
 
 def _checked(people: pd.DataFrame, column: str, ratio: Mapping[str, float]) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -246,6 +246,18 @@ def test_bounds_are_no_finer_than_counts(release: Any) -> None:
     assert (np.where(whole, 1.0, 0.1) >= release.pack.base * moved_by_one).all()
 
 
+def test_many_moves_of_a_few_people_are_not_shown(release: Any, results: Any) -> None:
+    raw, shown = results.frames["moves.csv"], release.frames["moves.csv"]
+    raw = raw[raw["horizon_days"] == 112].reset_index(drop=True)
+    few = (
+        (raw[["movers_treatment", "movers_control"]] > 0)
+        & (raw[["movers_treatment", "movers_control"]] < release.pack.smallest_group)
+    ).any(axis=1)
+    assert few.any() and not few.all()
+    assert shown.loc[few, "suppressed"].all()
+    assert not {"movers_treatment", "movers_control"} & set(shown.columns)
+
+
 def test_numbers_at_risk_are_not_given_and_states_stand_or_fall_together(release: Any) -> None:
     assert release.frames["durations.csv"][["n_at_risk", "n_events"]].isna().all(axis=None)
     states = release.frames["states.csv"].groupby("contrast")["suppressed"].agg(["all", "any"])

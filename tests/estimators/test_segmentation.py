@@ -51,7 +51,9 @@ def test_what_is_learnt_does_not_look_at_the_other_half() -> None:
     rng = np.random.default_rng(1)
     days, half = rng.normal(size=400), rng.random(400) < 0.5
     other = np.where(half, days, days + rng.normal(size=400) * 100)
-    one, two = (learn_response(covariates.matrix, each, sides, half) for each in (days, other))
+    one, two = (
+        learn_response(covariates.matrix, each, sides, half, np.zeros(400, dtype=int)) for each in (days, other)
+    )
     np.testing.assert_array_equal(one, two)
 
 
@@ -60,7 +62,7 @@ def test_the_ridge_finds_the_slope_of_the_effect() -> None:
     x = rng.normal(size=(4_000, 3))
     treated = rng.random(4_000) < 0.4
     days = 5 * x[:, 1] + treated * (2 * x[:, 0] + 7) + rng.normal(size=4_000)
-    score = learn_response(x, days, (treated, ~treated), np.ones(4_000, dtype=bool))
+    score = learn_response(x, days, (treated, ~treated), np.ones(4_000, dtype=bool), np.zeros(4_000, dtype=int))
     slope = np.linalg.lstsq(np.column_stack([np.ones(4_000), x]), score, rcond=None)[0]
     np.testing.assert_allclose(slope[1:], [2, 0, 0], atol=0.15)
 
@@ -92,6 +94,32 @@ def test_people_who_respond_alike_give_no_evidence() -> None:
     panel, covariates = trial(5, 500, (1.6, 1.6))
     found = estimate_segmentation(panel, covariates, "a", n_splits=6, n_groups=3)
     assert "No evidence" in found.sentence()
+
+
+def unequal_strata(seed: int) -> tuple[Panel, Covariates]:
+    """No effect; one of two strata treats more and leaves sooner, and the covariate tells the strata apart."""
+    rng, n = np.random.default_rng(seed), 600
+    fast = rng.random(n) < 0.5
+    arm = np.where(rng.random(n) < np.where(fast, 0.7, 0.3), "T", "C")
+    ends = np.minimum(rng.geometric(np.where(fast, 0.2, 0.05)), 40)
+    people = pd.DataFrame(
+        {"claimant_id": [f"p{i}" for i in range(n)], "arm": arm, "index": 0, "site": np.where(fast, "a", "b")}
+    )
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
+    panel = SmallTrial(people, spells, horizon=28, analysis={"strata": "site", "headline": "stratified"}).panel()
+    return panel, Covariates(names=("fast",), matrix=fast[:, None] + rng.normal(size=(n, 1)))
+
+
+def test_strata_with_unequal_shares_are_no_evidence() -> None:
+    found = [estimate_segmentation(*unequal_strata(seed), "a", n_splits=6, n_groups=2) for seed in range(15)]
+    assert sum(each.p_value < 0.05 for each in found) <= 3
+
+
+def test_options_that_cannot_be_are_refused() -> None:
+    panel, covariates = trial(1, 200, (1.0, 1.0))
+    for options in ({"n_groups": 1}, {"n_splits": 0}, {"horizon_days": 0}, {"horizon_days": 400}):
+        with pytest.raises(DesignError, match="cannot be had"):
+            estimate_segmentation(panel, covariates, "a", **options)
 
 
 @pytest.mark.slow

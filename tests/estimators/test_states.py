@@ -117,6 +117,14 @@ def test_moves_are_counted_as_day_by_day(trial: SmallTrial) -> None:
                 assert mean[place] == pytest.approx((moved[people].sum(axis=0) / n).sum())
 
 
+def test_horizons_of_one_day_have_no_moves() -> None:
+    trial = simulate_trial(200, seed=4)
+    trial = replace(trial, protocol=trial.protocol.with_analysis(horizon_days=1, last_day=30))
+    found = estimate_moves(panel_of(trial))
+    assert found.to_frame().empty
+    assert "no horizon" in repr(found)
+
+
 def test_what_enters_a_state_less_what_leaves_it_is_what_is_there_more() -> None:
     trial = simulate_trial(500, seed=4)
     trial = replace(trial, protocol=trial.protocol.with_analysis(horizon_days=91, last_day=91))

@@ -275,18 +275,20 @@ def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 
 def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Moves between states to the longest horizon, as coarse as counts are; none that few make on a side."""
+    """Moves between states to the longest horizon, as coarse as counts are; none that few people make on a side."""
     at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
     sides = ("treatment", "control")
-    made = [np.round((at[f"mean_{side}"] * at[f"n_{side}"]).to_numpy(dtype=float)) for side in sides]
+    made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in sides]
     smallest = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
     few = np.logical_or.reduce([(each > 0) & (each < smallest) for each in made])
+    few |= np.array([(contrast, "all") in about.withdrawn for contrast in at["contrast"]], dtype=bool)
     decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     shown = rounded_columns(rounded_columns(at, means, decimals), ("p_value",), DECIMALS["p"])
     n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in sides}
     gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
-    return blanked(shown.assign(**n), gone, (*n, *means, "p_value"))
+    without = shown.drop(columns=["movers_treatment", "movers_control"])
+    return blanked(without.assign(**n), gone, (*n, *means, "p_value"))
 
 
 def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:

@@ -11,7 +11,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.bands import largest_draws
 from trialimpact.estimators.confidence import adjusted_p, critical_value, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined
 from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 from trialimpact.protocol import TrialProtocol
@@ -121,9 +121,9 @@ def estimate_arms(panel: Panel, outcome: str | None = None, *, horizon_days: int
     if len(protocol.contrasts) < 2:
         raise DesignError(worded("one contrast has no family.", remedy="use its own p-value"))
     outcome, _ = chosen(protocol, outcome or protocol.outcomes[0].name, protocol.contrasts[0])
-    horizon = horizon_days or protocol.analysis.max_horizon
+    horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days
     weights = day_weights(protocol, 0, horizon)
-    ledger = joined([days_ledger(panel, panel.outcomes[outcome], each, weights) for each in protocol.contrasts])
+    ledger = joined([headline_ledger(panel, panel.outcomes[outcome], each, weights) for each in protocol.contrasts])
     n_clusters = len(panel.clusters) if protocol.analysis.clusters else None
     maxima, _ = largest_draws(ledger.covariance, 0, protocol, n_clusters)
     quantile = float(np.quantile(maxima, protocol.analysis.conf_level)) if maxima.size else float("nan")

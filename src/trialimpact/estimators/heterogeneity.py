@@ -12,7 +12,7 @@ import pandas as pd
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import adjusted_p, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined
 from trialimpact.estimators.target import day_weights
 from trialimpact.estimators.wald import WaldTest, wald_test
 from trialimpact.panel import Panel
@@ -148,7 +148,7 @@ def estimate_heterogeneity(
     left_out = []
     for place, subgroup in enumerate(protocol.subgroup_names[1:], start=1):
         inside, outside = (
-            days_ledger(panel, panel.outcome(name), contrast, weights, rows[place])
+            headline_ledger(panel, panel.outcome(name), contrast, weights, rows[place])
             for rows in (panel.members, panel.outside)
         )
         n = [*inside.n_treatment, *inside.n_control, *outside.n_treatment, *outside.n_control]

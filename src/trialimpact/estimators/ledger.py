@@ -88,6 +88,38 @@ def days_ledger(
     return ledger_entry(panel, sides, found, followed, 2 * int((weights != 0).sum()))
 
 
+def headline_ledger(
+    panel: Panel,
+    outcome: OutcomePanel,
+    contrast: Contrast,
+    weights: Floats,
+    members: Booleans | None = None,
+) -> Ledger:
+    """`days_ledger` as `analysis.headline` says: of all, or within strata, weighted by their people of the contrast.
+
+    Strata that have not two people of each side among the members are left out.
+    """
+    if panel.protocol.analysis.headline == "difference":
+        return days_ledger(panel, outcome, contrast, weights, members)
+    sides = sides_of(panel, contrast, members)
+    n = [np.bincount(panel.stratum[side], minlength=len(panel.strata)) for side in sides]
+    used = np.flatnonzero(np.minimum(*n) > 1)
+    if not used.size:
+        return days_ledger(panel, outcome, contrast, np.full_like(weights, np.nan), members)
+    inside = np.ones(len(panel), dtype=bool) if members is None else members
+    blocks = joined(
+        [days_ledger(panel, outcome, contrast, weights, inside & (panel.stratum == place)) for place in used]
+    )
+    parts = (n[0] + n[1])[used] / (n[0] + n[1])[used].sum()
+    means = {name: np.array([parts @ getattr(blocks, name)]) for name in ("estimate", "mean_treatment", "mean_control")}
+    return Ledger(
+        **means,
+        n_treatment=blocks.n_treatment.sum(keepdims=True),
+        n_control=blocks.n_control.sum(keepdims=True),
+        influence=(blocks.influence @ parts)[:, None],
+    )
+
+
 def _one_cluster_on_a_day(panel: Panel, outcome: OutcomePanel, side: Booleans, weights: Floats) -> bool:
     """Whether a side has fewer than two clusters on a day that counts: its influence is 0 whatever happened."""
     if panel.protocol.analysis.clusters is None:

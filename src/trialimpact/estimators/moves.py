@@ -11,16 +11,17 @@ import pandas as pd
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import chosen, labels
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, sides_of
 from trialimpact.estimators.states import declared_states
 from trialimpact.estimators.target import day_weights
-from trialimpact.intervals import Intervals
+from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.panel import OutcomePanel, Panel
 from trialimpact.protocol import Contrast, TrialProtocol
 
 MOVES_COLUMNS = [
     "from_state", "to_state", "contrast", "treatment_arm", "control_arm", "horizon_days", "n_treatment", "n_control",
     "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "conf_level", "p_value",
+    "movers_treatment", "movers_control",
 ]  # fmt: skip
 
 
@@ -33,16 +34,20 @@ class Moves:
     pairs : tuple of (from, to)
     cumulative : mapping of horizon to Ledger
         Moves on the days 1 to H-1, one estimate a pair.
+    movers : mapping of horizon to array, shape (2, pairs)
+        People who make such a move, of treatment and of control.
     """
 
     protocol: TrialProtocol
     contrast: Contrast
     pairs: tuple[tuple[str, str], ...]
     cumulative: dict[int, Ledger]
+    movers: dict[int, Integers]
 
     def to_frame(self) -> pd.DataFrame:
         """The columns `MOVES_COLUMNS`, a row a pair and horizon."""
-        return pd.concat([self._at(horizon) for horizon in self.cumulative], ignore_index=True)[MOVES_COLUMNS]
+        frames = [self._at(horizon) for horizon in self.cumulative] or [pd.DataFrame(columns=MOVES_COLUMNS)]
+        return pd.concat(frames, ignore_index=True)[MOVES_COLUMNS]
 
     def _at(self, horizon: int) -> pd.DataFrame:
         entry = self.cumulative[horizon]
@@ -59,10 +64,14 @@ class Moves:
                 "conf_high": high,
                 "conf_level": self.protocol.analysis.conf_level,
                 "p_value": two_sided_p(entry.estimate, entry.std_error),
+                "movers_treatment": self.movers[horizon][0],
+                "movers_control": self.movers[horizon][1],
             }
         )
 
     def __repr__(self) -> str:
+        if not self.cumulative:
+            return f"Moves({self.contrast.name}; no horizon has a day after day 0)"
         longest = max(self.cumulative)
         per_person = float(np.nansum(self.cumulative[longest].mean_treatment))
         return f"Moves({self.contrast.name}; {len(self.pairs)} pairs; {per_person:.2f} moves over {longest} days)"
@@ -114,18 +123,30 @@ def estimate_moves(panel: Panel, contrast: str | Contrast | None = None) -> Move
         raise DesignError(worded("the panel has no states.", remedy=remedy))
     _, contrast = chosen(protocol, protocol.outcomes[0].name, contrast)
     moves = moves_of(panel)
+    sides = sides_of(panel, contrast)
+    horizons = [horizon for horizon in protocol.analysis.horizon_days if horizon > 1]
     return Moves(
         protocol=protocol,
         contrast=contrast,
         pairs=tuple(moves),
         cumulative={
             horizon: joined(
-                [days_ledger(panel, each, contrast, day_weights(protocol, 1, horizon)) for each in moves.values()]
+                [headline_ledger(panel, each, contrast, day_weights(protocol, 1, horizon)) for each in moves.values()]
             )
-            for horizon in protocol.analysis.horizon_days
-            if horizon > 1
+            for horizon in horizons
+        },
+        movers={
+            horizon: np.array([[_movers(each, side, horizon) for each in moves.values()] for side in sides])
+            for horizon in horizons
         },
     )
+
+
+def _movers(moves: OutcomePanel, side: Booleans, horizon: int) -> int:
+    """People of a side who make a move on the days 1 to horizon - 1."""
+    spells = moves.spells
+    within = side[spells.owner] & (spells.start >= 1) & (spells.start < horizon)
+    return int(np.unique(spells.owner[within]).size)
 
 
 def moves_of(panel: Panel) -> dict[tuple[str, str], OutcomePanel]:

@@ -12,7 +12,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p
 from trialimpact.estimators.contrast import Floats, chosen
 from trialimpact.estimators.covariates import Covariates
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined, sides_of
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, sides_of
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.panel import OutcomePanel, Panel
@@ -91,9 +91,10 @@ def estimate_segmentation(
     """Sort people by expected response, found in half of them, and estimate the effects in groups of the other half.
 
     The estimands are C(H) in each group so sorted, and last minus first. Expected response is a ridge regression of
-    days on covariates times assignment, centred (an R-learner). Nobody's own days decide the group they are judged in.
-    Over random halves the medians are taken, and twice the median p-value, which is valid whatever the halves, so that
-    the test rejects at most 5% of trials in which all respond alike.
+    days on covariates times assignment, centred (an R-learner), within strata where `analysis.headline` says so.
+    Nobody's own days decide the group they are judged in. Over random halves the medians are taken, and twice the
+    median p-value, which is valid whatever the halves, so that the test rejects at most 5% of trials in which all
+    respond alike.
 
     Parameters
     ----------
@@ -131,7 +132,10 @@ def estimate_segmentation(
     """
     protocol = panel.protocol
     outcome, contrast = chosen(protocol, outcome, contrast)
-    horizon = horizon_days or protocol.analysis.max_horizon
+    horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days
+    if not (n_groups > 1 and n_splits > 0 and 0 < horizon <= protocol.analysis.max_horizon):
+        remedy = f"two groups or more, one split or more, a horizon of 1 to {protocol.analysis.max_horizon} days"
+        raise DesignError(worded("these groups, splits or days cannot be had.", remedy=remedy))
     if not covariates.names:
         raise DesignError(worded("there are no covariates to tell people apart by.", remedy="declare [adjustment]"))
     sides, found = sides_of(panel, contrast), panel.outcome(outcome)
@@ -140,12 +144,13 @@ def estimate_segmentation(
         raise DesignError(worded(says, remedy="ask for fewer groups"))
     weights = day_weights(protocol, 0, horizon)
     days = weighted_days(panel, found, sides, weights)
+    stratum = panel.stratum if protocol.analysis.headline == "stratified" else np.zeros(len(panel), dtype=np.int64)
     rng = np.random.default_rng(protocol.analysis.seed)
     splits = []
     for half in _halves(panel, sides, rng, n_splits):
-        score = learn_response(covariates.matrix, days, sides, half)
+        score = learn_response(covariates.matrix, days, sides, half, stratum)
         groups = _sorted_groups(score, sides, half, n_groups)
-        ledger = joined([days_ledger(panel, found, contrast, weights, groups == each) for each in range(n_groups)])
+        ledger = joined([headline_ledger(panel, found, contrast, weights, groups == each) for each in range(n_groups)])
         splits.append(_Split(groups, ledger))
     return _summary(protocol, outcome, contrast, horizon, covariates, splits)
 
@@ -232,13 +237,17 @@ def weighted_days(panel: Panel, outcome: OutcomePanel, sides: tuple[Booleans, Bo
     return found
 
 
-def learn_response(x: Floats, days: Floats, sides: tuple[Booleans, Booleans], half: Booleans) -> Floats:
+def learn_response(
+    x: Floats, days: Floats, sides: tuple[Booleans, Booleans], half: Booleans, stratum: Integers
+) -> Floats:
     """Expected response of everybody, learnt from one half: days left on (treated - share) × covariates."""
     learnt = half & (sides[0] | sides[1])
     centre, spread = x[learnt].mean(axis=0), x[learnt].std(axis=0)
     z = (x - centre) / np.where(spread > 0, spread, 1.0)
-    treated = sides[0][learnt].astype(float) - sides[0][learnt].mean()
-    design = np.column_stack([np.ones(learnt.sum()), z[learnt]])
+    blocks = (stratum[learnt][:, None] == np.unique(stratum[learnt])[None, :]).astype(float)
+    treated = sides[0][learnt].astype(float)
+    treated -= blocks @ (blocks.T @ treated / blocks.sum(axis=0))
+    design = np.column_stack([blocks, z[learnt]])
     left = days[learnt] - design @ np.linalg.lstsq(design, days[learnt], rcond=None)[0]
     left = left - treated * (treated @ left) / (treated @ treated)
     return np.asarray(z @ _ridge(treated[:, None] * z[learnt], left))

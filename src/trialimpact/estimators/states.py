@@ -12,7 +12,7 @@ from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.effects import TIDY_COLUMNS
-from trialimpact.estimators.ledger import Ledger, days_ledger, joined, sides_of
+from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, sides_of
 from trialimpact.estimators.small_sample import cluster_factor, side_factor, whole_factor
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers
@@ -183,7 +183,10 @@ def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> Sta
 def _days_in_states(panel: Panel, contrast: Contrast, horizon: int) -> Ledger:
     weights = day_weights(panel.protocol, 0, horizon)
     return joined(
-        [days_ledger(panel, panel.states[name], contrast, weights) for name in declared_states(panel.protocol).names]
+        [
+            headline_ledger(panel, panel.states[name], contrast, weights)
+            for name in declared_states(panel.protocol).names
+        ]
     )
 
 

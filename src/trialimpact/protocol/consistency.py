@@ -236,6 +236,8 @@ def _columns(protocol: TrialProtocol) -> Iterable[str]:
     for name in ("claimant_id", "assigned_arm", "index_date", "birth_date"):
         if name in used:
             yield f"{name} is not a characteristic: conditions, characteristics, strata and clusters cannot name it"
+    for name in sorted({"office", "digit"} & set(protocol.dates_used)):
+        yield f"{name} is no date: age_on cannot name it"
     if both := sorted(set(protocol.dates_used) & set(columns_used(protocol, dates=False))):
         yield f"the column {both[0]!r} is taken as a date by one condition and as a value elsewhere"
     sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}

@@ -192,7 +192,8 @@ def tabulate_moves(found: Moves) -> pd.DataFrame:
     """Moves between states to the longest horizon, a hundred people, by arm."""
     frame, states = found.to_frame(), declared_states(found.protocol)
     labels = dict(zip(states.names, states.labels, strict=True))
-    return moves_table(frame[frame["horizon_days"] == max(found.cumulative)], labels, found.protocol)
+    longest = max(found.cumulative, default=0)
+    return moves_table(frame[frame["horizon_days"] == longest], labels, found.protocol)
 
 
 def moves_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialProtocol) -> pd.DataFrame:
