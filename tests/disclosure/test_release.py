@@ -254,7 +254,7 @@ def test_many_moves_of_a_few_people_are_not_shown(release: Any, results: Any) ->
         & (raw[["movers_treatment", "movers_control"]] < release.pack.smallest_group)
     ).any(axis=1)
     assert few.any() and not few.all()
-    assert shown.loc[few, "suppressed"].all()
+    assert shown.loc[few.to_numpy(), "suppressed"].all()
     assert not {"movers_treatment", "movers_control"} & set(shown.columns)
 
 
