@@ -73,9 +73,9 @@ class Side:
         n, on = self.counts.followed, self.counts.on
         return (n >= rounder.pack.smallest_group) & not_few(on, n - on, rounder)
 
-    def is_spread(self, horizon: int, rounder: Rounder) -> bool:
-        """Whether a mean of days to a horizon is of many: on some day enough are on, and on some day enough are off."""
-        followed, on = self.counts.from_day(0, horizon)
+    def is_spread(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
+        """Whether a mean of days [first, end) is of many: on some day enough are on, and on some day enough are off."""
+        followed, on = self.counts.from_day(first, end - first)
         sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
         return all(most >= rounder.pack.smallest_group or (most == 0 and not rounder.suppresses(0)) for most in sides)
 

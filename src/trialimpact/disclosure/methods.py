@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.cells import ShownCells
+from trialimpact.disclosure.curves import sides_of
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
 from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
@@ -117,11 +118,19 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = rounded_columns(frame, ("estimate", "conf_low", "conf_high"), DECIMALS["days"])
     shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
-    return _of_enough(
-        shown.assign(statistic=np.nan, critical=np.nan),
-        about,
-        ("estimate", "std_error", "conf_low", "conf_high", "p_value"),
-    )
+    numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+    kept = _of_enough(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
+    rare = np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
+    return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), numbers)
+
+
+def _rare_before(row: Mapping[str, Any], about: Publication) -> bool:
+    """Whether on no day before day 0 enough people of a side have the outcome, or enough have it not."""
+    if not about.rounder.pack.controls:
+        return False
+    sides = sides_of(about.moments, row["outcome"], row["subgroup"], about.protocol.contrast(row["contrast"]))
+    first = -about.protocol.analysis.pre_days
+    return not all(side.is_spread(0, about.rounder, first=first) for side in sides)
 
 
 def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -130,7 +139,10 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     estimate = frame["estimate"].astype(float)
     rounded = estimate.round(DECIMALS["days"]).where(of_days, estimate.round(DECIMALS["share"])) + 0.0
     shown = rounded_columns(frame.assign(estimate=rounded, statistic=np.nan), ("p_value",), DECIMALS["p"])
-    return _of_enough(shown, about, ("estimate", "p_value"))
+    kept = _of_enough(shown, about, ("estimate", "p_value"))
+    before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
+    rare = before & np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
+    return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), ("estimate", "p_value"))
 
 
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:
@@ -280,11 +292,13 @@ def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     sides = ("treatment", "control")
     made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in sides]
     smallest = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
-    few = np.logical_or.reduce([(each > 0) & (each < smallest) for each in made])
+    zeros_may_be_shown = not about.rounder.suppresses(0)
+    few = np.logical_or.reduce([(each < smallest) & ~((each == 0) & zeros_may_be_shown) for each in made])
     few |= np.array([(contrast, "all") in about.withdrawn for contrast in at["contrast"]], dtype=bool)
     decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
-    shown = rounded_columns(rounded_columns(at, means, decimals), ("p_value",), DECIMALS["p"])
+    # A p-value with three decimals would give the counts back that the means are too coarse for.
+    shown = rounded_columns(at, means, decimals).assign(p_value=np.nan)
     n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in sides}
     gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
     without = shown.drop(columns=["movers_treatment", "movers_control"])
