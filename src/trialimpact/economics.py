@@ -131,7 +131,7 @@ def read_valuation(path: str | Path) -> Valuation:
         raise ProtocolError(worded(says, remedy="start from `trialimpact cost-benefit --template`")) from None
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc'])) or 'the ledger'}: {each['msg']}" for each in error.errors()]
-        says = f"{Path(path).name}: not a ledger of unit valuation."
+        says = f"{Path(path).name}: not a ledger of unit values."
         remedy = "correct each; `trialimpact cost-benefit --template` has every key"
         raise ProtocolError(worded(says, *wrong, remedy=remedy)) from None
 
@@ -148,14 +148,14 @@ class CostBenefit:
     Attributes
     ----------
     ledger : Ledger
-        Discounted days of each outcome, then starts a person: estimates with influence valuation.
+        Discounted days of each outcome, then starts a person: estimates with influence values.
     columns : tuple of str
         What the ledger's estimates are.
     net : DataFrame
         `perspective`, `gross`, `cost`, `net`, `std_error`, `conf_low`, `conf_high`, `probability_positive`,
         `break_even_cost` (of a start).
     lines : DataFrame
-        `value`, `perspective`, `days`, `amount`: what the net is made of.
+        `value`, `perspective`, `of`, `quantity`, `amount`: what the net is made of.
     tornado : DataFrame
         `perspective`, `what`, `low`, `high`, `net_at_low`, `net_at_high`: one thing at a time, widest first.
     """

@@ -28,6 +28,8 @@ from trialimpact.stages import as_protocol
 
 ALPHA = 0.01
 WEEK = 7
+NO_ALARM = "no_record"
+"""The check that is shown and gives no alarm."""
 CHECK_WORDS = {
     "arms": "people by assigned arm",
     "digits": "people by allocating digit",
@@ -35,7 +37,7 @@ CHECK_WORDS = {
     "error": "people with a marker set in error, by assigned arm",
     "out_of_scope": "people out of scope, by assigned arm",
     "exempt": "people exempt, by assigned arm",
-    "no_record": "people without a record before they came, by register and assigned arm (no alarm)",
+    NO_ALARM: "people without a record before they came, by register and assigned arm (no alarm)",
 }
 """What is looked at. If recording does not depend on the arm, each is in the designed ratio."""
 
@@ -87,7 +89,7 @@ class TrialMonitor:
             )
         if self.alarms.empty:
             yield (
-                f"No alarm in {len(self.checks)} checks. However often it is looked at, the chance of a false alarm in "
+                f"No alarm in {int(self.checks['p_holm'].notna().sum())} checks. However often it is looked at, the chance of a false alarm in "
                 f"the whole trial is at most {100 * self.alpha:g}%."
             )
         yield from self.notes
@@ -121,8 +123,9 @@ class TrialMonitor:
         )
 
     def _pictures(self) -> Iterator[Picture]:
-        if self.paths:
-            yield plot_monitoring(self.paths, self.alpha, {key: CHECK_WORDS[key[0]] for key in self.paths})
+        paths = {key: path for key, path in self.paths.items() if key[0] != NO_ALARM}
+        if paths:
+            yield plot_monitoring(paths, self.alpha, {key: CHECK_WORDS[key[0]] for key in paths})
 
     def to_frame(self) -> pd.DataFrame:
         """The checks, a row each."""
@@ -199,7 +202,7 @@ def monitor_trial(
     people = _people_of(records)
     found, paths = _checks(protocol, records, people, absent)
     checks = pd.DataFrame(found, columns=["check", "where", "counts", "expected", "n", "p_value", "since"])
-    may_alarm = (checks["check"] != "no_record").to_numpy(dtype=bool)
+    may_alarm = (checks["check"] != NO_ALARM).to_numpy(dtype=bool)
     checks["p_holm"] = adjusted_p(np.where(may_alarm, checks["p_value"].to_numpy(dtype=float), np.nan), "holm")
     checks["alarm"] = checks["p_holm"] < alpha
     return TrialMonitor(
@@ -284,7 +287,7 @@ def _groups(
             day = pd.Series(NO_DAY, index=range(records.n_claimants))
             day[people["row"]] = people["day"].to_numpy()
             before = table.spells.start < day.to_numpy()[table.spells.owner]
-            yield "no_record", name, people[~np.isin(people["row"], table.spells.owner[before])]
+            yield NO_ALARM, name, people[~np.isin(people["row"], table.spells.owner[before])]
 
 
 def _checked(people: pd.DataFrame, column: str, ratio: Mapping[str, float]) -> tuple[dict[str, Any], pd.DataFrame]:

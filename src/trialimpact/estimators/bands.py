@@ -236,7 +236,7 @@ def _root(correlation: Floats) -> Floats:
     """R with RᵀR the correlation, a row a draw that it needs; the same matrix gives the same R.
 
     By Cholesky where a nudge of the diagonal, far below what draws can show, makes it definite; else by eigenvalues,
-    which take twenty times as long for a thousand days.
+    which take many times as long for a thousand days.
     """
     try:
         return np.asarray(np.linalg.cholesky(correlation + _NUDGE * np.eye(len(correlation))).T)
