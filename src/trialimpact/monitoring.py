@@ -88,9 +88,10 @@ class TrialMonitor:
                 f"{row['expected']} (adjusted p {printed_p(row['p_holm'])}, as low since {row['since']})."
             )
         if self.alarms.empty:
+            n_checks = int(self.checks["p_holm"].notna().sum())
             yield (
-                f"No alarm in {int(self.checks['p_holm'].notna().sum())} checks. However often it is looked at, the chance of a false alarm in "
-                f"the whole trial is at most {100 * self.alpha:g}%."
+                f"No alarm in {n_checks} checks. However often it is looked at, the chance of a false alarm in the whole "
+                f"trial is at most {100 * self.alpha:g}%."
             )
         yield from self.notes
 
