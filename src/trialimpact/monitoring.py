@@ -90,8 +90,8 @@ class TrialMonitor:
         if self.alarms.empty:
             n_checks = int(self.checks["p_holm"].notna().sum())
             yield (
-                f"No alarm in {n_checks} checks. However often it is looked at, the chance of a false alarm in the whole "
-                f"trial is at most {100 * self.alpha:g}%."
+                f"No alarm in {n_checks} checks. However often it is looked at, the chance of a false alarm "
+                f"in the whole trial is at most {100 * self.alpha:g}%."
             )
         yield from self.notes
 
