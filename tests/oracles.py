@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2
 from trials import SmallTrial
 
 
@@ -69,3 +70,11 @@ def shares(data: Dense, arms: list[str]) -> np.ndarray:
     mine = np.isin(data.arm, arms)
     with np.errstate(invalid="ignore", divide="ignore"):
         return data.on[mine].sum(axis=0) / data.followed[mine].sum(axis=0)
+
+
+def scatter_as_they_say(z: np.ndarray) -> None:
+    """Errors in standard errors, one row a trial: none is biased, and none scatters more or less than it says."""
+    runs = len(z)
+    assert (np.abs(z.mean(axis=0)) < 4 / np.sqrt(runs)).all(), z.mean(axis=0)
+    low, high = chi2.ppf([5e-5, 1 - 5e-5], runs)
+    assert ((low < (z**2).sum(axis=0)) & ((z**2).sum(axis=0) < high)).all()

@@ -182,6 +182,7 @@ def test_what_is_not_known_has_no_probability() -> None:
         ({"programme": {"per_start": {"value": 1.0, "source": "x"}, "to": {"society": -1}}}, "date"),
         ({"programme": {"per_start": {"value": 1.0, "low": 2.0, **DATED}, "to": {"society": -1}}}, "in order"),
         ({"unit": 1}, "unit"),
+        ({"discount_rate": True}, "valid number"),
         ({"perspectives": ["participant", "exchequer", "society", "society"]}, "stands twice"),
         ({"perspectives": ["a/b"]}, "perspectives"),
         ({"discount_low": 0.5}, "in order"),

@@ -77,6 +77,7 @@ class InventedTrial(StrEnum):
     iap = "iap"
     ics = "ics"
     ics_x = "ics_x"
+    progression = "progression"
 
 
 class EngineChoice(StrEnum):
@@ -355,6 +356,7 @@ def simulate(
         InventedTrial.iap: synthetic.simulate_iap,
         InventedTrial.ics: synthetic.simulate_ics,
         InventedTrial.ics_x: synthetic.simulate_ics_x,
+        InventedTrial.progression: synthetic.simulate_progression,
     }
     trial = simulators[like](claimants, seed=seed)
     write_whole(out, trial.write, mark="synthetic")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, FiniteFloat, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from trialimpact.errors import DesignError, ProtocolError, worded
 from trialimpact.estimators.confidence import wald_limits
@@ -24,7 +24,7 @@ from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_
 from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, TrialProtocol
-from trialimpact.protocol.conditions import Name, Part
+from trialimpact.protocol.conditions import Name, Number, Part
 
 DAYS_A_YEAR = 365.25
 STARTS = "starts"
@@ -39,9 +39,9 @@ Words = Annotated[str, StringConstraints(min_length=1)]
 class Amount(Part):
     """A sum of money, when and where it comes from, and how low or high it may be."""
 
-    value: float = Field(ge=-MOST, le=MOST)
-    low: FiniteFloat | None = Field(default=None, description="for the tornado; default: the value")
-    high: FiniteFloat | None = None
+    value: Number = Field(ge=-MOST, le=MOST)
+    low: Number | None = Field(default=None, ge=-MOST, le=MOST, description="for the tornado; default: the value")
+    high: Number | None = Field(default=None, ge=-MOST, le=MOST)
     date: dt.date = Field(description="of the prices")
     source: Words
 
@@ -68,15 +68,15 @@ class UnitValue(Part):
     name: Words
     outcome: str
     per_day: Amount
-    to: dict[str, FiniteFloat] = Field(min_length=1, description="perspective = share of the value, negative: a cost")
+    to: dict[str, Number] = Field(min_length=1, description="perspective = share of the value, negative: a cost")
 
 
 class Programme(Part):
     """What the programme costs for each person who starts it."""
 
     per_start: Amount
-    to: dict[str, FiniteFloat] = Field(min_length=1, description="perspective = share; -1 pays it whole")
-    starts: float | None = Field(
+    to: dict[str, Number] = Field(min_length=1, description="perspective = share; -1 pays it whole")
+    starts: Number | None = Field(
         default=None, gt=0, le=1,
         description="starts a person of treatment beyond control; default: as markers say who received which arm",
     )  # fmt: skip
@@ -88,9 +88,9 @@ class Valuation(Part):
     name: Words
     currency: Words
     perspectives: tuple[Name, ...] = Field(min_length=1)
-    discount_rate: float = Field(ge=0, le=1, description="a year")
-    discount_low: float | None = Field(default=None, ge=0, le=1)
-    discount_high: float | None = Field(default=None, ge=0, le=1)
+    discount_rate: Number = Field(ge=0, le=1, description="a year")
+    discount_low: Number | None = Field(default=None, ge=0, le=1)
+    discount_high: Number | None = Field(default=None, ge=0, le=1)
     programme: Programme
     unit_values: tuple[UnitValue, ...] = Field(min_length=1)
 

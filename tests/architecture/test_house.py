@@ -34,7 +34,7 @@ INSIDE = {
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],
     "disclosure": ["packs", "cells", "people", "differencing", "curves", "grids", "rows", "methods", "release"],
-    "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap", "chains", "ics"],
+    "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap", "chains", "extracts", "ics", "progression"],
 }  # fmt: skip
 LATE = {("protocol", "model", "read"), ("protocol", "consistency", "model")}
 """Imports inside a function or for types only, that go up within a room: said here, by name."""

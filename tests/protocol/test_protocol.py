@@ -81,6 +81,9 @@ def test_it_is_frozen() -> None:
         ('rule = "given"', 'rule = "claim_of_marker"', 'needs [sources.markers]'),
         ("[analysis]", "[analysis]\nclusters='x'\ninterval='newcombe'", 'use "wald"'),
         ('name = "Minimal"', 'name = "Minimal', "not TOML"),
+        ("horizon_days = 91", "horizon_days = 91\npre_days = true", "analysis.pre_days: Input should be a valid integer"),
+        ("horizon_days = 91", 'horizon_days = 91\nconf_level = "0.9"', "analysis.conf_level: Input should be a valid number"),
+        ("horizon_days = 91", 'horizon_days = 91\nproducts = "no"', "analysis.products: Input should be a valid boolean"),
     ],
 )  # fmt: skip
 def test_a_wrong_key_is_named_with_its_remedy(old: str, new: str, says: str) -> None:

@@ -198,7 +198,11 @@ def weighted_counts(outcome: OutcomePanel, weights: NDArray[Any], days: Integers
 
 
 def _estimates(panel: Panel, outcome: OutcomePanel, weights: Floats, treated: Booleans) -> Floats:
-    """The stratified available-case estimate under each assignment, shape (rows,)."""
+    """The stratified available-case estimate under each assignment, shape (rows,).
+
+    Over a stretch of days on which the same people are followed, a side's shares have one denominator, so days with
+    the outcome are added up person by person first: where all are followed throughout there is one stretch.
+    """
     days, used = np.arange(*panel.window)[weights != 0], weights[weights != 0]
     estimates = np.zeros(len(treated))
     for stratum in range(len(panel.strata)):
@@ -206,12 +210,29 @@ def _estimates(panel: Panel, outcome: OutcomePanel, weights: Floats, treated: Bo
         if not mine.any():
             continue
         part = outcome.where(mine)
-        everyone = weighted_counts(part, np.ones((1, int(mine.sum()))), days)
-        one = weighted_counts(part, treated[:, mine], days)
+        everyone = _counts_of_stretches(part, np.ones((1, int(mine.sum()))), days, used)
+        one = _counts_of_stretches(part, treated[:, mine], days, used)
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = one[1] / one[0], (everyone[1] - one[1]) / (everyone[0] - one[0])
-        estimates += mine.mean() * (difference(*share) @ used)
+            means = one[1] / one[0], (everyone[1] - one[1]) / (everyone[0] - one[0])
+        estimates += mine.mean() * difference(*means).sum(axis=1)
     return estimates
+
+
+def _counts_of_stretches(
+    outcome: OutcomePanel, weights: NDArray[Any], days: Integers, used: Floats
+) -> tuple[Floats, Floats]:
+    """Σ weight × followed, and Σ weight × days on (day d counting used[d]), for each row of weights and stretch."""
+    changes = np.searchsorted(days, np.unique([outcome.followed_from, outcome.followed_to]))
+    starts = np.unique(np.concatenate([[0], changes[changes < days.size]]))
+    totals = np.zeros((2, len(weights), starts.size))
+    for start in range(0, outcome.followed_from.size, BLOCK_ROWS):
+        keep = np.zeros(outcome.followed_from.size, dtype=bool)
+        keep[start : start + BLOCK_ROWS] = True
+        followed, on = outcome.where(keep).states(days)
+        days_on = np.add.reduceat(on * used, starts, axis=1)
+        block = weights[:, keep].astype(np.float64)
+        totals += [block @ followed[:, starts], block @ days_on]
+    return totals[0], totals[1]
 
 
 def _units(panel: Panel, treated: Booleans) -> tuple[Integers, str]:

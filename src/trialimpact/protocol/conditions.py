@@ -9,7 +9,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, StringConstraints, Tag, model_validator
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 Scalar: TypeAlias = bool | int | float | str
 
@@ -17,6 +27,12 @@ Scalar: TypeAlias = bool | int | float | str
 NAME = re.compile("[a-z_][a-z0-9_]*")
 """What a name may be: it also stands in SQL and in the names of files."""
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Flag = Annotated[bool, Strict()]
+"""TOML has types: `true` is no number, and "7" neither."""
 
 
 class Part(BaseModel):
@@ -30,7 +46,7 @@ class Test(Part):
 
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
-    between: tuple[FiniteFloat, FiniteFloat] | None = Field(default=None, description="both ends included")
+    between: tuple[Number, Number] | None = Field(default=None, description="both ends included")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -109,8 +125,8 @@ class DaysOn(Part):
     """An outcome, and the days of the claim on which it is looked at."""
 
     outcome: str
-    from_day: int = Field(ge=-36_525, le=36_525)
-    to_day: int = Field(ge=-36_525, le=36_525, description="the first day no longer looked at: [from_day, to_day)")
+    from_day: Whole = Field(ge=-36_525, le=36_525)
+    to_day: Whole = Field(ge=-36_525, le=36_525, description="the first day no longer looked at: [from_day, to_day)")
 
     @model_validator(mode="after")
     def _some_days(self) -> Self:
@@ -133,7 +149,7 @@ class AnyDays(Part):
 class NumberOfDays(DaysOn):
     """The same, with how many of the days the outcome must hold."""
 
-    between: tuple[int, int] = Field(description="both ends included")
+    between: tuple[Whole, Whole] = Field(description="both ends included")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
-from trialimpact.protocol.conditions import Name, Part
+from trialimpact.protocol.conditions import Flag, Name, Number, Part, Whole
 
-Positive = Annotated[FiniteFloat, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class Adjustment(Part):
     """Covariates of the adjusted estimates: days with the outcome before day 0, and characteristics."""
 
-    pre_period: bool = Field(default=True, description="share of the followed days before day 0 with the outcome")
+    pre_period: Flag = Field(default=True, description="share of the followed days before day 0 with the outcome")
     characteristics: tuple[str, ...] = Field(default=(), description="names of [[characteristics]]")
     missing: Literal["indicator", "error"] = Field(
         default="indicator", description="the mean and an indicator stand for what is missing, or it is an error"
@@ -78,4 +78,4 @@ REST = "rest"
 class Durations(Part):
     """What counts as leaving for good."""
 
-    sustained_days: int = Field(default=28, ge=1, le=36_525, description="off for this many days in a row")
+    sustained_days: Whole = Field(default=28, ge=1, le=36_525, description="off for this many days in a row")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol.conditions import Condition, Name, Part
+from trialimpact.protocol.conditions import Condition, Flag, Name, Number, Part, Whole
 from trialimpact.protocol.consistency import columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
@@ -20,7 +20,7 @@ MANY_ARMS = 2
 MAX_DAYS = 36_525
 """A hundred years: no window, horizon or gap is longer."""
 
-Digit = Annotated[int, Field(ge=0, le=9)]
+Digit = Annotated[Whole, Field(ge=0, le=9)]
 SmallSample = Literal["cr0", "hc2", "cr1"]
 CumulativeInterval = Literal["wald", "accumulated"]
 RoundingRule = Literal["whole_from_10", "one_decimal", "two_decimals", "none"]
@@ -79,7 +79,7 @@ class Identifiers(Part):
     """What `claimant_id` is. A NINO is validated, its digit kept, the rest dropped."""
 
     kind: Literal["opaque", "nino"] = "opaque"
-    synthetic: bool = Field(default=False, description="accept the never-issued prefix QQ")
+    synthetic: Flag = Field(default=False, description="accept the never-issued prefix QQ")
 
 
 class Index(Part):
@@ -88,8 +88,8 @@ class Index(Part):
     rule: Literal["given", "claim_of_marker"]
     source: str | None = Field(default=None, description="the spell source that holds the claims")
     codes: tuple[str, ...] = Field(default=(), description="the benefit to match; empty: all counted")
-    early_days: int = Field(default=0, ge=0, description="a marker may precede the claim by this much")
-    window_days: int = Field(default=28, ge=0, description="and follow its start by this much")
+    early_days: Whole = Field(default=0, ge=0, description="a marker may precede the claim by this much")
+    window_days: Whole = Field(default=28, ge=0, description="and follow its start by this much")
 
 
 class Outcome(Part):
@@ -103,7 +103,7 @@ class Outcome(Part):
     label: str = Field(default="", description="completes 'days ...' and '% ...', as in: on benefit")
     on: tuple[str, ...] = Field(min_length=1)
     off: tuple[str, ...] = ()
-    bridge_gap_days: int = Field(default=0, ge=0, le=MAX_DAYS, description="gaps up to this long count as on")
+    bridge_gap_days: Whole = Field(default=0, ge=0, le=MAX_DAYS, description="gaps up to this long count as on")
 
     @property
     def words(self) -> str:
@@ -174,13 +174,15 @@ def _as_tuple(value: Any) -> Any:
 class Analysis(Part):
     """Windows, horizons, intervals, design of the standard errors."""
 
-    horizon_days: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_DAYS)], ...], BeforeValidator(_as_tuple)] = Field(
+    horizon_days: Annotated[tuple[Annotated[Whole, Field(ge=1, le=MAX_DAYS)], ...], BeforeValidator(_as_tuple)] = Field(
         min_length=1, description="headline horizons: H means days 0 to H-1"
     )
-    last_day: int | None = Field(default=None, le=MAX_DAYS, description="last daily row; default: longest horizon - 1")
-    pre_days: int = Field(default=0, ge=0, le=MAX_DAYS, description="days before the index day in the daily rows")
-    conf_level: float = Field(default=0.95, ge=0.5, le=0.9999)
-    critical_value: float | None = Field(default=None, gt=0, le=10, description="overrides the normal quantile")
+    last_day: Whole | None = Field(
+        default=None, le=MAX_DAYS, description="last daily row; default: longest horizon - 1"
+    )
+    pre_days: Whole = Field(default=0, ge=0, le=MAX_DAYS, description="days before the index day in the daily rows")
+    conf_level: Number = Field(default=0.95, ge=0.5, le=0.9999)
+    critical_value: Number | None = Field(default=None, gt=0, le=10, description="overrides the normal quantile")
     interval: Literal["wald", "newcombe"] = "wald"
     cumulative_interval: CumulativeInterval = "wald"
     small_sample: SmallSample = "hc2"
@@ -190,12 +192,12 @@ class Analysis(Part):
     )
     clusters: Annotated[str, StringConstraints(min_length=1)] | None = None
     cluster_variance: Literal["linear", "jackknife"] = "linear"
-    products: bool = Field(
+    products: Flag = Field(
         default=True,
         description="keep products of jumps: bands, tests of curves, sums of parts; false: long horizons, daily and "
         "cumulative estimates alone",
     )
-    seed: int = Field(default=1, ge=0)
+    seed: Whole = Field(default=1, ge=0)
 
     @property
     def interval_words(self) -> str:

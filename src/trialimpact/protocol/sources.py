@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from trialimpact.protocol.conditions import Part
+from trialimpact.protocol.conditions import Flag, Part, Whole
 
 Status = Literal["valid", "exempt", "out_of_scope", "error"]
 
@@ -69,10 +69,10 @@ class SpellSource(Source):
     open_end_dates: tuple[dt.date, ...] = Field(
         default=(dt.date(9999, 12, 31),), description="dates that mean 'not ended', as a blank does"
     )
-    tax_year_defaults: bool = Field(
+    tax_year_defaults: Flag = Field(
         default=False, description="warn of starts on 6 April and ends on 5 April (P45 records)"
     )
-    long_open_days: int = Field(default=3653, ge=0, description="warn of open spells that have run for longer")
+    long_open_days: Whole = Field(default=3653, ge=0, description="warn of open spells that have run for longer")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -128,7 +128,7 @@ def truth_for(people: pd.DataFrame, horizon_days: int) -> Truth:
     """Expected shares of these people, had all been in one arm or the other."""
     shares = {arm: expected_shares(chances_of(people, np.full(len(people), arm == "treatment")))[:horizon_days]
               for arm in ("treatment", "control")}  # fmt: skip
-    return Truth(**{arm: _outcomes(each) for arm, each in shares.items()})
+    return Truth({arm: _outcomes(each) for arm, each in shares.items()})
 
 
 def _outcomes(shares: Floats) -> dict[str, Floats]:

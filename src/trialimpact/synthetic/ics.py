@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.protocol import TrialProtocol, shipped_protocol
-from trialimpact.synthetic.careers import Floats, States, spells_in
+from trialimpact.synthetic.careers import Floats, States
 from trialimpact.synthetic.chains import Chances, draw_lives, expected_shares, with_staying
+from trialimpact.synthetic.extracts import as_extracted, spells_of
 from trialimpact.synthetic.histories import Integers
 from trialimpact.synthetic.tables import dates_of, day_of_date
 from trialimpact.synthetic.trial import SyntheticTrial, Truth
@@ -70,7 +71,7 @@ def simulate_ics(n_claimants: int = 1_500, *, seed: int) -> SyntheticTrial:
         shipped_as="ics",
         tables={
             "claimants": _claimants(people, columns),
-            "benefit": _as_extracted(protocol, "benefit", benefit, people),
+            "benefit": as_extracted(protocol, "benefit", benefit, people),
         },
         truth=_truth(protocol, chances, kind[eligible], first[eligible]),
     )
@@ -113,9 +114,9 @@ def simulate_ics_x(n_claimants: int = 3_000, *, seed: int) -> SyntheticTrial:
         shipped_as="ics_x",
         tables={
             "claimants": _claimants(people, columns),
-            "benefit": _as_extracted(protocol, "benefit", _benefit(people, lives), people),
-            "training": _as_extracted(protocol, "training", _spells(lives, TRAINING, ""), people),
-            "employment": _as_extracted(protocol, "employment", _spells(lives, WORK, ""), people),
+            "benefit": as_extracted(protocol, "benefit", _benefit(people, lives), people),
+            "training": as_extracted(protocol, "training", spells_of(lives, TRAINING), people),
+            "employment": as_extracted(protocol, "employment", spells_of(lives, WORK), people),
         },
         truth=_truth(protocol, chances, kind[eligible], first[eligible]),
     )
@@ -239,7 +240,7 @@ def _truth(protocol: TrialProtocol, chances: dict[str, Chances], kind: Integers,
     """Expected shares of outcomes and states, had all been in one arm or the other."""
     days = protocol.analysis.max_horizon
     found = {arm: _shares(expected_shares(each, kind, first, days)) for arm, each in chances.items()}
-    return Truth(treatment=found["treatment"], control=found["control"])
+    return Truth(found)
 
 
 def _shares(shares: Floats) -> dict[str, NDArray[np.float64]]:
@@ -269,31 +270,11 @@ def _early_benefit(people: pd.DataFrame) -> pd.DataFrame:
 
 def _benefit(people: pd.DataFrame, lives: States) -> pd.DataFrame:
     """The claim that was running on day 0, from when it began, and later ones; some had just ended."""
-    frame = pd.concat([_spells(lives, WORK_READY, "JS-WR"), _spells(lives, HEALTH, "JS-HCD")], ignore_index=True)
+    frame = pd.concat(
+        [spells_of(lives, WORK_READY, code="JS-WR"), spells_of(lives, HEALTH, code="JS-HCD")], ignore_index=True
+    )
     running = frame["start"] == 0
     frame.loc[running, "start"] = -people["past_days"].to_numpy()[frame.loc[running, "person"]]
     just_ended = running & ~people["on_benefit"].to_numpy()[frame["person"]]
     frame.loc[just_ended, "end"] = -7
     return frame[frame["end"] > frame["start"]]
-
-
-def _spells(lives: States, state: int, code: str) -> pd.DataFrame:
-    person, start, end = spells_in(lives, state)
-    return pd.DataFrame({"person": person, "start": start, "end": end, "benefit": code})
-
-
-def _as_extracted(protocol: TrialProtocol, source: str, spells: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """What the extract holds: nothing that starts later, no ends not yet known, by person."""
-    extract_day = day_of_date(protocol.sources.spells[source].extract_date)
-    index_day = people["index_day"].to_numpy()[spells["person"]]
-    start, end = spells["start"].to_numpy() + index_day, spells["end"].to_numpy() + index_day
-    frame: pd.DataFrame = pd.DataFrame(
-        {
-            "claimant_id": people["claimant_id"].to_numpy()[spells["person"]],
-            "benefit": spells["benefit"].to_numpy(),
-            "start_date": dates_of(start),
-            "end_date": np.where(end < extract_day, dates_of(end - 1), ""),
-        }
-    )[start < extract_day]
-    columns = ["claimant_id", *(["benefit"] if source == "benefit" else []), "start_date", "end_date"]
-    return frame[columns].sort_values(["claimant_id", "start_date"], ignore_index=True)

@@ -30,38 +30,36 @@ FIRST_SPELL_FACTOR = 0.8
 """Treatment makes every first claim this much of what it would have been."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Truth:
     """True daily shares under each arm, for the simulated people, if all were followed throughout.
 
     Attributes
     ----------
-    treatment, control : mapping of outcome to array, shape (horizon,)
-        Share of all people with the outcome on each day, had all been in that arm.
+    shares : mapping of arm to mapping of outcome to array, shape (horizon,)
+        Share of all people with the outcome on each day, had all been in that arm. With two arms these are called
+        "treatment" and "control".
     """
 
-    treatment: dict[str, NDArray[np.float64]]
-    control: dict[str, NDArray[np.float64]]
+    shares: dict[str, dict[str, NDArray[np.float64]]]
 
-    def cumulative(self, outcome: str, horizon_days: int) -> float:
+    def cumulative(
+        self, outcome: str, horizon_days: int, treatment: str = "treatment", control: str = "control"
+    ) -> float:
         """True difference in days over the first `horizon_days` days."""
-        apart = self.treatment[outcome] - self.control[outcome]
+        apart = self.shares[treatment][outcome] - self.shares[control][outcome]
         return float(apart[:horizon_days].sum())
 
     def to_frame(self) -> pd.DataFrame:
-        """Columns outcome, day, treatment, control."""
+        """Columns outcome, day, and one an arm."""
+        outcomes = list(next(iter(self.shares.values())))
         frames = [
-            pd.DataFrame(
-                {
-                    "outcome": name,
-                    "day": range(len(shares)),
-                    "treatment": shares,
-                    "control": self.control[name],
-                }
-            )
-            for name, shares in self.treatment.items()
+            pd.DataFrame({"outcome": name, **{arm: shares[name] for arm, shares in self.shares.items()}})
+            for name in outcomes
         ]
-        return pd.concat(frames, ignore_index=True)
+        found = pd.concat(frames, ignore_index=True)
+        found.insert(1, "day", found.groupby("outcome", sort=False).cumcount())
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -146,8 +144,8 @@ def simulate_trial(
     lived = _as_assigned(lives, digit >= 5)
     horizon = protocol.analysis.max_horizon
     shares = {
-        arm: dict(zip(("on_benefit", "employed"), life.daily_shares(horizon), strict=True))
-        for arm, life in lives.items()
+        arm: dict(zip(("on_benefit", "employed"), lives[arm].daily_shares(horizon), strict=True))
+        for arm in ("treatment", "control")
     }
     return SyntheticTrial(
         protocol=protocol,
@@ -158,7 +156,7 @@ def simulate_trial(
             "benefit": benefit_table(rng, protocol, ninos, index_day, lived, draws),
             "employment": employment_table(rng, protocol, ninos, index_day, lived),
         },
-        truth=Truth(treatment=shares["treatment"], control=shares["control"]),
+        truth=Truth(shares),
     )
 
 

@@ -1,4 +1,4 @@
-"""Records like those of ICS and ICS-X: who is eligible, and that analyses find their truth."""
+"""Records like those of ICS, ICS-X and a trial of three arms: who is eligible, and that analyses find their truth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import run
-from scipy.stats import chi2
+from oracles import scatter_as_they_say
 
 import trialimpact as ti
 from trialimpact.protocol.methods import REST
 from trialimpact.stages import run_stages
-from trialimpact.synthetic import SyntheticTrial, simulate_ics, simulate_ics_x
+from trialimpact.synthetic import SyntheticTrial, simulate_ics, simulate_ics_x, simulate_progression
 from trialimpact.synthetic.chains import expected_shares
 from trialimpact.synthetic.ics import HEALTH, WORK_READY, chances_of_sites
 
@@ -60,28 +60,49 @@ def z_of(trial: SyntheticTrial, *, stratified: bool) -> list[float]:
     ]
 
 
-def within(z: np.ndarray) -> None:
-    runs = len(z)
-    assert (np.abs(z.mean(axis=0)) < 4 / np.sqrt(runs)).all(), z.mean(axis=0)
-    low, high = chi2.ppf([5e-5, 1 - 5e-5], runs)
-    assert ((low < (z**2).sum(axis=0)) & ((z**2).sum(axis=0) < high)).all()
-
-
 def test_estimates_of_ics_scatter_about_the_truth() -> None:
-    within(np.array([z_of(simulate_ics(400, seed=seed), stratified=False) for seed in range(10)]))
+    scatter_as_they_say(np.array([z_of(simulate_ics(400, seed=seed), stratified=False) for seed in range(10)]))
 
 
 def test_estimates_of_ics_x_by_site_scatter_about_the_truth_and_others_do_not() -> None:
     trials = [simulate_ics_x(900, seed=seed) for seed in range(10)]
-    within(np.array([z_of(trial, stratified=True) for trial in trials]))
+    scatter_as_they_say(np.array([z_of(trial, stratified=True) for trial in trials]))
     plain = np.array([z_of(trial, stratified=False) for trial in trials])
     assert plain[:, -1].mean() > 0.5, "sites that treat more are sites that people leave sooner"
 
 
+def z_of_arms(trial: SyntheticTrial) -> list[float]:
+    """Every contrast of three arms, for each outcome, over a year."""
+    moments = run_stages(trial.protocol, trial.tables, ".").moments
+    found = []
+    for outcome in trial.protocol.outcomes:
+        for contrast in trial.protocol.contrasts:
+            effect = ti.estimate_cumulative(moments, outcome.name, contrast.name).effect(365)
+            true = trial.truth.cumulative(outcome.name, 365, contrast.treatment[0], contrast.control[0])
+            found.append((effect.estimate - true) / effect.std_error)
+    return found
+
+
+def test_estimates_of_three_arms_scatter_about_the_truth() -> None:
+    trials = [simulate_progression(400, seed=seed) for seed in range(10)]
+    assert trials[0].truth.cumulative("employed", 365, "frequent", "minimal") > 15
+    scatter_as_they_say(np.array([z_of_arms(trial) for trial in trials]))
+
+
+def test_who_no_longer_works_or_claims_is_not_in_the_trial_of_three_arms() -> None:
+    trial = simulate_progression(600, seed=3)
+    analysis = ti.analyse_trial(trial.protocol, trial.tables, outcomes=["employed"])
+    assert 5 < analysis.flow.n("eligible_in_work", "removed") < 40
+    assert 2 < analysis.flow.n("eligible_on_universal_credit", "removed") < 30
+    shares = np.bincount(analysis.panel.arm) / len(analysis.sample)
+    np.testing.assert_allclose(shares, [0.4, 0.3, 0.3], atol=0.07)
+
+
 @pytest.mark.slow
-def test_estimates_of_both_scatter_about_the_truth_in_many_trials() -> None:
-    within(np.array([z_of(simulate_ics(800, seed=seed), stratified=False) for seed in range(200)]))
-    within(np.array([z_of(simulate_ics_x(1_500, seed=seed), stratified=True) for seed in range(200)]))
+def test_estimates_of_all_scatter_about_the_truth_in_many_trials() -> None:
+    scatter_as_they_say(np.array([z_of_arms(simulate_progression(800, seed=seed)) for seed in range(200)]))
+    scatter_as_they_say(np.array([z_of(simulate_ics(800, seed=seed), stratified=False) for seed in range(200)]))
+    scatter_as_they_say(np.array([z_of(simulate_ics_x(1_500, seed=seed), stratified=True) for seed in range(200)]))
 
 
 def test_the_headline_of_ics_x_is_by_site() -> None:
@@ -114,7 +135,7 @@ def test_days_in_states_are_those_of_the_chain() -> None:
 
 
 def test_the_command_writes_them(tmp_path: Path) -> None:
-    for like in ("ics", "ics_x"):
+    for like in ("ics", "ics_x", "progression"):
         done = run("simulate", "--like", like, "--claimants", "700", "--out", tmp_path / like)
         assert done.returncode == 0, done.stderr
         assert ti.analyse_trial(tmp_path / like / "protocol.toml").flow.n("analysed") > 100
@@ -122,7 +143,11 @@ def test_the_command_writes_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "simulate"),
-    [("ics", lambda: simulate_ics(1_500, seed=2015)), ("ics_x", lambda: simulate_ics_x(3_000, seed=2018))],
+    [
+        ("ics", lambda: simulate_ics(1_500, seed=2015)),
+        ("ics_x", lambda: simulate_ics_x(3_000, seed=2018)),
+        ("progression", lambda: simulate_progression(3_000, seed=2015)),
+    ],
 )
 def test_the_stored_records_are_what_the_simulator_writes(name: str, simulate: Any, tmp_path: Path) -> None:
     simulate().write(tmp_path)
