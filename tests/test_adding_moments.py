@@ -11,7 +11,7 @@ from command_line import run
 from trials import SmallTrial
 
 import trialimpact as ti
-from trialimpact.archive import whole_file
+from trialimpact.whole import whole_file
 
 
 def people(n: int, first: int = 0) -> pd.DataFrame:

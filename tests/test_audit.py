@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from trialimpact import audit_trial
-from trialimpact.output import check_destination, write_audit
+from trialimpact.output import write_audit
 from trialimpact.synthetic import simulate_trial
+from trialimpact.whole import check_destination
 
 TITLES = (
     "Was the trial run as designed?", "If the arms joined at different times", "Before the trial", "Other assignments",

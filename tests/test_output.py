@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trialimpact import OutputError
-from trialimpact.output import write_whole
+from trialimpact.whole import write_whole
 
 
 def fill(text: str):

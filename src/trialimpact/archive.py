@@ -7,14 +7,11 @@ itself a publication.
 from __future__ import annotations
 
 import json
-import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +22,7 @@ from trialimpact.kernel import Floats
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
+from trialimpact.whole import whole_file
 
 FORMAT = "trialimpact moments 3"
 _DAMAGE = (
@@ -66,23 +64,6 @@ def save_moments(moments: Moments, path: str | Path) -> None:
             cells=moments.cells.keys(),
             claimants=moments.cells.claimants,
         )
-
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A stream beside a file, put in its place when everything is written, or nothing is."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(path)
-    except OSError as error:
-        remedy = "name a file in a folder that can be written"
-        raise OutputError(worded(f"{path}: cannot be written: {error.strerror}.", remedy=remedy)) from None
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def load_moments(path: str | Path) -> Moments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from trialimpact.cli_moments import moments_app
 from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
+from trialimpact.cli_simulate import simulate
 from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ Exit codes:
      a printed number is inconsistent (lint-report) or unexplained (reproduce --strict),
      a check is red (audit --strict), a live trial alarms (monitor)
   2  the command line, the protocol, or the folder to write to is wrong
-  3  a defect of trialimpact: please report the place that it names
+  3  not enough memory; or a defect of trialimpact: please report the place that it names
 """
 
 app = typer.Typer(
@@ -48,11 +50,6 @@ protocol_app = typer.Typer(
 app.add_typer(protocol_app, name="protocol")
 app.add_typer(power_app, name="power")
 app.add_typer(moments_app, name="moments")
-app.command()(report)
-app.command()(publish)
-app.command(epilog=EXIT_CODES)(monitor)
-app.command(epilog=EXIT_CODES)(interviews)
-app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
 
 
 def _say_version(wanted: bool) -> None:
@@ -68,16 +65,6 @@ def _options(
     ] = False,
 ) -> None:
     """What stands before the command."""
-
-
-class InventedTrial(StrEnum):
-    """Which trial to invent records for, by its shipped protocol."""
-
-    example = "example"
-    iap = "iap"
-    ics = "ics"
-    ics_x = "ics_x"
-    progression = "progression"
 
 
 class EngineChoice(StrEnum):
@@ -149,7 +136,8 @@ def analyse(  # noqa: PLR0913
     Example: trialimpact analyse trial/protocol.toml --out results --engine duckdb --engine-setting memory_limit=2GB
     """
     from trialimpact.analysis import analyse_trial
-    from trialimpact.output import check_destination, write_analysis
+    from trialimpact.output import write_analysis
+    from trialimpact.whole import check_destination
 
     where = _engine(engine, engine_setting or [])
     if print_sql:
@@ -224,7 +212,8 @@ def audit(
     Example: trialimpact audit trial/protocol.toml --out audit
     """
     from trialimpact.audit import audit_trial
-    from trialimpact.output import check_destination, write_audit
+    from trialimpact.output import write_audit
+    from trialimpact.whole import check_destination
 
     if out is not None:
         check_destination(out)
@@ -277,8 +266,8 @@ def reproduce(
 
     Example: trialimpact reproduce iap --out reproduced --strict
     """
-    from trialimpact.output import check_destination
     from trialimpact.reproduce.run import MARK, reproduce_report, write_reproduction
+    from trialimpact.whole import check_destination
 
     check_destination(out, MARK)
     found = reproduce_report(report, data or Path("data") / "synthetic" / report, progress=not quiet)
@@ -335,34 +324,6 @@ def lint_report_command(
         raise typer.Exit(1)
 
 
-@app.command()
-def simulate(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
-    claimants: Annotated[int, typer.Option(min=20, max=900_000, help="People with a marker.")] = 2_000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
-    like: Annotated[
-        InventedTrial, typer.Option(help="A small example, or records like those of a trial that was run.")
-    ] = InventedTrial.example,
-) -> None:
-    """Write the records of an invented trial, its protocol and the truth.
-
-    Example: trialimpact simulate --out trial; trialimpact analyse trial/protocol.toml --out results
-    """
-    from trialimpact import synthetic
-    from trialimpact.output import write_whole
-
-    simulators = {
-        InventedTrial.example: synthetic.simulate_trial,
-        InventedTrial.iap: synthetic.simulate_iap,
-        InventedTrial.ics: synthetic.simulate_ics,
-        InventedTrial.ics_x: synthetic.simulate_ics_x,
-        InventedTrial.progression: synthetic.simulate_progression,
-    }
-    trial = simulators[like](claimants, seed=seed)
-    write_whole(out, trial.write, mark="synthetic")
-    typer.echo(f"{trial!r} written to {out}; nobody in it exists")
-
-
 @protocol_app.command("check", epilog=EXIT_CODES)
 def protocol_check(protocol: ProtocolFile) -> None:
     """Check a protocol and explain it back in plain words."""
@@ -379,8 +340,17 @@ def protocol_schema() -> None:
     typer.echo(json.dumps(TrialProtocol.model_json_schema(), indent=2, ensure_ascii=False))
 
 
+app.command()(report)
+app.command()(publish)
+app.command()(simulate)
+app.command(epilog=EXIT_CODES)(monitor)
+app.command(epilog=EXIT_CODES)(interviews)
+app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
+
+
 def main() -> None:
-    """Run the command line; every error becomes a message and an exit code."""
+    """Run the command line; every error becomes a message and an exit code, and a stop leaves nothing half done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -392,6 +362,10 @@ def main() -> None:
     except (ProtocolError, OutputError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except MemoryError:
+        remedy = "count with --engine duckdb, which stays within memory; or set analysis.products = false"
+        typer.echo(f"error: {worded('the memory of this machine is not enough.', remedy=remedy)}", err=True)
+        sys.exit(3)
     except Exception as error:
         # The message of a stray error may quote a record, so only its kind and place are told.
         place = traceback.extract_tb(error.__traceback__)[-1]

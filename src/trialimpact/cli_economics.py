@@ -25,7 +25,8 @@ def cost_benefit(
     from trialimpact.analysis import analyse_trial
     from trialimpact.economics import estimate_cost_benefit, read_valuation, valuation_template
     from trialimpact.errors import ProtocolError, worded
-    from trialimpact.output import check_destination, write_cost_benefit
+    from trialimpact.output import write_cost_benefit
+    from trialimpact.whole import check_destination
 
     if template:
         typer.echo(valuation_template(), nl=False)

@@ -30,7 +30,8 @@ def interviews(
     from trialimpact.analysis import analyse_trial
     from trialimpact.errors import ProtocolError, worded
     from trialimpact.interviews import draw_interviews
-    from trialimpact.output import check_destination, write_interviews
+    from trialimpact.output import write_interviews
+    from trialimpact.whole import check_destination
 
     quotas = {}
     for each in quota or []:

@@ -52,8 +52,9 @@ def estimate(
 
     Example: trialimpact moments estimate trial.npz --out estimates.csv
     """
-    from trialimpact.archive import load_moments, whole_file
+    from trialimpact.archive import load_moments
     from trialimpact.estimates import estimates_of
+    from trialimpact.whole import whole_file
 
     found = estimates_of(load_moments(file))
     with whole_file(out) as stream:

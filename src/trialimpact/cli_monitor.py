@@ -28,7 +28,8 @@ def monitor(
     Example: trialimpact monitor trial/protocol.toml --out monitoring
     """
     from trialimpact.monitoring import monitor_trial
-    from trialimpact.output import check_destination, write_monitor
+    from trialimpact.output import write_monitor
+    from trialimpact.whole import check_destination
 
     if out is not None:
         check_destination(out)

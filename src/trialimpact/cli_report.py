@@ -26,8 +26,8 @@ def report(results: Results, out: Out, pack: Pack = "ons_10_5") -> None:
 
     Example: trialimpact report results --out report --pack ons_10_5
     """
-    from trialimpact.output import check_destination
     from trialimpact.publication import REPORT_MARK, write_report
+    from trialimpact.whole import check_destination
 
     check_destination(out, REPORT_MARK)
     write_report(results, out, pack=pack)
@@ -54,8 +54,8 @@ def publish(
 
     Example: trialimpact publish results --out publication --for-checker checker
     """
-    from trialimpact.output import check_destination
     from trialimpact.publication import ACRO_MARK, CHECKER_MARK, PUBLICATION_MARK, write_publication
+    from trialimpact.whole import check_destination
 
     check_destination(out, PUBLICATION_MARK)
     for folder, mark in ((for_checker, CHECKER_MARK), (acro, ACRO_MARK)):

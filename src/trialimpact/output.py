@@ -1,11 +1,8 @@
-"""A folder of raw results, written whole or not at all."""
+"""Folders of raw results: what is written for whom."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +12,14 @@ from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.audit import TrialAudit
 from trialimpact.economics import CostBenefit
-from trialimpact.errors import OutputError, worded
 from trialimpact.estimators import Placebo
 from trialimpact.interviews import InterviewSample
-from trialimpact.loaders.files import file_sha256
 from trialimpact.monitoring import TrialMonitor
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping, plot_tornado
-from trialimpact.results import MANIFEST, RAW_MARK, protocol_in, versions
+from trialimpact.results import protocol_in, versions
 from trialimpact.summary import stem_of, summarise
+from trialimpact.whole import RAW_MARK, write_whole
 
 
 def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = True) -> Path:
@@ -156,92 +152,6 @@ def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
         return {"protocol": protocol_in(sample.protocol), "drawn": drawn, "versions": versions()}
 
     return write_whole(Path(out), fill, mark=RAW_MARK)
-
-
-def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
-    """The folder that `out` names, links followed, if it may be written.
-
-    It may if it does not exist, is empty, or holds only what an earlier run with this mark wrote:
-    a manifest of ours, and no file that the manifest does not list.
-
-    Raises
-    ------
-    OutputError
-    """
-    if not str(out):
-        raise OutputError(worded("the folder to write has no name.", remedy="name a folder"))
-    try:
-        folder = Path(out).resolve()
-        ours = not folder.exists() or (folder.is_dir() and _holds_only_ours(folder, mark))
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OutputError(worded(f"the folder to write: {reason}.", remedy="name another folder")) from None
-    if not ours:
-        says = f"{out}: not empty, and not only what trialimpact wrote"
-        raise OutputError(worded(f"{says}.", remedy="name a new folder, or move what is yours out of it"))
-    return folder
-
-
-def _holds_only_ours(folder: Path, mark: str) -> bool:
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if not there:
-        return not any(folder.iterdir())
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return bool(manifest["mark"] == mark and there <= {*manifest["files"], MANIFEST})
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str) -> Path:
-    """Let `write` fill a folder beside `out`, then put it in place of `out` in one step.
-
-    `write` returns what the manifest says beside the mark and the hash of every file.
-    """
-    folder = check_destination(out, mark)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    except OSError as error:
-        remedy = "name a folder that can be written"
-        raise OutputError(worded(f"{out}: cannot be written: {error.strerror}.", remedy=remedy)) from None
-    try:
-        content = {"mark": mark, **write(building), "files": _hashes(building)}
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-        (building / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        building.chmod(0o755)
-        _swap(building, folder)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            worded(f"{out}: cannot be written: {error.strerror}.", remedy="free space, or name another folder")
-        ) from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return out
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a folder, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
-
-
-def _swap(building: Path, out: Path) -> None:
-    """Put `building` where `out` is; an old `out` is moved aside first and removed last."""
-    if not out.exists():
-        building.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
-    out.rename(old / "replaced")
-    try:
-        building.rename(out)
-    except OSError:
-        (old / "replaced").rename(out)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) -> dict[str, Any]:

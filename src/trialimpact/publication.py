@@ -14,7 +14,6 @@ from trialimpact.analysis import TrialAnalysis
 from trialimpact.disclosure import DEFAULT_PACK, Release, RulePack, release_results
 from trialimpact.disclosure.people import published_flow, published_received
 from trialimpact.errors import OutputError, worded
-from trialimpact.output import write_whole
 from trialimpact.report.document import ImpactReport, build_report
 from trialimpact.report.latex import to_latex
 from trialimpact.report.opendocument import write_ods
@@ -23,7 +22,8 @@ from trialimpact.report.release_tables import Table
 from trialimpact.report.rounding import CONFIDENTIAL
 from trialimpact.report.tables import to_markdown
 from trialimpact.report.workbook import SHORTHAND, Workbook, write_xlsx
-from trialimpact.results import RAW_MARK, TrialResults, read_results
+from trialimpact.results import TrialResults, read_results
+from trialimpact.whole import RAW_MARK, write_whole
 
 REPORT_MARK, PUBLICATION_MARK = "released: report", "released: publication"
 CHECKER_MARK = f"for the output checker: {RAW_MARK}"

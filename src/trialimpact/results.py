@@ -18,9 +18,7 @@ from trialimpact.errors import OutputError, worded
 from trialimpact.loaders.files import file_sha256
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
-
-RAW_MARK = "raw: not for release"
-MANIFEST = "manifest.json"
+from trialimpact.whole import MANIFEST, RAW_MARK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -38,7 +38,7 @@ from trialimpact.report.tables import (
     tabulate_subgroups,
     to_markdown,
 )
-from trialimpact.results import RAW_MARK
+from trialimpact.whole import RAW_MARK
 
 
 def stem_of(found: About) -> str:

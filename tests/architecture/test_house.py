@@ -14,9 +14,9 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
-    "joining", "cells", "tally", "jumps", "horizons", "moments", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
+    "joining", "cells", "tally", "jumps", "horizons", "moments", "whole", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
     "report", "estimates", "analysis", "audit", "monitoring", "interim", "interviews", "summary", "output", "publication", "baseline", "reproduce",
-    "synthetic", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",
+    "synthetic", "cli_simulate", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
@@ -90,7 +90,7 @@ def test_no_stage_knows_the_synthetic_trial_and_it_knows_no_estimator() -> None:
         rooms = {room for room, _ in imports_of(path)}
         if names_of(path)[0] == "synthetic":
             assert not rooms & {"estimators", "report", "estimates", "analysis", "output", "baseline"}
-        elif names_of(path)[0] != "cli":
+        elif names_of(path)[0] != "cli_simulate":
             assert "synthetic" not in rooms
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from trialimpact.analysis import TrialAnalysis, analyse_trial
 from trialimpact.errors import OutputError, TrialWarning, unknown_name, worded
 from trialimpact.estimators import estimate_subgroups
-from trialimpact.output import fill_folder, write_whole
+from trialimpact.output import fill_folder
 from trialimpact.protocol import shipped_protocol
 from trialimpact.report.figures import save_pictures
 from trialimpact.reproduce.comparison import compare_published
@@ -20,6 +20,7 @@ from trialimpact.reproduce.iap import compute_iap
 from trialimpact.reproduce.lint import lint_report
 from trialimpact.reproduce.published import read_published
 from trialimpact.reproduce.reproduction import Provenance, Reproduction
+from trialimpact.whole import write_whole
 
 REPORTS = {"iap": "iap_2016"}
 """Protocols whose report can be reproduced, and the published numbers of each."""
