@@ -67,7 +67,7 @@ test-pandas3: ## the tests on pandas 3, without lifelines (which does not suppor
 	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(VENV)-pandas3/bin/pytest -n 2
 
-test-engines: $(VENV)/.dev ## PostgreSQL and Spark against memory; pages in a browser, workbooks in an office (skipped where not there)
+test-engines: $(VENV)/.dev ## PostgreSQL and Spark against memory; numbers against R; pages in a browser, workbooks in an office (skipped where not there)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pyspark[connect]>=3.5' 'psycopg[binary]>=3.1' 'acro>=1.0'
 	$(BIN)/pytest -m system -rs
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         The file cannot be written, or another run is writing it.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     try:
         _clear_up(path)
         partial.touch()
@@ -47,6 +48,8 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
             with partial.open("wb") as stream:
                 yield stream
             partial.replace(path)
+    except OutputError:
+        raise
     except OSError as error:
         remedy = "name a file in a folder that can be written"
         raise OutputError(worded(f"{path}: cannot be written: {error.strerror}.", remedy=remedy)) from None
@@ -71,6 +74,8 @@ def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
         folder = Path(out).resolve()
         _clear_up(folder)
         ours = not folder.exists() or (folder.is_dir() and _holds_only_ours(folder, mark))
+    except OutputError:
+        raise
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise OutputError(worded(f"the folder to write: {reason}.", remedy="name another folder")) from None

@@ -13,6 +13,7 @@ import pandas as pd
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import chosen, labels
+from trialimpact.estimators.cox import log_hazard_ratio
 from trialimpact.estimators.ledger import Ledger, days_ledger, sides_of
 from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import day_weights
@@ -208,6 +209,7 @@ def estimate_durations(
     )
     frame = _survival_frame(panel, waits, sides[0])
     on_side = sides[0][frame.index], sides[1][frame.index]
+    either = frame[on_side[0] | on_side[1]]
     weights = {horizon: day_weights(panel.protocol, 0, horizon) for horizon in panel.protocol.analysis.horizon_days}
     restricted = {days: days_ledger(panel, process, contrast, each, waits.at_risk) for days, each in weights.items()}
     clustered = panel.protocol.analysis.clusters is not None
@@ -218,7 +220,7 @@ def estimate_durations(
         event=event,
         curves={side: _kaplan_meier(frame[mask], panel.protocol) for side, mask in zip(SIDES, on_side, strict=True)},
         log_rank=(np.nan, np.nan) if clustered else _log_rank(frame[on_side[0]], frame[on_side[1]]),
-        hazard_ratio=_cox(frame[on_side[0] | on_side[1]], clustered),
+        hazard_ratio=log_hazard_ratio(either, either["cluster"].to_numpy() if clustered else None),
         restricted={days: entry for days, entry in restricted.items() if np.isfinite(entry.estimate[0])},
     )
 
@@ -307,15 +309,3 @@ def _kaplan_meier(frame: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
 def _log_rank(one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float]:
     found = _lifelines(".statistics").logrank_test(one["days"], other["days"], one["happened"], other["happened"])
     return float(found.test_statistic), float(found.p_value)
-
-
-def _cox(frame: pd.DataFrame, clustered: bool) -> tuple[float, float, float]:
-    """Log hazard ratio, standard error (robust to clusters), p; NaN where a side has no event."""
-    if frame.groupby("treatment")["happened"].sum().min() == 0:
-        return float("nan"), float("nan"), float("nan")
-    fitter = _lifelines("").CoxPHFitter()
-    columns = ["days", "happened", "treatment", *(["cluster"] if clustered else [])]
-    clusters = {"cluster_col": "cluster"} if clustered else {}
-    fitter.fit(frame[columns], duration_col="days", event_col="happened", **clusters)
-    row = fitter.summary.loc["treatment"]
-    return float(row["coef"]), float(row["se(coef)"]), float(row["p"])
