@@ -183,7 +183,8 @@ def _rows_with_line_breaks(arrow: Any) -> list[int]:
     """Rows with a field over several lines: mostly a stray quote that has swallowed other rows."""
     compute = importlib.import_module("pyarrow.compute")
     rows: set[int] = set()
-    for column in arrow.columns:
+    # Some releases of pyarrow (18 among them) end the process when asked about a column of no rows.
+    for column in arrow.columns if arrow.num_rows else []:
         broken = compute.match_substring(column, "\n")
         rows |= {int(row) + 1 for row in compute.indices_nonzero(compute.fill_null(broken, False)).to_pylist()}
     return sorted(rows)

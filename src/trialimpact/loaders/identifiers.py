@@ -72,7 +72,7 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
     wrong = key == _NO_KEY
     blank = np.zeros(key.size, dtype=bool)
     blank[wrong] = _blank(text.filter(wrong))
-    digit = np.where(wrong, -1, key % 10).astype(np.int8)
+    digit = np.where(wrong, np.int8(-1), (key % 10).astype(np.int8))
     return Keys(key=key, blank=blank, invalid=wrong & ~blank, digit=digit)
 
 
