@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 bench clean
+.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 test-versions wheel hashes sbom licences audit-dependencies surface bench clean
 
 help: ## say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
@@ -60,18 +60,39 @@ docs: $(VENV)/.dev ## build the documentation; a warning is an error
 test-slow: $(VENV)/.dev ## simulations of coverage, minutes long
 	$(BIN)/pytest -n 2 -m slow
 
-test-pandas3: ## the tests on pandas 3, without lifelines (which does not support it)
-	test -x $(VENV)-pandas3/bin/python || $(PYTHON) -m venv $(VENV)-pandas3
-	grep -viE '^(pandas|lifelines|formulaic|autograd|autograd-gamma|interface_meta|pandas-stubs)==' constraints.txt > $(VENV)-pandas3/constraints.txt
-	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check -c $(VENV)-pandas3/constraints.txt 'pandas>=3' numpy scipy statsmodels matplotlib pydantic pyarrow typer tqdm jinja2 pytest pytest-xdist hypothesis polars pyreadstat jsonschema duckdb sqlglot
-	$(VENV)-pandas3/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
-	$(VENV)-pandas3/bin/pytest -n 2
+test-pandas3: $(VENV)/.dev ## the tests on pandas 3, without lifelines (which does not support it)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python tools/try_versions.py pandas3 $(TESTS)
+
+test-versions: $(VENV)/.dev ## lowest versions of dependencies, and newest on each Python there is (TESTS=tests/loaders: only those)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python tools/try_versions.py all $(TESTS)
 
 test-engines: $(VENV)/.dev ## PostgreSQL and Spark against memory; numbers against R; pages in a browser, workbooks in an office (skipped where not there)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pyspark[connect]>=3.5' 'psycopg[binary]>=3.1' 'acro>=1.0'
 	$(BIN)/pytest -m system -rs
 
 test-system: test-pandas3 test-engines ## what takes a second environment or more than PyPI
+
+wheel: $(VENV)/.dev ## wheel and sdist of the last commit, in dist/: the same bytes every time
+	$(BIN)/python tools/build.py
+
+hashes: $(VENV)/.dev ## hashes of every pin that the library needs, after constraints.txt moved
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt pyproject.toml -o requirements-hashed.txt
+
+sbom: $(VENV)/.dev ## a bill of materials, in dist/
+	$(BIN)/python tools/inventory.py --sbom dist/trialimpact.cdx.json
+
+licences: $(VENV)/.dev ## the table of licences in docs/supply_chain.md
+	$(BIN)/python tools/inventory.py --licences
+
+audit-dependencies: $(VENV)/.dev ## known vulnerabilities of the pins (exit 3: not known)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
+	$(BIN)/python tools/audit_dependencies.py constraints.txt
+
+surface: $(VENV)/.dev ## what is public is as it is now: look at the difference first
+	$(BIN)/python tools/public_surface.py
 
 bench: $(VENV)/.dev ## race against other ways of doing the job, and what each method costs
 	$(BIN)/pip install --quiet --disable-pip-version-check polars pyfixest
@@ -80,4 +101,4 @@ bench: $(VENV)/.dev ## race against other ways of doing the job, and what each m
 	$(BIN)/python benchmarks/methods.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-pandas3 demo build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-versions demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -77,6 +77,8 @@ def test_every_target_of_the_makefile_that_pages_name_exists() -> None:
         "docs/tutorial.md",
         "docs/performance.md",
         "docs/reproduce.md",
+        "docs/versions.md",
+        "docs/supply_chain.md",
         "data/synthetic/iap/README.md",
     ):
         named = set(re.findall(r"(?:`| {4})make ([a-z0-9-]+)", (ROOT / page).read_text()))
