@@ -116,6 +116,7 @@ class TrialAnalysis(MainEstimates):
                 {"table": each.table, "name": each.name, "n_rows": each.n_rows, "sha256": each.sha256}
                 for each in self.counts.inputs
             ],
+            "people": self.stages.records.fingerprint() if self.stages else None,
             "options": self.options,
             "seed": self.protocol.analysis.seed,
             "versions": versions(),

@@ -25,6 +25,8 @@ class Side:
     counts: Counts
     together: dict[int, Integers]
     """By the first day of a window of days, the people on at each two days of it; empty where moments have none."""
+    n_people: int
+    """All of them, followed or not."""
 
     @classmethod
     def of(cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Side:
@@ -34,14 +36,19 @@ class Side:
             together[0] = moments.gram_of(outcome, subgroup, arms).on_on
             if analysis.pre_days:
                 together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on
-        return cls(moments.counts_of(outcome, subgroup, arms), together)
+        return cls(moments.counts_of(outcome, subgroup, arms), together, moments.n_claimants(subgroup, arms))
 
     def less(self, other: Side) -> Side:
         """Those of this side who are not in another, which is part of it."""
         names = ("followed", "on", "entries", "exits", "starts", "stops")
         left = {name: getattr(self.counts, name) - getattr(other.counts, name) for name in names}
         together = {day: both - other.together[day] for day, both in self.together.items()}
-        return Side(replace(self.counts, **left), together)
+        return Side(replace(self.counts, **left), together, self.n_people - other.n_people)
+
+    def without(self, other: Side) -> Side:
+        """The same people, on where they are on here and not in another outcome, which this one contains."""
+        on = np.maximum(self.counts.on - other.counts.on, 0)
+        return Side(replace(self.counts, on=on), {}, self.n_people)
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
@@ -68,10 +75,16 @@ class Side:
         followed = self.counts.followed
         return np.asarray(np.abs(followed[here + 1 :] - followed[here]))
 
+    def tells_few_followed(self, n: Integers, rounder: Rounder) -> Booleans:
+        """Where a number followed, known exactly, is a few less than that of all."""
+        apart = self.n_people - n
+        return np.asarray((apart > 0) & (apart < rounder.pack.smallest_group) & (rounder.pack.base == 1))
+
     def may_be_shown(self, rounder: Rounder) -> Booleans:
         """Days on which the share may be shown: enough are followed, and neither those on nor those off are few."""
         n, on = self.counts.followed, self.counts.on
-        return (n >= rounder.pack.smallest_group) & not_few(on, n - on, rounder)
+        enough = (n >= rounder.pack.smallest_group) & ~self.tells_few_followed(n, rounder)
+        return enough & not_few(on, n - on, rounder)
 
     def is_spread(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
         """Whether a mean of days [first, end) is of many: on some day enough are on, and on some day enough are off."""
@@ -150,18 +163,24 @@ def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder
     wanted = [*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)]
     chosen: list[int] = []
     for horizon in dict.fromkeys(wanted):
-        followed = min(int(side.counts.ever_followed(horizon)[-1]) for side in sides)
-        if followed < pack.smallest_group or not all(side.is_spread(horizon, rounder) for side in sides):
+        followed = [side.counts.ever_followed(horizon)[-1] for side in sides]
+        few = any(side.tells_few_followed(n, rounder) for side, n in zip(sides, followed, strict=True))
+        if few or min(followed) < pack.smallest_group or not all(side.is_spread(horizon, rounder) for side in sides):
             continue
         beside = [
             max((h for h in chosen if h < horizon), default=None),
             min((h for h in chosen if h > horizon), default=None),
         ]
         pairs = [tuple(sorted((horizon, other))) for other in beside if other is not None]
-        if all(_enough_change(sides, low, high, pack.movers) for low, high in pairs):
+        if all(_enough_change(sides, low, high, rounder) for low, high in pairs):
             chosen.append(horizon)
     return sorted(chosen)
 
 
-def _enough_change(sides: Sequence[Side], low: int, high: int, movers: int) -> bool:
-    return all(int(side.changed_since(low - 1)[high - low - 1]) >= movers for side in sides)
+def _enough_change(sides: Sequence[Side], low: int, high: int, rounder: Rounder) -> bool:
+    for side in sides:
+        more = int(np.ptp(side.counts.ever_followed(high)[[low - 1, high - 1]]))
+        few_joined = rounder.pack.base == 1 and 0 < more < rounder.pack.smallest_group
+        if few_joined or int(side.changed_since(low - 1)[high - low - 1]) < rounder.pack.movers:
+            return False
+    return True

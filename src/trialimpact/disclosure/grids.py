@@ -55,8 +55,23 @@ class Grids:
         key = (outcome, subgroup)
         if key not in self._horizons:
             sides, asked = self._sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
-            self._horizons[key] = tuple(published_horizons(sides, asked, self.rounder)) if sides else ()
+            found = published_horizons(sides, asked, self.rounder) if sides else []
+            beside = list(self._held_more(outcome, subgroup, sides)) if self.rounder.pack.controls else []
+            self._horizons[key] = tuple(
+                horizon for horizon in found if all(side.is_spread(horizon, self.rounder) for side in beside)
+            )
         return self._horizons[key]
+
+    def _held_more(self, outcome: str, subgroup: str, sides: list[Side]) -> Iterator[Side]:
+        """Of outcomes before this one, of which one contains the other: days in the one and not in the other."""
+        protocol = self.moments.protocol
+        this = protocol.outcome(outcome)
+        for other in protocol.outcomes[: protocol.outcomes.index(this)]:
+            pairs = list(zip(sides, self._sides(other.name, subgroup), strict=True))
+            if contains(this, other):
+                yield from (side.without(beside) for side, beside in pairs)
+            elif contains(other, this):
+                yield from (beside.without(side) for side, beside in pairs)
 
     @property
     def _exact(self) -> bool:

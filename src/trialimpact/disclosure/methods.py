@@ -13,7 +13,7 @@ from trialimpact.disclosure.cells import ShownCells
 from trialimpact.disclosure.curves import sides_of
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
-from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
+from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, of_shown, rounded_columns
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
 from trialimpact.intervals import Booleans
@@ -81,11 +81,8 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = rounded_columns(frame, days, DECIMALS["days"])
     shown = rounded_columns(rounded_columns(shown, errors, DECIMALS["days_error"]), p, DECIMALS["p"])
     shown = shown.assign(**{name: about.n(frame[name]) for name in counts})
-    horizons = [
-        row["horizon_days"] in about.curve(row["outcome"], row["contrast"], row["subgroup"]).horizons
-        for row in frame.to_dict("records")
-    ]
-    gone = ~np.array(horizons, dtype=bool) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
+    gone = leaves_out_few(frame, about) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
+    gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
     kept = _adjusted_without_hidden(kept, frame)
     alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
@@ -114,12 +111,18 @@ def _about(row: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
 
 
 def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Tests of the days before the trial: days and p-values rounded, statistics left out."""
+    """Tests of the days before the trial: days and p-values rounded, statistics left out.
+
+    So is the first of these days, unless it is that of the protocol: else it says when the second person joined.
+    """
     shown = rounded_columns(frame, ("estimate", "conf_low", "conf_high"), DECIMALS["days"])
     shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
+    if about.rounder.pack.controls:
+        first = shown["first_day"].astype(float)
+        shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
     numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
-    kept = _of_enough(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
+    kept = of_shown(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
     rare = np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
     return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), numbers)
 
@@ -134,12 +137,19 @@ def _rare_before(row: Mapping[str, Any], about: Publication) -> bool:
 
 
 def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Other assignments: estimates and p-values rounded, statistics left out."""
+    """Other assignments: estimates and p-values rounded, statistics left out.
+
+    So is of how many assignments, but of digits: as many as people of two arms can be chosen tell how many they are.
+    """
     of_days = frame["day"].isna()
     estimate = frame["estimate"].astype(float)
     rounded = estimate.round(DECIMALS["days"]).where(of_days, estimate.round(DECIMALS["share"])) + 0.0
     shown = rounded_columns(frame.assign(estimate=rounded, statistic=np.nan), ("p_value",), DECIMALS["p"])
-    kept = _of_enough(shown, about, ("estimate", "p_value"))
+    of_people = ~frame["test"].str.contains("digits").to_numpy(dtype=bool)
+    shown = shown.assign(
+        n_assignments=shown["n_assignments"].astype(float).where(~of_people), exact=shown["exact"].where(~of_people)
+    )
+    kept = of_shown(shown, about, ("estimate", "p_value"))
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
     rare = before & np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
     return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), ("estimate", "p_value"))
@@ -163,7 +173,7 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
         for name in numbers
     }
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
-    kept = _of_enough(kept, about, (*numbers, "p_value"))
+    kept = of_shown(kept, about, (*numbers, "p_value"))
     gone = kept["suppressed"] | ((frame["estimand"] != "itt") & few_crossed)
     return blanked(kept, gone.to_numpy(dtype=bool), (*numbers, "p_value"))
 
@@ -179,7 +189,7 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
-    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0]])
+    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), _ended_few(frame, about), ~blurred[0]])
     return blanked(shown.assign(**n), gone, (*n, *numbers))
 
 
@@ -206,66 +216,14 @@ def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
     return found
 
 
-def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Measures rounded; survival in steps of enough events, from counts as they are shown, without limits."""
-    survival = frame["measure"] == "survival"
-    beside = rounded_columns(frame[~survival], ("estimate", "conf_low", "conf_high"), 2)
-    beside = rounded_columns(beside, ("std_error", "p_value"), DECIMALS["p"])
-    n = {name: about.n(beside[name]) for name in ("n_at_risk", "n_events")}
-    gone = np.logical_or.reduce([np.isnan(each) for each in n.values()])
-    parts = [blanked(beside.assign(**n), gone, (*n, "estimate", "conf_low", "conf_high", "std_error", "p_value"))]
-    keys = ("outcome", "contrast", "subgroup", "event", "side")
-    parts += [_survival(rows, about) for _, rows in grouped(frame[survival], *keys)]
-    found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
-    # Exits put off and people censored are what is left between one number of people and the next.
-    return found.assign(n_at_risk=np.nan, n_events=np.nan)
-
-
-def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Events are put off until enough have happened; the curve is of counts as they are shown."""
-    if not about.rounder.pack.controls:
-        return rows.assign(suppressed=False)
-    if about.rounder.pack.base == 1:
-        # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
-        return rows.iloc[:0].assign(suppressed=False)
-    kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan
-    for row in rows.sort_values("day").to_dict("records"):
-        waiting += row["n_events"]
-        at_risk = row["n_at_risk"] if math.isnan(at_risk) else at_risk
-        enough = row["n_at_risk"] >= about.rounder.pack.smallest_group
-        if not enough or waiting < max(about.rounder.pack.movers, 1):
-            continue
-        events, followed = about.rounder.shown(waiting), about.rounder.shown(at_risk)
-        if math.isnan(events) or math.isnan(followed) or not followed:
-            continue
-        alive *= max(0.0, 1 - events / followed)
-        shown = {"n_at_risk": followed, "n_events": events, "estimate": round(alive, DECIMALS["share"])}
-        kept.append(row | shown | {"conf_low": math.nan, "conf_high": math.nan, "suppressed": False})
-        waiting, at_risk = 0.0, math.nan
-    return pd.DataFrame(kept, columns=[*rows.columns, "suppressed"])
-
-
-def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Days in each state to the longest horizon: all, or none where one is rare."""
-    pack, longest = about.rounder.pack, about.protocol.analysis.max_horizon
-    if not pack.controls:
-        return frame.assign(suppressed=False)
-    parts = []
-    for (contrast,), rows in grouped(frame, "contrast"):
-        at = rows[rows["horizon_days"] == longest]
-        # States add up to the horizon, and some of them to outcomes.
-        rare = any(_is_rare(rows[rows["outcome"] == name], about) for name in at["outcome"])
-        shown = rounded_columns(
-            at, ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high"), DECIMALS["days"]
-        )
-        shown = rounded_columns(
-            rounded_columns(shown, ("std_error",), DECIMALS["days_error"]), ("p_value",), DECIMALS["p"]
-        )
-        n = {name: about.n(at[name]) for name in ("n_treatment", "n_control")}
-        gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | rare | ((contrast, "all") in about.withdrawn)
-        numbers = (*n, "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "p_value")
-        parts.append(blanked(shown.assign(**n), gone, numbers))
-    return pd.concat(parts, ignore_index=True) if parts else frame.assign(suppressed=False)
+def _ended_few(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Exact counts of whoever is followed to the horizon, where only a few of all are not."""
+    found = np.zeros(len(frame), dtype=bool)
+    for side in ("treatment", "control") if about.rounder.pack.base == 1 else ():
+        n = frame[f"n_{side}"].astype(float)
+        left_out = n.groupby([frame["outcome"], frame["contrast"]]).transform("max") - n
+        found |= ((left_out > 0) & (left_out < about.rounder.pack.smallest_group)).to_numpy(dtype=bool)
+    return found
 
 
 def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -278,42 +236,10 @@ def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = rounded_columns(rounded_columns(frame, days, DECIMALS["days"]), ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(rounded_columns(shown, p, DECIMALS["p"]), ("critical",), 2)
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
-    horizons = [
-        row["horizon_days"] in about.curve(row["outcome"], row["contrast"], "all").horizons for row in records(frame)
-    ]
-    gone = ~np.array(horizons, dtype=bool) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
+    gone = leaves_out_few(frame, about) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
+    gone |= ~about.shown_among(frame)
     together = pd.Series(gone, index=frame.index).groupby([frame["outcome"], frame["horizon_days"]]).transform("any")
     return blanked(shown.assign(**n), together.to_numpy(dtype=bool), (*n, *days, "std_error", *p))
-
-
-def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Moves between states to the longest horizon, as coarse as counts are; none that few people make on a side."""
-    at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
-    sides = ("treatment", "control")
-    made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in sides]
-    smallest = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
-    zeros_may_be_shown = not about.rounder.suppresses(0)
-    few = np.logical_or.reduce([(each < smallest) & ~((each == 0) & zeros_may_be_shown) for each in made])
-    few |= np.array([(contrast, "all") in about.withdrawn for contrast in at["contrast"]], dtype=bool)
-    decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)
-    means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
-    # A p-value with three decimals would give the counts back that the means are too coarse for.
-    shown = rounded_columns(at, means, decimals).assign(p_value=np.nan)
-    n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in sides}
-    gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
-    without = shown.drop(columns=["movers_treatment", "movers_control"])
-    return blanked(without.assign(**n), gone, (*n, *means, "p_value"))
-
-
-def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:
-    """Whether on no day within the horizon enough people of a side are in a state, or enough are not."""
-    daily = rows[(rows["day"] >= 0) & (rows["day"] < about.protocol.analysis.max_horizon)]
-    for side in ("treatment", "control"):
-        inside = (daily[f"mean_{side}"] * daily[f"n_{side}"]).max()
-        outside = ((1 - daily[f"mean_{side}"]) * daily[f"n_{side}"]).max()
-        if min(inside, outside) < about.rounder.pack.smallest_group:
-            return True
-    return False
 
 
 def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:  # noqa: ARG001
@@ -341,21 +267,13 @@ def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame: 
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Rules that rows broke: counts of rows as counts of people are shown; of how many is left to the flow."""
     n_broken = about.n(frame["n_broken"])
+    if about.rounder.pack.controls and about.rounder.pack.base == 1:
+        # Exact counts of rows may be those of people that the flow keeps back.
+        n_broken = np.full(len(frame), math.nan)
     shown = frame.drop(columns=[name for name in ("rows",) if name in frame.columns])
     gone = np.isnan(n_broken)
     action = shown["action"].where(~gone, "")
     return blanked(shown.assign(n_broken=n_broken, n_rows=np.nan, action=action), gone, ("n_broken",))
-
-
-def _of_enough(frame: pd.DataFrame, about: Publication, numbers: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of groups that have enough people on each side, and were not withdrawn."""
-    gone = []
-    for row in frame.to_dict("records"):
-        contrast = about.protocol.contrast(row["contrast"])
-        sizes = [about.moments.n_claimants(row["subgroup"], arms) for arms in (contrast.treatment, contrast.control)]
-        few = min(sizes) < about.rounder.pack.smallest_group
-        gone.append(few or (row["contrast"], row["subgroup"]) in about.withdrawn)
-    return blanked(frame, np.array(gone, dtype=bool), numbers)
 
 
 Releaser = Callable[[pd.DataFrame, Publication], pd.DataFrame]

@@ -79,7 +79,10 @@ def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
 
 def _relate_stages(cells: Cells, flow: pd.DataFrame) -> None:
     """Whoever remained is removed at the next stage, or remains."""
-    stages = [stage for stage in flow["stage"].unique() if stage != "records"]
+    everyone = dict.fromkeys(BREAKDOWN, ALL)
+    first, *stages = flow["stage"].unique()
+    # Where each person has one record, as many records as people.
+    cells.relate(_key(first, "remaining", everyone), [_key(stages[0], "remaining", everyone)])
     rows = list(records(flow.loc[flow["kind"] == "remaining", list(BREAKDOWN)].drop_duplicates()))
     for before, after in itertools.pairwise(stages):
         for by in rows:

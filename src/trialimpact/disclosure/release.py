@@ -12,6 +12,7 @@ import pandas as pd
 
 from trialimpact.disclosure.cells import ShownCells, protect
 from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
+from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
     Releaser,
     release_arms,
@@ -19,12 +20,9 @@ from trialimpact.disclosure.methods import (
     release_balance,
     release_bounds,
     release_compliance,
-    release_durations,
     release_integrity,
-    release_moves,
     release_placebo,
     release_pretrend,
-    release_states,
     release_subgroups,
 )
 from trialimpact.disclosure.packs import DEFAULT_PACK, Rounder, RulePack, rule_pack
@@ -43,6 +41,7 @@ from trialimpact.disclosure.rows import (
     release_horizons,
     smallest_means,
 )
+from trialimpact.disclosure.states import release_moves, release_states
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, plain
 
@@ -174,9 +173,13 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
 
 
 def _salt(results: TrialResults) -> str:
-    """What fixes random rounding: nobody who has not the raw counts can know it.
+    """What fixes random rounding: nobody who has not the records can know it, nor try what it may be.
 
-    Of the people alone: whatever else is asked of them, in another release too, one count shows as one number.
+    Of the people's days and spells: whatever else is asked of them, in another release too, one count shows as one
+    number. Where an engine counted, of every cell of the moments.
     """
-    counts = (results.frames[name]["n"] for name in ("flow.csv", "allocation.csv"))
-    return hashlib.sha256(",".join(str(int(n)) for each in counts for n in each).encode()).hexdigest()
+    if people := results.manifest.get("people"):
+        return str(people)
+    tables = results.moments.counts, results.moments.gram
+    arrays = (array for table in tables for array in (table.place, table.count))
+    return hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)).hexdigest()

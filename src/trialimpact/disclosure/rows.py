@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
 from trialimpact.estimators.contrast import Floats, difference
+from trialimpact.estimators.small_sample import side_factor, whole_factor
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
 from trialimpact.moments import Moments
@@ -64,6 +66,19 @@ class Publication:
             )
             self._curves[key] = ShownCurve(sides, days, horizons)
         return self._curves[key]
+
+    def shows(self, row: Mapping[str, Any]) -> bool:
+        """Whether the horizon or the day of a row is shown; of a row without, whether its group is."""
+        curve = self.curve(row["outcome"], row["contrast"], row.get("subgroup", ALL)) if "outcome" in row else None
+        for name in ("horizon_days", "day"):
+            at = row.get(name, math.nan)
+            if curve and at is not pd.NA and at == at:
+                return int(at) in (curve.horizons if name == "horizon_days" else curve.days)
+        return self.grids.is_shown(self.protocol.contrast(row["contrast"]), row.get("subgroup", ALL))
+
+    def shown_among(self, frame: pd.DataFrame) -> Booleans:
+        """Which rows are shown, by `shows`."""
+        return np.array([self.shows(row) for row in records(frame)], dtype=bool)
 
     def others_may_be_shown(self, outcome: str, contrast: str, subgroup: str, horizon: int, n_complement: int) -> bool:
         """Whether the effect in those outside a subgroup may follow from what is shown.
@@ -134,16 +149,29 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
-        which = about.protocol.contrast(contrast)
-        few = np.zeros(len(at), dtype=bool)
-        for side, arms in (("treatment", which.treatment), ("control", which.control)):
-            ever = about.moments.counts_of(outcome, subgroup, arms).ever_followed(about.protocol.analysis.max_horizon)
-            left_out = [int(ever[int(row["horizon_days"]) - 1]) - int(row[f"n_{side}"]) for row in records(at)]
-            few |= np.array([0 < n < about.rounder.pack.smallest_group for n in left_out], dtype=bool)
-        if about.rounder.pack.controls:
-            shown = blanked(shown, few | shown["suppressed"].to_numpy(dtype=bool), _HORIZON_NUMBERS)
-        parts.append(shown)
+        gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
+        parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
+
+
+def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
+    """Rows of methods that leave out a few of those who are followed to the horizon; of states, a few of all."""
+    found, last = np.zeros(len(rows), dtype=bool), about.protocol.analysis.max_horizon
+    outcomes = [each.name for each in about.protocol.outcomes]
+    for place, row in enumerate(records(rows) if about.rounder.pack.controls else ()):
+        which, subgroup = about.protocol.contrast(row["contrast"]), row.get("subgroup", ALL)
+        for side, arms in (("treatment", which.treatment), ("control", which.control)):
+            whole = about.moments.n_claimants(subgroup, arms)
+            if row.get("outcome") in outcomes:
+                counts = about.moments.counts_of(row["outcome"], subgroup, arms)
+                whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
+            found[place] |= 0 < whole - int(row[f"n_{side}"]) < about.rounder.pack.smallest_group
+    return found
+
+
+def of_shown(frame: pd.DataFrame, about: Publication, numbers: tuple[str, ...]) -> pd.DataFrame:
+    """Rows at horizons, on days and of groups that are shown; the others without their numbers."""
+    return blanked(frame, ~about.shown_among(frame), numbers)
 
 
 def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
@@ -151,16 +179,9 @@ def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: 
     at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
     n = [about.n(pd.Series(side.counts.followed[at])) for side in curve.sides]
     on = [about.n(pd.Series(side.counts.on[at])) for side in curve.sides]
-    raw = [side.counts.on[at] / side.counts.followed[at] for side in curve.sides]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = [np.where(n > 0, np.minimum(on / n, 1.0), np.nan) for on, n in zip(on, n, strict=True)]
-        raw_error, error = (
-            np.sqrt(sum(p * (1 - p) / m for p, m in zip(shares, sizes, strict=True)))
-            for shares, sizes in ((raw, [side.counts.followed[at] for side in curve.sides]), (share, n))
-        )
-        # What clusters and corrections add, as a factor without the counts in it.
-        design = np.nan_to_num(np.round(rows["std_error"].to_numpy(dtype=float) / raw_error, 2), nan=1.0)
-    error = error * design
+    error = _daily_errors(rows, curve, about, share, n)
     apart = difference(share[0], share[1])
     if critical is not None:
         low, high = apart - critical * error, apart + critical * error
@@ -176,6 +197,23 @@ def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: 
     )  # fmt: skip
     rounded = rounded_columns(shown, (*_DAYS, "std_error"), DECIMALS["share"])
     return rounded.assign(suppressed=np.isnan(apart))
+
+
+def _daily_errors(
+    rows: pd.DataFrame, curve: ShownCurve, about: Publication, share: list[Floats], n: list[Floats]
+) -> Floats:
+    """Errors of the difference in shares, from counts as they are shown; what clusters add is a rounded factor."""
+    rule, clustered = about.protocol.analysis.small_sample, about.moments.clustered
+    with np.errstate(invalid="ignore", divide="ignore"):
+        plain = sum(p * (1 - p) / m for p, m in zip(share, n, strict=True))
+        if not clustered:
+            sides = (p * (1 - p) / m * side_factor(rule, m) for p, m in zip(share, n, strict=True))
+            return np.asarray(np.sqrt(sum(sides) * whole_factor(rule, sum(n), sum(n), 2)))
+        at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
+        counts = [(side.counts.on[at], side.counts.followed[at]) for side in curve.sides]
+        raw = np.sqrt(sum(on / m * (1 - on / m) / m for on, m in counts))
+        design = np.where(raw > 0, np.round(rows["std_error"].to_numpy(dtype=float) / raw, 2), 1.0)
+    return np.asarray(np.sqrt(plain) * design)
 
 
 def _horizons(rows: pd.DataFrame, curve: ShownCurve, about: Publication) -> pd.DataFrame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from trialimpact.errors import listed
@@ -136,6 +138,15 @@ class TrialRecords:
     def index_days(self) -> Integers:
         """Given index days, shape (n_claimants,)."""
         return self.claimants["index_day"].to_numpy()
+
+    def fingerprint(self) -> str:
+        """A hash of these people's days and spells, which nobody without them can try to guess."""
+        found = hashlib.sha256(self.claimants[["digit", "index_day", "birth_day"]].to_numpy(dtype=np.int64).tobytes())
+        for name, table in sorted(self.spells.items()):
+            found.update(name.encode())
+            for days in (table.spells.owner, table.spells.start, table.spells.end):
+                found.update(np.ascontiguousarray(days, dtype=np.int64).tobytes())
+        return found.hexdigest()
 
     def __repr__(self) -> str:
         markers = "no markers" if self.markers is None else f"{len(self.markers):,} markers"

@@ -156,7 +156,7 @@ def _section(
     panels = [
         _panel(release, rows[rows["subgroup"] == group], f"{name}_{group}", group)
         for group in protocol.subgroup_names
-        if (rows["subgroup"] == group).any()
+        if ((rows["subgroup"] == group) & rows["horizon_days"].notna()).any()
     ]
     at = rows[rows["horizon_days"] == longest]
     forest = subgroups = None

@@ -148,7 +148,8 @@ def pretrend_findings(release: Release) -> Iterator[str]:
             if differ
             else "we cannot say that they differed"
         )
-        first, last = int(here["first_day"].iloc[0]), int(here["last_day"].iloc[0])
+        first, last = here["first_day"].iloc[0], int(here["last_day"].iloc[0])
+        days_before = f"days {int(first)} to {last}" if first == first else f"up to day {last}"
         days = here[here["test"] == "cumulative"]
         amount = ""
         if len(days):
@@ -156,7 +157,7 @@ def pretrend_findings(release: Release) -> Iterator[str]:
             estimate, low, high = (float(days[name].iloc[0]) for name in ("estimate", "conf_low", "conf_high"))
             amount = f"; {with_limits(estimate, low, high, rule)} days in all"
         about = _about(release.protocol, str(outcome), str(contrast))
-        when = f"{about}, before the trial (days {first} to {last})"
+        when = f"{about}, before the trial ({days_before})"
         yield f"{when}: {found}{amount} ({told}; adjusted for {len(names)} tests)."
 
 

@@ -1,0 +1,86 @@
+"""Rows of durations -> those that may leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
+from trialimpact.intervals import Booleans
+from trialimpact.results import grouped, records
+
+
+def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Measures of enough events on each side, rounded; survival in steps of enough events, without limits."""
+    survival = frame["measure"] == "survival"
+    beside, few = frame[~survival], ~_of_enough_events(frame, about)
+    days = beside["horizon_days"].notna().to_numpy(dtype=bool)
+    places = [DECIMALS["days"] if of_days else _ratio_decimals(row, frame, about)
+              for of_days, row in zip(days, records(beside), strict=True)]  # fmt: skip
+    errors = [DECIMALS["days_error"] if of_days else to for of_days, to in zip(days, places, strict=True)]
+    numbers = {name: _each_rounded(beside[name], places) for name in ("estimate", "conf_low", "conf_high")}
+    shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
+    parts = [blanked(rounded_columns(shown, ("p_value",), DECIMALS["p"]), few, (*numbers, "std_error", "p_value"))]
+    keys = ("outcome", "contrast", "subgroup", "event", "side")
+    parts += [_survival(rows, about) for _, rows in grouped(frame[survival], *keys)]
+    found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
+    # Exits put off and people censored are what is left between one number of people and the next.
+    return found.assign(n_at_risk=np.nan, n_events=np.nan)
+
+
+def _each_rounded(values: pd.Series, places: list[int]) -> list[float]:
+    return [round(value, to) + 0.0 for value, to in zip(values.astype(float), places, strict=True)]
+
+
+def _of_enough_events(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Which rows beside survival are of enough events on each side, of a contrast and horizon that are shown."""
+    beside = records(frame[frame["measure"] != "survival"])
+    enough = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
+    return np.array([about.shows(row) and _events(frame, row) >= enough for row in beside], dtype=bool)
+
+
+def _events(frame: pd.DataFrame, row: Mapping[str, Any]) -> int:
+    """Events before the row's horizon, on the side that has fewer."""
+    same = np.logical_and.reduce([frame[name] == row[name] for name in ("outcome", "contrast", "subgroup", "event")])
+    curve = frame[same & (frame["measure"] == "survival")]
+    if not math.isnan(row["horizon_days"]):
+        curve = curve[curve["day"] < row["horizon_days"]]
+    return int(min(curve.loc[curve["side"] == side, "n_events"].sum() for side in ("treatment", "control")))
+
+
+def _ratio_decimals(row: Mapping[str, Any], frame: pd.DataFrame, about: Publication) -> int:
+    """So many decimals of a hazard ratio that its error, about the root of 1/n + 1/n, tells n no better than counts."""
+    pack, n_events = about.rounder.pack, _events(frame, row)
+    if not pack.controls or not n_events:
+        return DECIMALS["p"]
+    blur = max(pack.base, pack.smallest_count) * (2 / n_events) ** 0.5 / n_events
+    return min(DECIMALS["p"], max(1, math.floor(-math.log10(blur))))
+
+
+def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Events are put off until enough have happened; the curve is of counts as they are shown."""
+    if not about.rounder.pack.controls:
+        return rows.assign(suppressed=False)
+    if about.rounder.pack.base == 1:
+        # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
+        return rows.iloc[:0].assign(suppressed=False)
+    kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan
+    for row in rows.sort_values("day").to_dict("records"):
+        waiting += row["n_events"]
+        at_risk = row["n_at_risk"] if math.isnan(at_risk) else at_risk
+        enough = row["n_at_risk"] >= about.rounder.pack.smallest_group
+        if not enough or waiting < max(about.rounder.pack.movers, 1):
+            continue
+        events, followed = about.rounder.shown(waiting), about.rounder.shown(at_risk)
+        if math.isnan(events) or math.isnan(followed) or not followed:
+            continue
+        alive *= max(0.0, 1 - events / followed)
+        shown = {"n_at_risk": followed, "n_events": events, "estimate": round(alive, DECIMALS["share"])}
+        kept.append(row | shown | {"conf_low": math.nan, "conf_high": math.nan, "suppressed": False})
+        waiting, at_risk = 0.0, math.nan
+    return pd.DataFrame(kept, columns=[*rows.columns, "suppressed"])
