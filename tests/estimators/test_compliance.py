@@ -61,6 +61,7 @@ def test_the_anderson_rubin_set_is_where_the_test_does_not_reject() -> None:
         ((-8.0, 0.01), (1.0, 1e-4), "two rays"),
         ((-1.0, 0.01), (4.0, 1e-2), "everything"),
         ((-1.0, 0.0), (4.0, 0.0), "everything"),
+        ((-1.0, 0.0), (0.4, 0.0), "everything"),
         ((-9.0, 0.0), (4.0, 0.0), "empty"),
         ((np.nan, 0.5), (1.0, 1.0), "not known"),
         ((0.1, 0.3), (0.0, 0.0), "interval"),

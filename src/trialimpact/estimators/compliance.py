@@ -271,11 +271,8 @@ def _anderson_rubin(estimate: Floats, covariance: Floats, z: float) -> Confidenc
     middle = effect * receipt - z**2 * covariance[0, 1]
     constant = effect**2 - z**2 * covariance[0, 0]
     inside = middle**2 - square * constant
-    if square == 0 and middle == 0:
-        kind: SetKind = "empty" if constant > 0 else "everything"
-        return ConfidenceSet(
-            kind=kind, low=math.nan if constant > 0 else -math.inf, high=math.nan if constant > 0 else math.inf
-        )
+    if square == 0 and middle == 0 and constant > 0:
+        return ConfidenceSet(kind="empty", low=math.nan, high=math.nan)
     if square <= 0 and inside <= 0:
         return ConfidenceSet(kind="everything", low=-math.inf, high=math.inf)
     if square == 0:

@@ -108,4 +108,4 @@ def pre_period_share(panel: Panel, outcome: str) -> Floats:
     on = length_by_owner(clip(part.spells, low, high), len(panel))
     followed = np.clip(np.minimum(part.followed_to, 0) - part.followed_from, 0, None)
     with np.errstate(invalid="ignore"):
-        return np.asarray(on / np.where(followed > 0, followed, np.nan))
+        return np.asarray(on / followed)

@@ -58,7 +58,7 @@ class Heterogeneity:
     def rows(self) -> pd.DataFrame:
         """A row a subgroup, before any adjustment for their number."""
         apart, covariance = _apart(self.effect, self.complement)
-        std_error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        std_error = np.sqrt(np.diag(covariance))
         own = self.effect.estimate, self.effect.std_error
         (low, high), (low_apart, high_apart) = (wald_limits(self.protocol, *each) for each in (own, (apart, std_error)))
         which = labels(self.outcome, self.contrast)

@@ -167,7 +167,7 @@ def _homogeneity(panel: Panel, digits: Integers, found: list[tuple[float, Floats
     from scipy.special import fdtrc
 
     rule = panel.protocol.analysis.small_sample
-    n = np.bincount(panel.digit[panel.digit >= 0], minlength=10)[digits]
+    n = np.bincount(panel.digit, minlength=10)[digits]
     variance = np.array([(influence**2).sum() for _, influence in found]) * side_factor(rule, n)
     mean, statistic, df, below = np.array([each for each, _ in found]), 0.0, 0, 0.0
     for side in sides:

@@ -66,7 +66,7 @@ def target_of(
     if sum([horizon_days is not None, day is not None, pre_period]) > 1:
         raise DesignError(worded("several targets are named.", remedy="name a horizon, a day or the pre-period"))
     if pre_period:
-        first = int(max(outcome.followed_from.max(initial=-panel.protocol.analysis.pre_days), panel.window[0]))
+        first = int(outcome.followed_from.max(initial=panel.window[0]))
         if first >= 0:
             raise DesignError(
                 worded(
