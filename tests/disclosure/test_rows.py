@@ -1,0 +1,61 @@
+"""Rows of estimates as they are shown: from shown counts, and nothing where nothing is known or may be shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import SmallTrial
+
+import trialimpact as ti
+from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.disclosure.packs import Rounder
+from trialimpact.disclosure.rows import Publication, release_bands
+from trialimpact.estimators.confidence import newcombe_limits
+from trialimpact.results import plain
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+
+def trial(n: int, **analysis: object) -> SmallTrial:
+    """As many in each of two arms; those of treatment in four teams, those of control in one."""
+    place = np.arange(2 * n)
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in place], "arm": np.where(place % 2, "T", "C"), "index": 0})
+    people["team"] = np.where(place % 2, (place % 8).astype(str), "0")
+    ends = np.where(place % 2, place % 7, place % 11) + 1
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
+    return SmallTrial(people, spells, analysis=analysis)
+
+
+def daily(trial: SmallTrial) -> pd.DataFrame:
+    results = ti.analyse_trial(trial.protocol, trial.tables).results(methods=False)
+    rows = release_results(results, "ons_10_5").frames["estimates.csv"]
+    return rows[rows["day"].notna() & (rows["outcome"] == "a") & ~rows["suppressed"]]
+
+
+def test_newcombes_limits_are_of_the_counts_that_are_shown() -> None:
+    small = trial(203, interval="newcombe")
+    rows = daily(small)
+    assert len(rows) > 4
+    n = [rows[f"n_{side}"].to_numpy(dtype=int) for side in ("treatment", "control")]
+    shares = [rows[f"mean_{side}"].to_numpy() for side in ("treatment", "control")]
+    on = [(5 * np.round(share * of / 5)).astype(int) for share, of in zip(shares, n, strict=True)]
+    low, high = newcombe_limits(small.protocol, (on[0], on[1]), (n[0], n[1]))
+    np.testing.assert_allclose(rows["conf_low"], low.round(3))
+    np.testing.assert_allclose(rows["conf_high"], high.round(3))
+
+
+def test_no_error_is_shown_where_none_is_known() -> None:
+    rows = daily(trial(203, clusters="team"))
+    assert len(rows) > 4
+    assert rows["estimate"].notna().all()
+    assert rows[["std_error", "conf_low", "conf_high"]].isna().all(axis=None)
+
+
+def test_of_a_few_people_no_row_is_left() -> None:
+    moments = trial(8).moments()
+    frame = plain(ti.estimate_bands(moments, "a").to_frame())
+    assert len(frame)
+    shown = release_bands(frame, Publication(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset()))
+    assert shown.empty
+    assert shown.columns.tolist() == [*frame.columns, "suppressed"]
