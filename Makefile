@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 test-versions wheel hashes sbom licences audit-dependencies surface bench clean
+.PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 test-versions wheel hashes sbom licences audit-dependencies surface bench mutants clean
 
 help: ## say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
@@ -99,6 +99,10 @@ bench: $(VENV)/.dev ## race against other ways of doing the job, and what each m
 	$(BIN)/python benchmarks/race.py main 10000 100000
 	$(BIN)/python benchmarks/race.py groups
 	$(BIN)/python benchmarks/methods.py
+
+mutants: $(VENV)/.dev ## small mistakes in the source, one at a time: does a test notice? (hours; build/mutants.csv)
+	$(BIN)/pip install --quiet --disable-pip-version-check cosmic-ray
+	$(BIN)/python tools/mutation/mutants.py --seed 1
 
 clean:
 	rm -rf $(VENV) $(VENV)-versions demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
