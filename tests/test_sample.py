@@ -245,3 +245,15 @@ def test_nobody_left_in_an_arm_is_an_error_that_shows_the_flow() -> None:
     undated = PEOPLE.assign(index_date=["2020-01-01", "", "2020-01-01", ""])
     with pytest.raises(DesignError, match=r"nobody is left in C after the filters\.\n.*index_date_known 2"):
         given_trial(undated)
+
+
+def test_received_arms_are_counted_beside_assigned_arms() -> None:
+    people = pd.DataFrame({"claimant_id": list("pqrstu"), "assigned_arm": list("CCCTTT"), "index_date": "2020-01-01"})
+    markers = pd.DataFrame(
+        {"claimant_id": list("pqrst"), "marker_date": "2020-01-03", "marker": ["C", "T", "T", "T", "x"]}
+    )
+    received = given_trial(people, markers).received
+    frame = received.to_frame().query("stage == 'analysed'")
+    assert frame["n"].tolist() == [1, 2, 0, 0, 1, 2]  # of C: C, T, unknown; of T: the same
+    assert frame["share_of_assigned"].tolist() == pytest.approx([1 / 3, 2 / 3, 0, 0, 1 / 3, 2 / 3])
+    assert received.n_misallocated("analysed") == 2

@@ -148,3 +148,16 @@ def test_no_small_count_of_a_trial_can_be_worked_out_and_little_else_goes(pack: 
     # Every small count has to be hidden in a circle of counts; they share their circles.
     assert len(shown.secondary) <= max(len(shown.primary), 20)
     assert not shown.secondary & cells.elsewhere
+
+
+@pytest.mark.parametrize(("parts", "relations", "rest"), [([4, 5], 1, 1), ([5, 5], 1, 0), ([6, 5], 0, 0)])
+def test_what_is_left_of_a_total_is_a_cell_and_parts_of_more_than_a_total_are_none(
+    parts: list[int], relations: int, rest: int
+) -> None:
+    cells = Cells()
+    cells.add(("all",), 10)
+    for place, n in enumerate(parts):
+        cells.add((f"{place}",), n)
+    cells.relate(("all",), [("0",), ("1",)])
+    assert len(cells.relations) == relations
+    assert [cells.counts[key] for key in cells.hidden] == [rest] * (rest > 0)

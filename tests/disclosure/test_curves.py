@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from trials import day_by_day, short_trial
+from trials import SmallTrial, day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.curves import Side
+from trialimpact.disclosure.curves import Side, leaves_few
+from trialimpact.disclosure.packs import Rounder
+from trialimpact.moments import Counts
 from trialimpact.results import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -102,3 +104,36 @@ def test_exact_counts_of_groups_subtracted_leave_no_few() -> None:
                 assert (counted >= 10).all()
                 checked += len(counted)
     assert checked > 100
+
+
+@pytest.mark.parametrize(("pack", "nobody_may_be_shown"), [("ons_10_5", True), ("uk_llc", False), ("none", True)])
+def test_a_mean_of_days_is_of_many_or_where_zeros_are_shown_of_nobody(pack: str, nobody_may_be_shown: bool) -> None:
+    def spread(on: list[int]) -> bool:
+        days = np.array(on)
+        jumps = dict.fromkeys(("entries", "exits", "starts", "stops"), days * 0)
+        counts = Counts(followed=days * 0 + 50, on=days, first_day=0, **jumps)
+        return Side(counts, {}).is_spread(len(on), Rounder(rule_pack(pack), ""))
+
+    assert spread([50, 30, 20])
+    assert spread([0, 10, 40])
+    assert spread([40, 50, 50])
+    assert spread([0, 9, 0]) == spread([50, 41, 50]) == (pack == "none")
+    assert spread([0, 0, 0]) == spread([50, 50, 50]) == nobody_may_be_shown
+
+
+def test_days_on_which_the_rest_of_everyone_are_few_are_kept_back() -> None:
+    n, site = 60, np.array(["x"] * 38 + ["y"] * 22)
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T"] * 59 + ["C"], "index": 0})
+    ends = np.where(site == "x", 6, np.arange(n) % 12)
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
+    groups = [{"name": name, "where": {"column": "site", "equals": name[-1]}} for name in ("in_x", "in_y")]
+    moments = SmallTrial(people.assign(site=site), spells, pre_days=0, more={"subgroups": groups}).moments()
+    rest = (site == "y") & (people["arm"] == "T")
+    on = np.array([(rest & (ends > day)).sum() for day in range(12)])
+    few = (on < 10) | (rest.sum() - on < 10)
+    assert 0 < few.sum() < 12
+    for pack, found in (("uk_llc", few), ("ons_10_5", few & False), ("none", few & False)):
+        rounder = Rounder(rule_pack(pack), "")
+        kept_back = leaves_few(moments, "a", "in_x", ("T",), ["all", "in_x"], rounder)
+        np.testing.assert_array_equal(kept_back, found)
+        assert not leaves_few(moments, "a", "in_y", ("T",), ["all", "in_x"], rounder).any()

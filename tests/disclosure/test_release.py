@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,11 @@ from trials import short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import pack_names, release_results, rule_pack
+from trialimpact.disclosure.cells import protect
 from trialimpact.disclosure.differencing import withdrawn_groups
+from trialimpact.disclosure.packs import Rounder
+from trialimpact.disclosure.people import GROUP, people_of
+from trialimpact.results import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
@@ -135,6 +140,21 @@ def test_groups_that_differ_by_a_few_are_withdrawn(results: Any, released: Any) 
             rows = frame[frame["subgroup"] == each.subgroup]
             assert rows["suppressed"].all()
     assert not withdrawn_groups(results.moments, rule_pack("none"), {})
+
+
+def test_a_group_whose_count_is_suppressed_has_no_numbers(results: Any, released: Any) -> None:
+    """Suppressed not for its own size, but so that another count cannot be worked out."""
+    raw = replace(results, frames={name: plain(frame) for name, frame in results.frames.items()})
+    shown = protect(people_of(raw), Rounder(rule_pack("opensafely_midpoint_6"), ""))
+    hidden = {(key[1], key[3]) for key in shown.secondary if key[0] == GROUP}
+    assert hidden
+    checked = 0
+    for frame in released("opensafely_midpoint_6").frames.values():
+        if {"contrast", "subgroup"} <= set(frame.columns):
+            mine = [each in hidden for each in zip(frame["contrast"], frame["subgroup"], strict=True)]
+            assert frame.loc[mine, "suppressed"].all()
+            checked += sum(mine)
+    assert checked
 
 
 def test_rounding_is_the_same_in_every_file(released: Any) -> None:

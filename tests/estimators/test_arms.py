@@ -16,13 +16,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 
 def trial(seed: int, n: int, chances: tuple[float, float, float] = (0.1, 0.1, 0.1), **more: object) -> Panel:
-    """Three arms of one spell each, everybody followed."""
+    """Three arms of one spell each, which for some began before day 0; everybody followed."""
     rng = np.random.default_rng(seed)
     arm = np.array(["T", "U", "C"])[rng.permutation(n) % 3]
     chance = dict(zip(("T", "U", "C"), chances, strict=True))
     ends = np.minimum(rng.geometric([chance[each] for each in arm]), 40)
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": arm, "index": 0})
-    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
+    spells = pd.DataFrame(
+        {"claimant_id": people["claimant_id"], "kind": "a", "start": -rng.integers(3, size=n), "end": ends}
+    )
     return SmallTrial(people, spells, arms=("T", "U", "C"), horizon=28, more=more).panel()
 
 

@@ -62,6 +62,8 @@ def test_clusters_are_drawn_whole(mixed: bool) -> None:
     panel = trial.panel()
     sides = panel.on_side(("T",)), panel.on_side(("C",))
     for side, weights in zip(sides, multiplicities(rng, panel, sides, 30), strict=True):
+        if not mixed:
+            assert (weights.sum(axis=1) == side.sum()).all(), "as many of each side as there are"
         for each in range(n_teams):
             mine = side & (panel.cluster == each)
             if mine.any():
@@ -70,3 +72,12 @@ def test_clusters_are_drawn_whole(mixed: bool) -> None:
     assert found.std_error == pytest.approx(
         estimate_cumulative(trial.moments(), "a", "t").effect(12).std_error, rel=0.15
     )
+
+
+def test_days_that_are_not_asked_for_do_not_matter() -> None:
+    people = pd.DataFrame({"claimant_id": list("abcd"), "arm": list("TTCC"), "index": [0, 1, 2, 3]})
+    spells = pd.DataFrame({"claimant_id": list("abcd"), "kind": "a", "start": [0, 1, 2, 3], "end": [2, 5, 5, 9]})
+    trial = SmallTrial(people, spells, {"a": (-50, 11), "b": (-50, 60)})
+    found = estimate_bootstrap(trial.panel(), "a", horizon_days=8, draws=20)
+    assert found.estimate == pytest.approx(estimate_cumulative(trial.moments(), "a").effect(8).estimate)
+    assert np.isfinite(found.std_error)

@@ -60,6 +60,8 @@ def test_loss_is_a_chi_square_of_removed_and_left() -> None:
     assert (found.statistic, found.df, found.p_value) == pytest.approx((expected[0], 2, expected[1]))
     nobody = differential_loss({"a": 0, "b": 0}, {"a": 10, "b": 10})
     assert nobody.level == "not tested"
+    without = differential_loss({"a": 1, "b": 0}, {"a": 2, "b": 0})
+    assert (without.counts, without.expected) == ("a 50.0% of 2, b 0.0% of 0", "50.0% of each")
 
 
 def test_wrong_arms_are_an_error() -> None:

@@ -36,7 +36,12 @@ def test_the_ledger_gives_the_estimates_of_the_moments(trial: SmallTrial, rule: 
             np.testing.assert_allclose(
                 entry.std_error if known else np.nan, effect.std_error if known else np.nan, **CLOSE
             )
-            assert (entry.n_treatment[0], entry.n_control[0]) == (effect.n_treatment, effect.n_control)
+            assert (entry.n_treatment.tolist(), entry.n_control.tolist()) == ([effect.n_treatment], [effect.n_control])
+            np.testing.assert_allclose(
+                (entry.mean_treatment, entry.mean_control) if known else np.nan,
+                ([effect.mean_treatment], [effect.mean_control]) if known else np.nan,
+                **CLOSE,
+            )
         effect = daily.effect(-2)
         entry = days_ledger(panel, panel.outcome(outcome), POOLED, day_weights(panel.protocol, -2, -1))
         np.testing.assert_allclose(entry.estimate, effect.estimate, **CLOSE)

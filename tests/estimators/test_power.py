@@ -70,6 +70,7 @@ def test_past_spells_give_the_error_that_a_trial_of_them_has() -> None:
     trial = simulate_trial(3_000, seed=7)
     past = past_variation(trial.panel(), "on_benefit", arms=("IAP", "BAU"))
     effect = estimate_cumulative(trial.moments(), "on_benefit").effect(273)
+    assert (past.cluster_size, past.icc) == (1, 0), "a person is the unit"
     planned = detectable_days(past.n_claimants, past.std_dev)
     assert planned.std_error == pytest.approx(effect.std_error, rel=0.03)
     control = past_variation(trial.panel(), "on_benefit")

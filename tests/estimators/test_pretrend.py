@@ -28,6 +28,7 @@ def test_the_cumulative_difference_is_that_of_the_ledger(trial: SmallTrial) -> N
     except DesignError:
         return
     first = int(found.band.effects.at[0])
+    assert found.band.effects.at.tolist() == list(range(first, 0))
     entry = days_ledger(panel, panel.outcome("a"), panel.protocol.contrast("t"), day_weights(panel.protocol, first, 0))
     assert found.days == pytest.approx(entry.estimate[0], abs=1e-12)
     if first == -trial.pre_days:

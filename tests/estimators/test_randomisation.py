@@ -201,3 +201,20 @@ def test_a_contrast_of_some_digits_has_fewer_splits(by_digit) -> None:
     panel = replace(by_digit, protocol=protocol, tables=tables).panel()
     found = estimate_placebo(panel, "on_benefit", Contrast(name="x", treatment=("X",), control=("BAU",)))
     assert found.splits.shape == (35, 7)
+
+
+def test_one_digit_of_a_side_is_like_itself_and_two_are_compared(by_digit) -> None:
+    from scipy.stats import ttest_ind
+
+    data = by_digit.protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["allocation"]["digits"] = {"BAU": [0, 1], "IAP": [5], "X": [2, 3, 4, 6, 7, 8, 9]}
+    data.pop("contrasts", None)
+    from trialimpact import TrialProtocol
+
+    panel = replace(by_digit, protocol=TrialProtocol.from_dict(data)).panel()
+    found = estimate_placebo(panel, "on_benefit", Contrast(name="x", treatment=("IAP",), control=("BAU",)), day=30)
+    _, on = panel.outcome("on_benefit").states(np.array([30]))
+    welch = ttest_ind(*(on[panel.digit == digit, 0].astype(float) for digit in (0, 1)), equal_var=False)
+    assert found.homogeneity.df == 1
+    assert found.homogeneity.statistic == pytest.approx(welch.statistic**2)
+    assert found.homogeneity.p_value == pytest.approx(welch.pvalue)

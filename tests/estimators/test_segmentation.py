@@ -133,6 +133,9 @@ def test_the_seed_gives_the_same_groups_and_what_cannot_be_done_says_so() -> Non
     panel, covariates = trial(6, 400, (2.0, 1.0))
     one, two = (estimate_segmentation(panel, covariates, "a", n_splits=3, n_groups=2) for _ in range(2))
     pd.testing.assert_frame_equal(one.groups, two.groups)
+    split = estimate_segmentation(panel, covariates, "a", n_splits=1, n_groups=2)
+    first, last = split.groups["estimate"]
+    assert split.difference == pytest.approx(last - first)
     with pytest.raises(DesignError, match="320 people on each side"):
         estimate_segmentation(panel, covariates, "a", n_groups=8)
     with pytest.raises(DesignError, match="no covariates"):

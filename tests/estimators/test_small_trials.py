@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 from trials import SmallTrial
@@ -65,6 +68,25 @@ def test_a_day_or_horizon_outside() -> None:
         estimate_covariance(trial().moments(), "a", "t").of([1, 1, 1])
 
 
+def test_the_covariance_of_one_day_is_that_days() -> None:
+    moments = trial().moments()
+    found, day = estimate_covariance(moments, "a", "t", n_days=1), estimate_daily(moments, "a", "t").effect(0)
+    assert found.of([1.0]) == pytest.approx((day.estimate, day.std_error))
+
+
+def test_a_weight_turned_round_turns_the_estimate_and_not_its_error() -> None:
+    found = estimate_covariance(trial().moments(), "a", "t")
+    weights = np.linspace(-1, 1, 12)
+    estimate, std_error = found.of(weights)
+    assert found.of(-weights) == pytest.approx((-estimate, std_error))
+    assert found.of(-np.ones(12))[0] == pytest.approx(-found.estimate.sum())
+
+
+def test_rounding_below_zero_is_no_variance() -> None:
+    found = replace(estimate_covariance(trial().moments(), "a", "t"), covariance=-1e-18 * np.eye(12))
+    assert found.of(np.ones(12))[1] == 0
+
+
 def test_a_stratum_with_an_empty_arm_is_an_error_with_a_remedy() -> None:
     moments = trial(analysis={"strata": "site"}).moments()
     assert estimate_cumulative(moments, "a", "t", stratified=True).effect(12).estimate == pytest.approx(-4)
@@ -73,8 +95,6 @@ def test_a_stratum_with_an_empty_arm_is_an_error_with_a_remedy() -> None:
 
 
 def test_one_claimant_in_an_arm_has_no_corrected_standard_error() -> None:
-    import numpy as np
-
     people = PEOPLE.iloc[[0, 2, 3, 4, 5]]
     found = SmallTrial(people, SPELLS, arms=("T", "C", "U"), analysis={"small_sample": "hc2"}).moments()
     effects = estimate_cumulative(found, "a", "t")
@@ -88,6 +108,16 @@ def test_subgroups_by_name_and_in_the_tidy_columns() -> None:
     found = estimate_subgroups(moments, "a", "t", horizon_days=5)
     assert found.effect("site_x").estimate == pytest.approx(2 - 5)
     assert found.to_frame()[["subgroup", "horizon_days"]].to_numpy().tolist() == [["all", 5], ["site_x", 5]]
+    assert found.to_frame().index.tolist() == [0, 1]
+
+
+def test_a_row_has_a_day_or_a_horizon() -> None:
+    moments = trial().moments()
+    daily, cumulative = (estimate(moments, "a", "t").to_frame() for estimate in (estimate_daily, estimate_cumulative))
+    assert daily["day"].tolist() == list(range(-4, 12))
+    assert cumulative["horizon_days"].tolist() == list(range(1, 13))
+    assert daily["horizon_days"].isna().all()
+    assert cumulative["day"].isna().all()
 
 
 def test_a_critical_value_overrides_the_level() -> None:
@@ -123,8 +153,6 @@ def test_the_jackknife_is_named_and_not_corrected_again() -> None:
 
 
 def test_one_cluster_on_a_side_has_no_standard_error() -> None:
-    import numpy as np
-
     people = PEOPLE.assign(region=["n", "n", "s", "s", "w", "w"])
     moments = SmallTrial(people, SPELLS, arms=("T", "C", "U"), analysis={"clusters": "region"}).moments()
     assert np.isnan(estimate_cumulative(moments, "a", "t").effect(12).std_error)

@@ -27,6 +27,7 @@ from trialimpact import (
     merge_spells,
     merge_states,
 )
+from trialimpact.estimators.moves import moves_of
 from trialimpact.synthetic import simulate_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -115,6 +116,14 @@ def test_moves_are_counted_as_day_by_day(trial: SmallTrial) -> None:
                 assert np.isnan(mean[place])
             else:
                 assert mean[place] == pytest.approx((moved[people].sum(axis=0) / n).sum())
+
+
+@given(trial=small_trials())
+@settings(max_examples=15)
+def test_nobody_moves_on_the_first_day_of_the_window(trial: SmallTrial) -> None:
+    trial.more = {"states": STATES}
+    panel = panel_of(trial)
+    assert all((each.spells.start > panel.window[0]).all() for each in moves_of(panel).values())
 
 
 def test_horizons_of_one_day_have_no_moves() -> None:
