@@ -9,6 +9,7 @@ from trials import SmallTrial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.disclosure.methods import _as_blurred_as_counts
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.rows import Publication, release_bands
 from trialimpact.estimators.confidence import newcombe_limits
@@ -59,3 +60,10 @@ def test_of_a_few_people_no_row_is_left() -> None:
     shown = release_bands(frame, Publication(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset()))
     assert shown.empty
     assert shown.columns.tolist() == [*frame.columns, "suppressed"]
+
+
+def test_a_person_moves_a_bound_by_the_horizon_over_the_people_of_a_side() -> None:
+    about = Publication(trial(8).moments(), Rounder(rule_pack("ons_10_5"), ""), frozenset())
+    n, horizons = [99, 101, 999, 1_001], [None, None, 10, 10]  # a day is a horizon of one
+    frame = pd.DataFrame({"n_treatment": n, "n_control": 9_000, "horizon_days": pd.array(horizons, dtype="Int64")})
+    assert _as_blurred_as_counts(frame, 1, about).tolist() == [False, True, False, True]
