@@ -47,6 +47,15 @@ def worded(what: str, *details: str, remedy: str) -> str:
     return "\n  ".join([what, *details, f"remedy: {remedy}"])
 
 
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal or break a line: what cannot be printed is shown by its code.
+
+    >>> printable(f"one{chr(10)}two") == f"one{chr(92)}ntwo"
+    True
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def listed(rows: Sequence[int], shown: int = ROWS_SHOWN) -> str:
     """Row numbers for a message, cut to the first few.
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from trialimpact.errors import BrokenRule, listed
+from trialimpact.errors import BrokenRule, listed, printable
+from trialimpact.loaders.signatures import NOT_TEXT, holds_other_bytes, other_separator, why_no_csv
 
 TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
@@ -86,9 +88,14 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
             warnings.simplefilter("error")
             return _READERS[ending](path, wanted)
     except _RaggedError as error:
-        rows = f"{len(error.rows):,} rows ({listed(error.rows)})"
-        says = f"{rows} have too few or too many fields, or a field over several lines (a stray quote)"
+        rows = "1 row has" if len(error.rows) == 1 else f"{len(error.rows):,} rows have"
+        says = f"{rows} too few or too many fields, or a field over several lines (a stray quote): {listed(error.rows)}"
         raise _unreadable(name, "row_has_every_field", says, _REMEDY) from None
+    except _OtherSeparatorError as error:
+        says = f"the fields of {path.name} are between {error}, not commas"
+        raise _unreadable(name, "fields_are_between_commas", says, _REMEDY) from None
+    except _NoCsvError as error:
+        raise _unreadable(name, "file_is_whole", f"{path.name} {error}", _REMEDY) from None
     except ModuleNotFoundError as error:
         raise _unreadable(
             name,
@@ -116,20 +123,31 @@ class _RaggedError(Exception):
         self.rows = rows
 
 
+class _OtherSeparatorError(Exception):
+    """Fields stand between something else than commas; says what."""
+
+
+class _NoCsvError(Exception):
+    """A file is no CSV; says what it is, after its name."""
+
+
 _REMEDY = "extract the file again: comma-separated UTF-8 with a header row, or another known format"
 
 
 def _reason(path: Path, ending: str, error: Exception) -> str:
-    said = str(error)
-    if "Empty CSV" in said or not path.stat().st_size:
+    if isinstance(error, PermissionError):
+        return f"{path.name} may not be read by you"
+    if isinstance(error, FileNotFoundError):
+        return f"{path.name} vanished while it was read"
+    if not path.stat().st_size:
         return f"{path.name} is empty"
-    if isinstance(error, UnicodeError) or "UTF8" in said:
-        return f"{path.name} is not UTF-8 text"
-    return f"{path.name} cannot be read as {ending} ({type(error).__name__}): cut short, or not what its ending says"
+    if "Empty CSV" in str(error):
+        return f"{path.name} is empty, or one line without an end"
+    return f"{path.name} cannot be read as {ending}: cut short, or not what its ending says"
 
 
 def _unreadable(name: str, rule: str, says: str, remedy: str) -> UnreadableTableError:
-    return UnreadableTableError(BrokenRule(table=name, rule=rule, says=says, remedy=remedy))
+    return UnreadableTableError(BrokenRule(table=name, rule=rule, says=printable(says), remedy=remedy))
 
 
 def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
@@ -149,7 +167,45 @@ def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
 
 def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     """All columns as text. A row with too few or too many fields is an error, not a row with blanks."""
+    if why := why_no_csv(path):
+        raise _NoCsvError(why)
     csv = importlib.import_module("pyarrow.csv")
+    try:
+        arrow = _parsed(path, csv.ParseOptions(newlines_in_values=True))
+    except (ValueError, OSError):
+        if holds_other_bytes(path):
+            raise _NoCsvError(NOT_TEXT) from None
+        if rows := _ragged_rows(path):
+            raise _RaggedError(rows) from None
+        raise
+    if arrow.num_columns == 1 and (found := other_separator(arrow.column_names[0])):
+        raise _OtherSeparatorError(found)
+    if _holds_text(arrow, "\x00"):
+        raise _NoCsvError(NOT_TEXT)
+    if several_lines := _holds_text(arrow, "\n", "\r"):
+        raise _RaggedError(several_lines)
+    return _as_frame(arrow, wanted)
+
+
+def _parsed(path: Path, parsing: Any) -> Any:
+    csv = importlib.import_module("pyarrow.csv")
+    with csv.open_csv(path, parse_options=parsing) as opened:
+        names = opened.schema.names
+    return csv.read_csv(
+        path,
+        read_options=csv.ReadOptions(use_threads=False),
+        parse_options=parsing,
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, importlib.import_module("pyarrow").string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+
+
+def _ragged_rows(path: Path) -> list[int]:
+    """Rows with too few or too many fields, or over several lines, of a file that is UTF-8 text."""
     ragged: list[int] = []
 
     def skipping(row: Any) -> str:
@@ -157,43 +213,37 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
             ragged.append(row.number - 1)
         return "skip"
 
-    parsing = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skipping)
-    with csv.open_csv(path, parse_options=parsing) as opened:
-        names = opened.schema.names
-    ragged.clear()
-    text = importlib.import_module("pyarrow").string()
-    arrow = csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(use_threads=False),
-        parse_options=parsing,
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, text),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
-    )
-    several_lines = _rows_with_line_breaks(arrow)
-    if ragged or several_lines:
-        raise _RaggedError(sorted({*ragged, *several_lines}))
-    return _as_frame(arrow, wanted)
+    parsing = importlib.import_module("pyarrow.csv").ParseOptions(newlines_in_values=True, invalid_row_handler=skipping)
+    arrow = _parsed(path, parsing)
+    return sorted({*ragged, *_holds_text(arrow, "\n", "\r")})
 
 
-def _rows_with_line_breaks(arrow: Any) -> list[int]:
-    """Rows with a field over several lines: mostly a stray quote that has swallowed other rows."""
+def _holds_text(arrow: Any, *marks: str) -> list[int]:
+    """Rows of a table of text in which a control character stands: a line break is mostly a stray quote."""
     compute = importlib.import_module("pyarrow.compute")
     rows: set[int] = set()
-    # Some releases of pyarrow (18 among them) end the process when asked about a column of no rows.
-    for column in arrow.columns if arrow.num_rows else []:
-        broken = compute.match_substring(column, "\n")
-        rows |= {int(row) + 1 for row in compute.indices_nonzero(compute.fill_null(broken, False)).to_pylist()}
+    # Some releases of pyarrow (18 among them) end the process when asked about a column of no rows: those are not.
+    for column in arrow.columns:
+        if not any(_holds_control_bytes(chunk) for chunk in column.chunks):
+            continue
+        for mark in marks:
+            found = compute.fill_null(compute.match_substring(column, mark), False)
+            rows |= {int(row) + 1 for row in compute.indices_nonzero(found).to_pylist()}
     return sorted(rows)
+
+
+def _holds_control_bytes(text: Any) -> bool:
+    """Whether the bytes of some text include one up to the carriage return."""
+    held = text.buffers()[2]
+    return held is not None and held.size > 0 and int(np.frombuffer(held, dtype=np.uint8).min()) <= ord("\r")
 
 
 def _read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
     parquet = importlib.import_module("pyarrow.parquet")
     names = parquet.read_schema(path).names
     columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
+    if len(set(columns)) < len(columns):
+        return pd.DataFrame(columns=names)  # whoever looks for its columns says which stand twice
     arrow = parquet.read_table(path, columns=columns, read_dictionary=sorted(wanted.coded & set(names)))
     return _as_frame(arrow, wanted)
 

@@ -1,0 +1,81 @@
+"""What a file is by its first bytes, whatever its name says."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+import zlib
+from pathlib import Path
+
+_START = 4096
+"""So many bytes are looked at."""
+
+_SIGNATURES = (
+    (rb"PK[\x03\x05]", "a spreadsheet or another zip archive"),
+    (rb"\xd0\xcf\x11\xe0", "an old spreadsheet or document"),
+    (rb"%PDF", "a PDF"),
+    (rb"PAR1", "Parquet"),
+    (rb"ARROW1", "Arrow"),
+    (rb"\x1f\x8b", "gzip"),
+    (rb"BZh[1-9]", "bzip2"),
+    (rb"\xfd7zXZ", "xz"),
+    (rb"SQLite format 3", "a SQLite database"),
+    (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "a web page or XML"),
+    (rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", "JSON"),
+)
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def why_no_csv(path: Path) -> str | None:
+    """Why a file is no CSV, as the end of a sentence that begins with its name; None where nothing is seen.
+
+    The first bytes are looked at, of what is inside where the name ends in .gz.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(_START)
+    if path.name.lower().endswith(".gz") and start:
+        if not start.startswith(b"\x1f\x8b"):
+            return _signed(start) or "is not gzip"
+        try:
+            start = zlib.decompressobj(wbits=31).decompress(start, _START)
+        except zlib.error:
+            return None  # the reader will say that it is cut short
+    return _signed(start) or (None if _is_text(start) else NOT_TEXT)
+
+
+NOT_TEXT = "is not UTF-8 text, or holds NUL bytes as UTF-16 does"
+
+
+def holds_other_bytes(path: Path) -> bool:
+    """Whether a file, or what is inside where it is compressed, is not UTF-8 text: all of it is read, bit by bit."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        try:
+            while part := stream.read(2**20):
+                if b"\x00" in part:
+                    return True
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return True
+        except (OSError, EOFError, zlib.error):  # cut short, as the reader will say
+            return False
+    return False
+
+
+def other_separator(header: str) -> str | None:
+    """What stands between the names of a header that has no comma, in words."""
+    return next((words for mark, words in _SEPARATORS.items() if mark in header), None)
+
+
+def _signed(start: bytes) -> str | None:
+    return next((f"is {words}" for pattern, words in _SIGNATURES if re.match(pattern, start)), None)
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in start
