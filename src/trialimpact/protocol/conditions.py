@@ -6,12 +6,14 @@ value is neither in a group nor in its complement.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
 from pydantic import (
     AllowInfNan,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -33,6 +35,22 @@ Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Flag = Annotated[bool, Strict()]
 """TOML has types: `true` is no number, and "7" neither."""
+
+
+def as_day(value: Any) -> Any:
+    """A date, or text of one: a number is neither.
+
+    >>> as_day("2020-01-31")
+    datetime.date(2020, 1, 31)
+    """
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value)
+    if isinstance(value, int | float):
+        raise ValueError("a date is written as in 2020-01-31")
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(as_day)]
 
 
 class Part(BaseModel):

@@ -217,6 +217,16 @@ def columns_used(protocol: TrialProtocol, *, dates: bool = True) -> tuple[str, .
     return tuple(dict.fromkeys([*named, *(dates_used(protocol) if dates else ())]))
 
 
+def words_asked(protocol: TrialProtocol) -> dict[str, tuple[str, ...]]:
+    """The words that conditions compare each column of the claimants with."""
+    asked: dict[str, tuple[str, ...]] = {}
+    for part in condition_parts(protocol):
+        if isinstance(part, ColumnIs):
+            words = tuple(each for each in part.wanted if isinstance(each, str))
+            asked[part.column] = (*asked.get(part.column, ()), *words)
+    return asked
+
+
 def dates_used(protocol: TrialProtocol) -> tuple[str, ...]:
     """Columns of the claimants that conditions take as dates."""
     named = [part.age_on.date for part in condition_parts(protocol) if isinstance(part, AgeOn)]

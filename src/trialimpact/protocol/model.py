@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol.conditions import Condition, Flag, Name, Number, Part, Whole
+from trialimpact.protocol.conditions import Condition, Day, Flag, Name, Number, Part, Whole
 from trialimpact.protocol.consistency import columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import Sources, SpellSource
@@ -70,8 +69,8 @@ class Contrast(Part):
 class Recruitment(Part):
     """The recruitment window, both days included, and the offices of the trial."""
 
-    first_date: dt.date | None = None
-    last_date: dt.date | None = None
+    first_date: Day | None = None
+    last_date: Day | None = None
     offices: tuple[str, ...] = Field(default=(), description="empty: every office")
 
 
@@ -88,8 +87,8 @@ class Index(Part):
     rule: Literal["given", "claim_of_marker"]
     source: str | None = Field(default=None, description="the spell source that holds the claims")
     codes: tuple[str, ...] = Field(default=(), description="the benefit to match; empty: all counted")
-    early_days: Whole = Field(default=0, ge=0, description="a marker may precede the claim by this much")
-    window_days: Whole = Field(default=28, ge=0, description="and follow its start by this much")
+    early_days: Whole = Field(default=0, ge=0, le=MAX_DAYS, description="a marker may precede the claim by this much")
+    window_days: Whole = Field(default=28, ge=0, le=MAX_DAYS, description="and follow its start by this much")
 
 
 class Outcome(Part):

@@ -10,8 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from trialimpact.errors import ProtocolError, worded
+from trialimpact.errors import ProtocolError, printable, worded
 from trialimpact.protocol.model import TrialProtocol
+
+SHOWN = 100
+"""How many letters or digits of a wrong value a message shows."""
 
 
 def read_protocol(path: Path) -> TrialProtocol:
@@ -41,8 +44,11 @@ def parse_protocol(text: str, where: str) -> TrialProtocol:
     """Check protocol text; `where` is what errors call it."""
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy="correct that line")) from None
+    except (ValueError, RecursionError):
+        says = f"{where}: not TOML that can be read: thousands of digits in a number, or of brackets in brackets."
+        raise ProtocolError(worded(says, remedy="write it shorter")) from None
     return checked(data, where)
 
 
@@ -63,7 +69,7 @@ def checked(data: dict[str, Any], where: str) -> TrialProtocol:
 
 
 def _in_words(problem: Any) -> str:
-    path = [str(step) for step in problem["loc"]]
+    path = [printable(str(step)) for step in problem["loc"]]
     key = ".".join(path) or "the protocol as a whole"
     kind, given = problem["type"], problem["input"]
     if kind == "extra_forbidden":
@@ -71,8 +77,17 @@ def _in_words(problem: Any) -> str:
     if kind == "missing":
         return f"{key}: this key is required and is not there"
     said = str(problem["msg"]).removeprefix("Value error, ")
-    shown = f" (given {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{key}: {said}{shown}"
+    return f"{key}: {said}{_shown(given)}"
+
+
+def _shown(given: Any) -> str:
+    """What was given, where it is one value; not all of it where it is long."""
+    if isinstance(given, int) and abs(given) >= 10**SHOWN:
+        return f" (given a number of more than {SHOWN} digits)"
+    if not isinstance(given, str | int | float | bool):
+        return ""
+    text = repr(given)
+    return f" (given {text})" if len(text) <= SHOWN else f" (given {text[:SHOWN]}...)"
 
 
 def _closest(path: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from trialimpact.protocol.conditions import Flag, Part, Whole
+from trialimpact.protocol.conditions import Day, Flag, Part, Whole, as_day
 
 Status = Literal["valid", "exempt", "out_of_scope", "error"]
 
@@ -28,12 +28,15 @@ class Source(Part):
 
     @model_validator(mode="after")
     def _reads_whole_dates(self) -> Self:
-        if re.fullmatch("days since [0-9]{4}-[0-9]{2}-[0-9]{2}", self.date_format):
+        if counted := re.fullmatch("days since ([0-9]{4}-[0-9]{2}-[0-9]{2})", self.date_format):
+            as_day(counted[1])
             return self
         directives = set(re.findall("%(.)", self.date_format))
         whole = "j" in directives or ("d" in directives and directives & set("mbB"))
         if not (whole and directives & set("Yy") and directives <= set("dmbBYyj")):
             raise ValueError("date_format needs day, month and year, and no time, as in %d/%m/%Y")
+        if len(re.findall("%[^%]", self.date_format)) > len(directives):
+            raise ValueError("date_format says something twice")
         if len(set(self.columns.values())) < len(self.columns):
             raise ValueError("columns: two names stand for one column")
         return self
@@ -62,11 +65,11 @@ class SpellSource(Source):
     """One row a spell on a benefit, in a job, ...; what the extract covers and how it writes ends."""
 
     end_date: Literal["last_day_included", "first_day_after"]
-    covered_from: dt.date = Field(description="first day that the extract covers")
-    extract_date: dt.date = Field(description="days before it are covered, the day itself is not")
+    covered_from: Day = Field(description="first day that the extract covers")
+    extract_date: Day = Field(description="days before it are covered, the day itself is not")
     counted_codes: tuple[str, ...] = Field(default=(), description="codes that count; empty: no codes")
     ignored_codes: tuple[str, ...] = Field(default=(), description="codes known and left out")
-    open_end_dates: tuple[dt.date, ...] = Field(
+    open_end_dates: tuple[Day, ...] = Field(
         default=(dt.date(9999, 12, 31),), description="dates that mean 'not ended', as a blank does"
     )
     tax_year_defaults: Flag = Field(
