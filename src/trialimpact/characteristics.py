@@ -60,7 +60,12 @@ def columns_of(
         numbers = as_numbers(values)
         if numbers is None:
             remedy = 'set kind = "categorical", or correct the extract'
-            raise DesignError(worded(f"characteristic {name!r} is numeric and its column holds text.", remedy=remedy))
+            raise DesignError(
+                worded(
+                    f"characteristic {name!r} is numeric and its column holds text, or a number without end.",
+                    remedy=remedy,
+                )
+            )
         yield Column(name, "", "numeric", numbers.to_numpy(dtype=float))
         return
     labels = as_text(values)

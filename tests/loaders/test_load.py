@@ -52,6 +52,9 @@ CASES = [
     ("code_is_known", "benefit", {"benefit": ""}),
     ("label_is_not_reserved", "markers", {"reason": "all"}),
     ("label_holds_no_identifier", "markers", {"reason": "AB 12 34 56 C rang"}),
+    ("label_holds_no_identifier", "markers", {"reason": "rang as AB 12 34 56 C"}),
+    ("label_is_written_as_declared", "markers", {"office": "EASTON"}),
+    ("label_is_written_as_declared", "claimants", {"gender": "Female\u200b"}),
 ]
 
 
@@ -156,7 +159,7 @@ def test_zero_length_spells_and_tax_year_defaults() -> None:
 
 def test_every_rule_has_a_case_here() -> None:
     elsewhere = {
-        "column_has_one_type", "digit_is_a_digit", "assigned_arm_is_known", "assigned_arm_is_analysed",
+        "column_has_one_type", "claimant_id_is_written_alike", "digit_is_a_digit", "assigned_arm_is_known", "assigned_arm_is_analysed",
         "spell_has_a_day", "dates_are_not_tax_year_defaults",
     }  # fmt: skip
     tested = {rule for rule, *_ in (*CASES, *WARNINGS)} | elsewhere
@@ -235,6 +238,27 @@ def test_a_source_that_links_to_nobody_is_an_error() -> None:
     tables = opaque_tables()
     tables["benefit"] = tables["benefit"].assign(claimant_id=["A", "B"])
     with pytest.raises(RecordError, match="benefit: none of 2 spells is of a person in the trial"):
+        load_records(TrialProtocol.model_validate(OPAQUE), tables)
+
+
+@pytest.mark.parametrize("other", ["A", "a\u200b", "\ufeffa", "0a", "00A"])
+def test_an_identifier_in_another_spelling_is_an_error(other: str) -> None:
+    tables = opaque_tables()
+    tables["benefit"] = tables["benefit"].assign(claimant_id=[other, "b"])
+    with pytest.raises(RecordError, match="benefit: 1 of 2 row breaks 'claimant_id_is_written_alike'"):
+        load_records(TrialProtocol.model_validate(OPAQUE), tables)
+    tables = opaque_tables()
+    tables["claimants"]["claimant_id"] = ["a", other]
+    with pytest.raises(RecordError, match="claimants: 2 of 2 rows break 'claimant_id_is_written_alike'"):
+        load_records(TrialProtocol.model_validate(OPAQUE), {**tables, "benefit": tables["benefit"].iloc[:1]})
+
+
+@pytest.mark.parametrize("other", ["12.0", "1.2E+01", "012", "12.00"])
+def test_a_whole_number_in_another_dress_is_an_error(other: str) -> None:
+    tables = opaque_tables()
+    tables["claimants"]["claimant_id"] = ["12", "7"]
+    tables["benefit"] = tables["benefit"].assign(claimant_id=[other, "7"])
+    with pytest.raises(RecordError, match="benefit: 1 of 2 row breaks 'claimant_id_is_written_alike'"):
         load_records(TrialProtocol.model_validate(OPAQUE), tables)
 
 

@@ -20,7 +20,7 @@ from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.sources import SpellSource, Status
 
 NOT_ASKED = "0"
-"""For rules that a database keeps by itself (a column has one type), or that are asked of fetched labels."""
+"""For rules that a database keeps by itself (a column has one type), that fetched labels are asked, or of spelling."""
 
 
 def rule_steps(inputs: Inputs, shards: Sequence[str]) -> Iterator[Step]:
@@ -94,6 +94,7 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
     asked = {
         "claimant_id_is_given": "blank_id = 1",
         "claimant_id_is_valid": "blank_id = 0 and valid_id = 0",
+        "claimant_id_is_written_alike": NOT_ASKED,
         "column_has_one_type": NOT_ASKED,
         "date_is_readable": "unreadable = 1",
         "date_is_plausible": " or ".join(odd),
@@ -112,6 +113,7 @@ def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
         "assigned_arm_is_known": stranger if protocol.arms_are_declared else NOT_ASKED,
         "assigned_arm_is_analysed": stranger,
         "label_is_not_reserved": among("office", sorted(RESERVED_LABELS)),
+        "label_is_written_as_declared": NOT_ASKED,
         "label_holds_no_identifier": NOT_ASKED,
     }
 
@@ -123,6 +125,7 @@ def _of_markers(protocol: TrialProtocol) -> dict[str, str]:
         "marker_date_is_given": "marker_day is null",
         "status_is_known": f"status is not null and not {among('status', get_args(Status))}",
         "label_is_not_reserved": reserved,
+        "label_is_written_as_declared": NOT_ASKED,
         "label_holds_no_identifier": NOT_ASKED,
     }
 

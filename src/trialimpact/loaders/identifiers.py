@@ -33,6 +33,7 @@ SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
 _ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
+_AMONG_WORDS = re.compile(r"(?<![A-Z])[A-Z]{2}(?: *[0-9]){6}(?! *[0-9])")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -104,7 +105,8 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
 def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
     """Labels in which something that looks like a NINO stands; each distinct label is looked at once."""
     column = Coded.of(labels)
-    found = [bool(_ANYWHERE.search(str(label).upper().replace(" ", ""))) for label in column.distinct]
+    texts = [str(label).upper() for label in column.distinct]
+    found = [bool(_ANYWHERE.search(text.replace(" ", "")) or _AMONG_WORDS.search(text)) for text in texts]
     return column.spread(np.array(found, dtype=bool), False)
 
 
@@ -124,6 +126,17 @@ def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:
         numbers[usable], people = everybody.indices.to_numpy(), everybody.dictionary
     ends = np.cumsum([each.blank.size for each in keys])
     return np.split(numbers, ends[:-1]), len(people)
+
+
+def one_key_each(keys: Sequence[Keys], codes: Sequence[Integers], n_people: int) -> Any:
+    """The identifier of each person as an Arrow array of bytes; None where whole numbers are all there is."""
+    if not n_people or all(isinstance(each.key, np.ndarray) for each in keys):
+        return None
+    numbers = np.concatenate(codes)
+    first = np.zeros(n_people, dtype=np.int64)
+    rows = np.flatnonzero(numbers != NOBODY)[::-1]
+    first[numbers[rows]] = rows
+    return _arrow().concat_arrays([_bytes(each.key) for each in keys]).take(_arrow().array(first))
 
 
 def _packed_ninos(text: Any, synthetic: bool) -> NDArray[np.uint32]:

@@ -14,10 +14,11 @@ from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_err
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
 from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha256, read_frame
-from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, opaque_keys, parse_ninos
+from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
-from trialimpact.loaders.schema import Table, parse_table, source_of, wanted_columns
+from trialimpact.loaders.schema import Table, declared_labels, parse_table, source_of, wanted_columns
+from trialimpact.loaders.spelling import spelt_alike
 from trialimpact.protocol.model import TrialProtocol
 
 OnBrokenRule = Literal["error", "quarantine"]
@@ -69,7 +70,7 @@ def load_records(
     if broken:
         raise record_error(broken, quarantine_helps=False)
     digits = _number_claimants(protocol, parsed)
-    _require_links(parsed)
+    _require_links(parsed, on_broken_rule)
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
     kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
@@ -144,29 +145,54 @@ def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Inte
         table.claimant = code
         if table.kind != "spells":
             digits[code[code != NOBODY]] = key.digit[code != NOBODY]
+    for table in parsed.values():
+        table.spelt_otherwise = np.zeros(table.n_rows, dtype=bool)
+    if protocol.identifiers.kind == "opaque":
+        _mark_other_spellings(parsed, keys, n_people)
     _mark_people_of_the_trial(parsed, n_people)
     return digits
 
 
+def _mark_other_spellings(parsed: dict[str, Table], keys: list[Keys], n_people: int) -> None:
+    """Note rows whose identifier is another spelling of that of somebody in the trial.
+
+    Of two in the trial who are spelt alike, neither row among claimants and markers can be believed.
+    """
+    distinct = one_key_each(keys, [table.claimant for table in parsed.values()], n_people)
+    if distinct is None:
+        return
+    group = spelt_alike(distinct)
+    in_trial = _people_in(parsed, ("claimants", "markers"), n_people)[:-1]
+    n_alike = np.bincount(group[in_trial], minlength=n_people)[group]
+    stranger, double = ~in_trial & (n_alike > 0), in_trial & (n_alike > 1)
+    for table in parsed.values():
+        wrong = stranger if table.kind == "spells" else stranger | double
+        table.spelt_otherwise = np.append(wrong, False)[table.claimant]
+
+
+def _people_in(parsed: dict[str, Table], kinds: tuple[str, ...], n_people: int) -> Booleans:
+    """Who has a row in tables of some kinds, by number; the last entry is for nobody."""
+    there = np.zeros(n_people + 1, dtype=bool)
+    for table in parsed.values():
+        if table.kind in kinds:
+            there[table.claimant] = True
+    there[NOBODY] = False
+    return there
+
+
 def _mark_people_of_the_trial(parsed: dict[str, Table], n_people: int) -> None:
     """Leave a number only to people in `claimants` or `markers`; note who has a row in `claimants`."""
-
-    def people_in(kinds: tuple[str, ...]) -> Booleans:
-        there = np.zeros(n_people + 1, dtype=bool)
-        for table in parsed.values():
-            if table.kind in kinds:
-                there[table.claimant] = True
-        there[NOBODY] = False
-        return there
-
-    in_trial, described = people_in(("claimants", "markers")), people_in(("claimants",))
+    in_trial, described = (_people_in(parsed, kinds, n_people) for kinds in (("claimants", "markers"), ("claimants",)))
     for table in parsed.values():
         table.described = described[table.claimant] | ("claimants" not in parsed)
         table.claimant = np.where(in_trial[table.claimant], table.claimant, NOBODY)
 
 
-def _require_links(parsed: dict[str, Table]) -> None:
-    """A source none of whose spells is of a person in the trial has identifiers of another form."""
+def _require_links(parsed: dict[str, Table], on_broken_rule: OnBrokenRule) -> None:
+    """A source none of whose spells is of a person in the trial has identifiers of another form.
+
+    Where none of them has the declared form, a rule says so, unless its rows are to be set aside.
+    """
     broken = [
         BrokenRule(
             table=name,
@@ -175,7 +201,10 @@ def _require_links(parsed: dict[str, Table]) -> None:
             remedy="write identifiers alike in every table (leading zeros, capitals)",
         )
         for name, table in parsed.items()
-        if table.kind == "spells" and table.n_rows and (table.claimant == NOBODY).all()
+        if table.kind == "spells"
+        and table.n_rows
+        and (table.claimant == NOBODY).all()
+        and not (table.invalid_identifier.all() and on_broken_rule == "error")
     ]
     if broken:
         raise record_error(broken, quarantine_helps=False)
@@ -209,16 +238,18 @@ def _apply_rules(
             )
             if rule.severity == "error" and rows.size:
                 set_aside[name][rule.name] = mask
-                broken.append(_broken(table, rule, tuple(rows.tolist())))
+                broken.append(_broken(table, rule, tuple(rows.tolist()), protocol))
     if broken and on_broken_rule == "error":
         raise record_error(broken)
     return lines, set_aside
 
 
-def _broken(table: Table, rule: Rule, rows: tuple[int, ...]) -> BrokenRule:
+def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProtocol) -> BrokenRule:
     columns = rule.columns
     if columns == ("dates",):
         columns = tuple(table.days)
+    if columns == ("declared",):
+        columns = tuple(declared_labels(table, protocol))
     return BrokenRule(
         table=table.name,
         rule=rule.name,

@@ -16,7 +16,8 @@ from trialimpact.intervals import Booleans
 from trialimpact.loaders.dates import NO_DAY, date_of, day_of, month_and_day
 from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
 from trialimpact.loaders.repeats import overlapping_spells, repeated_rows
-from trialimpact.loaders.schema import Kind, Table, dates_of
+from trialimpact.loaders.schema import Kind, Table, dates_of, declared_labels
+from trialimpact.loaders.spelling import written_otherwise
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource, Status
@@ -87,10 +88,15 @@ def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
 @_rule(
     "error",
     ALL,
-    "*",
-    "a column holds values of one type",
-    "make the column all text, all dates or all numbers",
+    "claimant_id",
+    "an identifier is written alike in every row",
+    "write identifiers alike: capitals, leading zeros, decimal points and characters that are not seen count",
 )
+def claimant_id_is_written_alike(table: Table, protocol: TrialProtocol) -> Booleans:
+    return table.spelt_otherwise
+
+
+@_rule("error", ALL, "*", "a column holds values of one type", "make the column all text, all dates or all numbers")
 def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.mixed
 
@@ -131,13 +137,7 @@ def claimant_is_unique(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(repeated & known)
 
 
-@_rule(
-    "error",
-    "claimants",
-    "digit",
-    "the allocating digit is one of 0-9",
-    "give the last numeric digit of the NINO",
-)
+@_rule("error", "claimants", "digit", "the allocating digit is one of 0-9", "give the last numeric digit of the NINO")
 def digit_is_a_digit(table: Table, protocol: TrialProtocol) -> Booleans:
     digits = table.label("digit")
     return np.asarray(digits.notna() & ~digits.isin([str(digit) for digit in range(10)]))
@@ -177,13 +177,7 @@ def marker_date_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     return _blank_day(table, "marker_date")
 
 
-@_rule(
-    "error",
-    "markers",
-    "status",
-    f"a status is one of {', '.join(get_args(Status))}, or blank for valid",
-    CORRECT,
-)
+@_rule("error", "markers", "status", f"a status is one of {', '.join(get_args(Status))}, or blank for valid", CORRECT)
 def status_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
     status = table.label("status")
     return np.asarray(status.notna() & ~status.isin(get_args(Status)))
@@ -220,6 +214,20 @@ def valid_markers_name_one_arm(table: Table, protocol: TrialProtocol) -> Boolean
 def label_is_not_reserved(table: Table, protocol: TrialProtocol) -> Booleans:
     masks = [table.label(name).isin(RESERVED_LABELS) for name in ("office", "reason")]
     return np.asarray(masks[0] | masks[1])
+
+
+@_rule(
+    "error",
+    "claimants markers",
+    "declared",
+    "an office or a value is written as the protocol writes it",
+    "write it as the protocol does: capitals, spaces and characters that are not seen count",
+)
+def label_is_written_as_declared(table: Table, protocol: TrialProtocol) -> Booleans:
+    wrong = np.zeros(table.n_rows, dtype=bool)
+    for name, words in declared_labels(table, protocol).items():
+        wrong |= written_otherwise(table.others[name] if name in table.others else table.label(name), words)
+    return wrong
 
 
 @_rule(
@@ -302,13 +310,7 @@ def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(overlaps & (start != NO_DAY))
 
 
-@_rule(
-    "warning",
-    "spells",
-    "start_date end_date",
-    "a spell has at least one day",
-    "none needed: it has no effect",
-)
+@_rule("warning", "spells", "start_date end_date", "a spell has at least one day", "none needed: it has no effect")
 def spell_has_a_day(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(_both_known(table) & (table.end_day == table.days["start_date"]))
 

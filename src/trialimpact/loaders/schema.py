@@ -14,6 +14,7 @@ from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of, holds_datetimes, parse_days
 from trialimpact.loaders.files import Wanted
 from trialimpact.loaders.values import Coded, as_labels, of_another_type
+from trialimpact.protocol.consistency import words_asked
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Source, SpellSource
 
@@ -49,6 +50,7 @@ class Table:
     others: pd.DataFrame = field(default_factory=pd.DataFrame)
     claimant: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     described: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
+    spelt_otherwise: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     blank_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     invalid_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
 
@@ -113,12 +115,12 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     """Read a frame as one of the protocol's tables; columns that are missing are returned as rules."""
     source, kind = source_of(protocol, name), kind_of(name)
     table = Table(name=name, kind=kind, source=source, n_rows=len(frame))
-    broken = list(wrong_columns(table, frame, required_columns(protocol, name)))
-    if broken:
-        return table, broken
     dates = dates_of(protocol, kind)
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
     used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
+    broken = list(wrong_columns(table, frame, (*required_columns(protocol, name), *used)))
+    if broken:
+        return table, broken
     table.mixed = np.zeros(len(frame), dtype=bool)
     table.identifiers = frame[table.column("claimant_id")]
     for each in used:
@@ -142,6 +144,13 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
 def dates_of(protocol: TrialProtocol, kind: Kind) -> tuple[str, ...]:
     """The columns of a table that hold dates: its own, and those of claimants that conditions take as dates."""
     return (*DATES[kind], *(protocol.dates_used if kind == "claimants" else ()))
+
+
+def declared_labels(table: Table, protocol: TrialProtocol) -> dict[str, tuple[str, ...]]:
+    """The labels that the protocol says of a table's columns, beside its own words for arms, status and codes."""
+    asked = words_asked(protocol) if table.kind == "claimants" else {}
+    said = {"office": protocol.recruitment.offices, **asked}
+    return {name: words for name, words in said.items() if name in table.labels or name in table.others}
 
 
 def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:

@@ -114,10 +114,10 @@ def as_labels(column: Coded) -> pd.Series[Any]:
 
 
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Values as numbers, NaN where missing or blank; None if any other value is not a number."""
+    """Values as numbers, NaN where missing or blank; None if any other value is not a number, or has no end."""
     text = as_text(values)
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    return None if bool((numbers.isna() & text.notna()).any()) else numbers
+    return None if bool((~np.isfinite(numbers) & text.notna()).any()) else numbers
 
 
 def of_another_type(values: pd.Series[Any]) -> Booleans:

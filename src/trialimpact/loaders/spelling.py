@@ -1,0 +1,70 @@
+"""What is the same to a reader and another thing to a computer: capitals, spaces, zeros, what is not seen."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.intervals import Booleans, Integers
+from trialimpact.loaders.values import Coded
+
+_SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
+
+
+def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Booleans:
+    """Labels that are none of the declared ones, and would be but for capitals, spaces or what is not seen.
+
+    >>> written_otherwise(pd.Series(["North", "north ", "South", None]), ["North"]).tolist()
+    [False, True, False, False]
+    """
+    meant = {_folded(each) for each in declared}
+    column = Coded.of(labels)
+    wrong = [str(each) not in declared and _folded(str(each)) in meant for each in column.distinct]
+    return column.spread(np.array(wrong, dtype=bool), False)
+
+
+def spelt_alike(identifiers: Any) -> Integers:
+    """A number for each of some distinct identifiers; those that a spreadsheet could have made of each other share it.
+
+    They differ in capitals, in leading zeros, in a decimal point with zeros, in scientific notation, or in spaces
+    and characters that are not seen. Takes an Arrow array of bytes.
+    """
+    text, compute = _text(identifiers), importlib.import_module("pyarrow.compute")
+    if text is None:
+        return np.arange(len(identifiers))
+    if not compute.all(compute.string_is_ascii(text)).as_py():
+        text = compute.replace_substring_regex(text, r"[\p{Z}\p{C}]", "")
+    text = compute.utf8_lower(text)
+    dotted = np.flatnonzero(compute.match_substring(text, ".").to_numpy(zero_copy_only=False))
+    if dotted.size:
+        words = text.to_numpy(zero_copy_only=False).copy()
+        words[dotted] = [_whole(word) for word in words[dotted]]
+        text = importlib.import_module("pyarrow").array(words)
+    text = compute.ascii_ltrim(text, characters="0")
+    return np.asarray(text.dictionary_encode().indices.to_numpy(), dtype=np.int64)
+
+
+def _text(identifiers: Any) -> Any:
+    arrow = importlib.import_module("pyarrow")
+    try:
+        return identifiers.cast(arrow.large_string())
+    except arrow.ArrowInvalid:  # bytes that are no text
+        return None
+
+
+def _whole(word: str) -> str:
+    """A whole number in another dress as its digits; any other word as it stands."""
+    if _SCIENTIFIC.fullmatch(word):
+        return f"{float(word):.0f}"
+    return re.sub(r"^([0-9]+)\.0+$", r"\1", word)
+
+
+def _folded(label: str) -> str:
+    seen = (each for each in unicodedata.normalize("NFKC", label) if each.isprintable() and not each.isspace())
+    return "".join(seen).casefold()
