@@ -57,13 +57,24 @@ def read_frame(name: str, table: TableLike, wanted: Wanted) -> pd.DataFrame:
         try:
             return _as_frame(pyarrow.table(table), wanted)
         except (pyarrow.ArrowException, ValueError, TypeError):
-            pass
+            says = f"a {type(table).__name__} is not a table, or a column of it holds what cannot be read"
+            raise _unreadable(name, "table_is_known", says, "make columns all text, all dates or all numbers") from None
     raise _unreadable(
         name,
         "table_is_known",
         f"a {type(table).__name__} is not a table",
         "give a path, a pandas or Polars frame, or an Arrow table",
     )
+
+
+def table_sha256(name: str, table: TableLike) -> str | None:
+    """The SHA-256 of a table's file, None of a frame; an `UnreadableTableError` where the file has vanished."""
+    if not isinstance(table, str | Path):
+        return None
+    try:
+        return file_sha256(Path(table))
+    except OSError as error:
+        raise _unreadable(name, "file_is_whole", _reason(Path(table), "", error), _REMEDY) from None
 
 
 def file_sha256(path: Path) -> str:

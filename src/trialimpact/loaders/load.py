@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
-from trialimpact.loaders.files import TableLike, UnreadableTableError, file_sha256, read_frame
+from trialimpact.loaders.files import TableLike, UnreadableTableError, read_frame, table_sha256
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
@@ -103,18 +103,18 @@ def _read_all(
         table: TableLike = given[name] if name in given else _file_of(protocol, name, folder)
         try:
             frame = read_frame(name, table, wanted_columns(protocol, name))
+            sha256 = table_sha256(name, table)
         except UnreadableTableError as error:
             broken.append(error.broken)
             continue
         parsed[name], missing = parse_table(protocol, name, frame)
         broken += missing
-        is_file = isinstance(table, str | Path)
         inputs.append(
             InputFile(
                 table=name,
-                name=Path(table).name if is_file else type(table).__name__,
+                name=type(table).__name__ if sha256 is None else Path(table).name,
                 n_rows=len(frame),
-                sha256=file_sha256(Path(table)) if is_file else None,
+                sha256=sha256,
             )
         )
     return inputs, parsed, broken

@@ -90,7 +90,7 @@ def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "claimant_id",
     "an identifier is written alike in every row",
-    "write identifiers alike: capitals, leading zeros, decimal points and characters that are not seen count",
+    "write identifiers alike: capitals, leading zeros, points, commas, quotes and what is not seen count",
 )
 def claimant_id_is_written_alike(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.spelt_otherwise

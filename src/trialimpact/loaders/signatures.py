@@ -21,6 +21,8 @@ _SIGNATURES = (
     (rb"BZh[1-9]", "bzip2"),
     (rb"\xfd7zXZ", "xz"),
     (rb"SQLite format 3", "a SQLite database"),
+    (rb"(?s).{257}ustar", "a tar archive"),
+    (rb"\{\\rtf", "a rich text document"),
     (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "a web page or XML"),
     (rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", "JSON"),
 )

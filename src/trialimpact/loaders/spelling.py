@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import re
 import unicodedata
@@ -32,15 +33,15 @@ def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Bool
 def spelt_alike(identifiers: Any) -> Integers:
     """A number for each of some distinct identifiers; those that a spreadsheet could have made of each other share it.
 
-    They differ in capitals, in leading zeros, in a decimal point with zeros, in scientific notation, or in spaces
-    and characters that are not seen. Takes an Arrow array of bytes.
+    They differ in capitals, in leading zeros, in a decimal point with zeros, in scientific notation, in commas, quotes
+    and equal signs, or in spaces and characters that are not seen. Takes an Arrow array of bytes.
     """
     text, compute = _text(identifiers), importlib.import_module("pyarrow.compute")
     if text is None:
         return np.arange(len(identifiers))
     if not compute.all(compute.string_is_ascii(text)).as_py():
         text = compute.replace_substring_regex(text, r"[\p{Z}\p{C}]", "")
-    text = compute.utf8_lower(text)
+    text = compute.replace_substring_regex(compute.utf8_lower(text), r"[\"'=,]", "")
     dotted = np.flatnonzero(compute.match_substring(text, ".").to_numpy(zero_copy_only=False))
     if dotted.size:
         words = text.to_numpy(zero_copy_only=False).copy()
@@ -66,5 +67,9 @@ def _whole(word: str) -> str:
 
 
 def _folded(label: str) -> str:
-    seen = (each for each in unicodedata.normalize("NFKC", label) if each.isprintable() and not each.isspace())
+    seen = (
+        each
+        for each in unicodedata.normalize("NFKC", html.unescape(label))
+        if each.isprintable() and not each.isspace()
+    )
     return "".join(seen).casefold()

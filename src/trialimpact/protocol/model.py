@@ -19,6 +19,9 @@ MANY_ARMS = 2
 MAX_DAYS = 36_525
 """A hundred years: no window, horizon or gap is longer."""
 
+MAX_SUBGROUPS = 1_000
+"""Each has moments and estimates of its own, for every day of every outcome and contrast."""
+
 Digit = Annotated[Whole, Field(ge=0, le=9)]
 SmallSample = Literal["cr0", "hc2", "cr1"]
 CumulativeInterval = Literal["wald", "accumulated"]
@@ -251,7 +254,7 @@ class TrialProtocol(Part):
     sources: Sources
     eligibility: tuple[Eligibility, ...] = Field(default=(), description="conditions of being in the trial, in order")
     outcomes: tuple[Outcome, ...] = Field(min_length=1)
-    subgroups: tuple[Subgroup, ...] = ()
+    subgroups: tuple[Subgroup, ...] = Field(default=(), max_length=MAX_SUBGROUPS)
     characteristics: tuple[Characteristic, ...] = ()
     adjustment: Adjustment = Adjustment()
     families: tuple[Family, ...] = Field(
