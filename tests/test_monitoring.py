@@ -66,12 +66,12 @@ def marked(trial: Any) -> dict[str, pd.DataFrame]:
 
 def test_all_checks_of_trials_run_as_designed(tmp_path: Path) -> None:
     alarms = 0
-    for seed in range(25):
+    for seed in range(10):
         trial = simulate_trial(600, seed=seed)
         monitor = ti.monitor_trial(trial.protocol, marked(trial), folder=tmp_path, alpha=0.05)
         alarms += len(monitor.alarms) > 0
         assert len(monitor.checks) == 1 + 3 + 3 + 1
-    assert alarms <= 4
+    assert alarms <= 3
     assert any("not there yet" in each for each in monitor.sentences())
 
 

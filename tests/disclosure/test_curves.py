@@ -112,7 +112,7 @@ def test_a_mean_of_days_is_of_many_or_where_zeros_are_shown_of_nobody(pack: str,
         days = np.array(on)
         jumps = dict.fromkeys(("entries", "exits", "starts", "stops"), days * 0)
         counts = Counts(followed=days * 0 + 50, on=days, first_day=0, **jumps)
-        return Side(counts, {}).is_spread(len(on), Rounder(rule_pack(pack), ""))
+        return Side(counts, {}, len(on)).is_spread(len(on), Rounder(rule_pack(pack), ""))
 
     assert spread([50, 30, 20])
     assert spread([0, 10, 40])

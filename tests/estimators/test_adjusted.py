@@ -174,10 +174,14 @@ def test_no_covariates_is_an_error(trial) -> None:
         estimate_adjusted(panel, Covariates(names=(), matrix=np.empty((len(panel), 0))), "on_benefit")
 
 
-def test_unknown_and_infinite_values_are_missing_and_nobody_known_is_no_covariate(trial) -> None:
+def test_unknown_values_are_missing_infinity_is_refused_and_nobody_known_is_no_covariate(trial) -> None:
     panel, sample, spells = with_characteristics(trial)
     sample.people["gender"] = None
-    sample.people["n_children"] = np.where(np.arange(len(sample)) % 7 == 0, np.inf, sample.people["n_children"])
+    some, n_children = np.arange(len(sample)) % 7 == 0, sample.people["n_children"]
+    sample.people["n_children"] = np.where(some, np.inf, n_children)
+    with pytest.raises(DesignError, match="a number without end"):
+        build_covariates(panel, "on_benefit", sample, spells)
+    sample.people["n_children"] = np.where(some, np.nan, n_children)
     covariates = build_covariates(panel, "on_benefit", sample, spells)
     assert not any(name.startswith("Gender") for name in covariates.names)
     assert "Children: missing" in covariates.names

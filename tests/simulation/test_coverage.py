@@ -28,7 +28,7 @@ def coverage_of_simulated_trials(runs: int) -> dict[str, int]:
             effect = estimate_cumulative(moments, outcome).effect(273)
             covered[outcome] += effect.conf_low <= POPULATION.cumulative(outcome, 273) <= effect.conf_high
         day = estimate_daily(moments, "on_benefit").effect(60)
-        truth = POPULATION.treatment["on_benefit"][60] - POPULATION.control["on_benefit"][60]
+        truth = POPULATION.shares["treatment"]["on_benefit"][60] - POPULATION.shares["control"]["on_benefit"][60]
         covered["day 60"] += day.conf_low <= truth <= day.conf_high
     return covered
 

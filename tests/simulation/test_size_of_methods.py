@@ -74,7 +74,7 @@ def trials_without_effect(runs: int) -> dict[str, int]:
 
 
 def test_size_in_a_few_trials() -> None:
-    for name, n in trials_without_effect(8).items():
+    for name, n in trials_without_effect(5).items():
         assert holds(n, 8), (name, n)
 
 

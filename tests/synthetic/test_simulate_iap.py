@@ -95,7 +95,7 @@ def within(z: np.ndarray) -> None:
 
 def test_estimates_scatter_as_their_standard_errors_say() -> None:
     """Standard errors twice too large or too small would not pass; the slow one below is finer."""
-    within(scatter(30, 700))
+    within(scatter(16, 700))
 
 
 @pytest.mark.slow

@@ -212,7 +212,8 @@ def _daily_errors(
         at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
         counts = [(side.counts.on[at], side.counts.followed[at]) for side in curve.sides]
         raw = np.sqrt(sum(on / m * (1 - on / m) / m for on, m in counts))
-        design = np.where(raw > 0, np.round(rows["std_error"].to_numpy(dtype=float) / raw, 2), 1.0)
+        known = rows["std_error"].to_numpy(dtype=float)
+        design = np.where((raw > 0) | np.isnan(known), np.round(known / raw, 2), 1.0)
     return np.asarray(np.sqrt(plain) * design)
 
 

@@ -1,0 +1,154 @@
+"""What readers worked out of releases before: each way is tried again, under every pack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import SmallTrial
+
+import trialimpact as ti
+from trialimpact.disclosure import release_results
+from trialimpact.results import TrialResults
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+PACKS = ["ons_10_5", "opensafely_7_5", "opensafely_midpoint_6", "uk_llc", "stats_nz_rr3"]
+SMALLEST = {"ons_10_5": 10, "opensafely_7_5": 8, "opensafely_midpoint_6": 8, "uk_llc": 10, "stats_nz_rr3": 20}
+FEW = (5, 9, 40, 77)
+"""Rows of the people of the arm X."""
+
+Rows = dict[str, pd.DataFrame]
+
+
+def trial(n: int = 200, seed: int = 2, **more: Any) -> SmallTrial:
+    """People who join over a hundred days, some before the records begin; an arm of four; spells of two kinds."""
+    rng = np.random.default_rng(seed)
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": rng.choice(["T", "C"], n)})
+    people["index"], people["site"] = rng.integers(0, 100, n), rng.choice(["n", "s"], n)
+    people.loc[list(FEW), "arm"] = "X"
+    spells = []
+    for who, day in zip(people["claimant_id"], people["index"], strict=True):
+        start = day - int(rng.integers(0, 60))
+        while start < 220:
+            end = start + 1 + int(rng.geometric(1 / 40))
+            spells.append((who, "a" if rng.random() < 0.6 else "b", start, end))
+            start = end + int(rng.geometric(1 / 15))
+    table = pd.DataFrame(spells, columns=["claimant_id", "kind", "start", "end"])
+    covered = {"a": (3, 220), "b": (3, 220)}
+    states = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}
+    return SmallTrial(people, table, covered, arms=("T", "C", "X"), horizon=100, pre_days=40,
+                      more={"states": states, **more})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results() -> TrialResults:
+    made = trial()
+    return ti.analyse_trial(made.protocol, made.tables).results()
+
+
+@pytest.fixture(scope="module", params=PACKS)
+def released(request: pytest.FixtureRequest, results: TrialResults) -> tuple[str, Rows]:
+    return request.param, dict(release_results(results, request.param).frames)
+
+
+def test_no_method_shows_a_horizon_that_the_main_table_keeps_back(released: tuple[str, Rows]) -> None:
+    _, rows = released
+    main = rows["estimates.csv"].query("subgroup == 'all' and horizon_days.notna()")
+    kept = {(r.outcome, r.contrast, r.horizon_days) for r in main[~main["suppressed"]].itertuples()}
+    assert kept
+    assert not [key for key in kept if key[1] == "x"], "the arm of four is in no table"
+    looked_at = 0
+    for name in ("placebo.csv", "compliance.csv", "durations.csv", "arms.csv", "bounds.csv"):
+        of_days = rows[name][rows[name]["horizon_days"].notna() & ~rows[name]["suppressed"]]
+        assert {(r.outcome, r.contrast, r.horizon_days) for r in of_days.itertuples()} <= kept, name
+        looked_at += len(of_days)
+    assert looked_at
+    durations = rows["durations.csv"].query("contrast == 'x' and ~suppressed")
+    assert (durations["side"] == "control").all(), "whom another contrast shows too"
+
+
+def test_numbers_of_assignments_do_not_tell_the_people_of_an_arm(released: tuple[str, Rows]) -> None:
+    placebo = released[1]["placebo.csv"]
+    assert len(placebo)
+    assert placebo["n_assignments"].isna().all()
+
+
+def test_the_first_day_before_the_trial_is_the_protocols_or_not_told(released: tuple[str, Rows]) -> None:
+    first = released[1]["pretrend.csv"]["first_day"]
+    assert len(first)
+    assert (first.isna() | (first == -40)).all()
+
+
+def test_days_and_horizons_leave_no_few_people_out(released: tuple[str, Rows], results: TrialResults) -> None:
+    """Where counts are exact: of all, of another horizon, and of Lee's bounds."""
+    pack, rows = released
+    if pack != "uk_llc":
+        pytest.skip("counts of this pack are rounded")
+    main = rows["estimates.csv"].query("~suppressed and subgroup == 'all' and method == 'difference'")
+    assert len(main)
+    bounds = rows["bounds.csv"].query("~suppressed")
+    for side, arms in (("treatment", ("T",)), ("control", ("C",))):
+        everyone = results.moments.n_claimants("all", arms)
+        of_t = main[main["contrast"] == "t"]
+        counts = {everyone, *of_t[f"n_{side}"], *bounds.loc[bounds["contrast"] == "t", f"n_{side}"].dropna()}
+        for one in of_t.loc[of_t["horizon_days"].notna(), f"n_{side}"]:
+            assert not [other for other in counts if 0 < abs(one - other) < 10]
+        assert not [n for n in of_t[f"n_{side}"] if 0 < everyone - n < 10]
+    assert rows["audit.csv"]["n_broken"].isna().all()
+
+
+def test_an_outcome_inside_another_is_not_shown_where_few_are_in_one_alone(released: tuple[str, Rows]) -> None:
+    """One person is in both kinds at once, so "a" less "a_not_b" is of that person."""
+    made, (pack, _) = trial(), released
+    day = int(made.people["index"].iloc[0])
+    extra = pd.DataFrame({"claimant_id": ["p0"] * 2, "kind": ["a", "b"], "start": day + 10, "end": day + 50})
+    made.spells = pd.concat([made.spells[made.spells["claimant_id"] != "p0"], extra], ignore_index=True)
+    design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["outcomes"] = [{"name": "a", "on": ["a"]}, {"name": "a_not_b", "on": ["a"], "off": ["b"]}]
+    found = ti.analyse_trial(ti.TrialProtocol.from_dict(design), made.tables).results(methods=False)
+    rows = release_results(found, pack).frames["estimates.csv"].query("~suppressed and horizon_days.notna()")
+    assert (rows["outcome"] == "a").any()
+    assert not (rows["outcome"] == "a_not_b").any()
+
+
+def test_hazard_ratios_of_few_events_are_kept_back_and_others_are_coarse(released: tuple[str, Rows]) -> None:
+    pack, rows = released
+    ratios = rows["durations.csv"].query("measure == 'log_hazard_ratio' and ~suppressed")
+    raw_events = SMALLEST[pack]
+    errors = ratios["std_error"].dropna()
+    assert (errors.round(2) == errors).all()
+    assert (errors <= np.sqrt(2 / raw_events)).all()
+
+
+def test_random_rounding_depends_on_what_no_table_shows() -> None:
+    """The same people in the same places, with one day of one spell changed: no count of the flow tells."""
+    shown = []
+    for change in (0, 1):
+        made = trial()
+        made.spells.loc[7, "end"] += change
+        found = ti.analyse_trial(made.protocol, made.tables).results(methods=False)
+        shown.append((found.frames["flow.csv"]["n"], release_results(found, "stats_nz_rr3").frames["flow.csv"]["n"]))
+    assert shown[0][0].equals(shown[1][0])
+    assert not shown[0][1].equals(shown[1][1])
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_strata_left_out_of_the_headline_are_not_told_by_other_tables(pack: str, tmp_path: Any) -> None:
+    """A stratum with one person on a side is in the plain rows and not in the stratified."""
+    made = trial(subgroups=[{"name": "north", "where": {"column": "site", "equals": "n"}}])
+    arms = made.people["arm"]
+    made.people["place"] = np.where(np.arange(len(arms)) % 2, "one", "two")
+    small = [*arms[arms == "T"].index[:1], *arms[arms == "C"].index[:3]]
+    made.people.loc[small, "place"] = "small"
+    made.people = made.people[made.people["arm"] != "X"].reset_index(drop=True)
+    made.spells = made.spells[made.spells["claimant_id"].isin(made.people["claimant_id"])]
+    made.arms, made.analysis = ("T", "C"), {"strata": ["place"], "headline": "stratified"}
+    found = ti.analyse_trial(made.protocol, made.tables).results()
+    rows = dict(release_results(found, pack).frames)
+    for name in ("states.csv", "moves.csv", "subgroups.csv"):
+        assert len(rows[name])
+        assert rows[name]["suppressed"].all(), name
+    assert ti.write_report(found, tmp_path / "report", pack=pack).is_dir()
