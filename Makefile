@@ -25,7 +25,7 @@ test: $(VENV)/.dev ## the tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
 check: test ## everything that CI runs
-	$(MAKE) --jobs=2 --output-sync=target lint types doctest reproduction notebooks docs
+	$(MAKE) --jobs=2 --output-sync=target lint types doctest notebooks docs
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -57,8 +57,9 @@ notebooks: $(VENV)/.dev ## run every notebook, which is stored without output
 docs: $(VENV)/.dev ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-test-slow: $(VENV)/.dev ## simulations of coverage, minutes long
+test-slow: $(VENV)/.dev ## simulations of coverage, the whole corpus, more examples of every property (an hour)
 	$(BIN)/pytest -n 2 -m slow
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 -m "hypothesis and not slow and not system"
 
 test-pandas3: $(VENV)/.dev ## the tests on pandas 3, without lifelines (which does not support it)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -28,7 +28,11 @@ from command_line import Done, run
 import trialimpact as ti
 from trialimpact import cli
 
-CASES = cases()
+MARKED = [
+    pytest.param(case, id=str(case), marks=[] if place % 3 == 0 else [pytest.mark.slow])
+    for place, case in enumerate(cases())
+]
+"""CI runs every third; `make test-slow` all."""
 ERRORS = (ti.RecordError, ti.ProtocolError, ti.DesignError, ti.OutputError)
 INTERNALS = re.compile(
     r"pandas|pyarrow|numpy|pydantic|pyreadstat|polars|Arrow[A-Z]|[a-z](Error|Exception)\b|Traceback|dtype|NoneType|"
@@ -41,7 +45,7 @@ EXAMPLES = ("days since 1960-01-01", "1900-2200")
 """Dates that remedies and rules say, which are no record's."""
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", MARKED)
 def test_a_bad_file(case: Case, tmp_path: Path) -> None:
     protocol = build(case, tmp_path / "trial")
     said, found, error = by_both_doors(protocol, tmp_path / "out")
@@ -116,7 +120,7 @@ def check_answer(case: Case, said: Done, found: Answer) -> None:
 
 
 def test_every_file_has_a_case_and_every_case_its_file() -> None:
-    listed = [case.path for case in CASES]
+    listed = [case.path for case in cases()]
     files = [path for path in CORPUS.rglob("*") if path.is_file() and path.parent.parent == CORPUS]
     assert sorted(listed) == sorted(path for path in files if path.name != "cases.toml")
     assert len(listed) >= 150
@@ -124,7 +128,7 @@ def test_every_file_has_a_case_and_every_case_its_file() -> None:
 
 
 def test_every_case_says_what_it_shows_and_one_thing_that_must_happen() -> None:
-    for case in CASES:
+    for case in cases():
         assert case.shows and case.base in BASES and case.table in (*TABLES, "protocol"), case
         assert bool(case.error) != (case.answer is not None), case
         assert not case.error or case.remedy, case
