@@ -160,8 +160,10 @@ class AnyDays(Part):
 
     def in_words(self) -> str:
         """The condition as a clause."""
-        days = self.any_days
-        return f"{days.outcome} on at least one of the days {days.from_day} to {days.to_day - 1}"
+        days, last = self.any_days, self.any_days.to_day - 1
+        if last == days.from_day:
+            return f"{days.outcome} on day {last}"
+        return f"{days.outcome} on at least one of the days {days.from_day} to {last}"
 
 
 class NumberOfDays(DaysOn):

@@ -106,12 +106,15 @@ def _arm_boxes(counted: FlowCounts, stage: str, protocol: TrialProtocol, top: fl
     """A box an arm: who was assigned to it and analysed, and who received it."""
     width = (_WIDTH - 40 - 20 * (len(protocol.arms) - 1)) / len(protocol.arms)
     for place, arm in enumerate(protocol.arms):
-        lines = [f"Assigned {arm}, analysed: n = {counted(stage, assigned_arm=arm)}"]
+        assigned = textwrap.wrap(
+            f"Assigned {arm}, analysed: n = {counted(stage, assigned_arm=arm)}", max(12, int(width / 10))
+        )
+        lines = []
         if protocol.sources.markers is not None:
             lines.append(f"put in {arm} by offices: n = {counted(stage, received_arm=arm)}")
         room = max(12, int(width / 8))
         wrapped = tuple(part for line in lines for part in textwrap.wrap(line, room))
-        yield _Box(20 + place * (width + 20), top, width, wrapped)
+        yield _Box(20 + place * (width + 20), top, width, (*assigned, *wrapped), n_bold=len(assigned))
 
 
 def _line(ends: tuple[float, float, float, float]) -> str:
