@@ -56,7 +56,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "protocol.toml"
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGTERM))]
+)
 def test_a_run_stopped_while_it_writes_leaves_no_folder_and_the_next_clears_up(
     trial: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:

@@ -129,6 +129,7 @@ def test_methods_that_need_claimants_are_left_out_and_say_so(tmp_path: Path) -> 
     assert {"arm_share_drift", "follow_up", "ratio_by_week"} <= set(frames["integrity.csv"]["check"])
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_and_can_be_started_again(tmp_path: Path) -> None:
     protocol = simulated(tmp_path)
     out = tmp_path / "out"

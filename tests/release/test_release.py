@@ -50,6 +50,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]
 
 
 @IS_CHECKOUT
+@pytest.mark.slow
 def test_two_builds_are_the_same_bytes(archives: list[dict[str, bytes]]) -> None:
     one, other = archives
     name = f"trialimpact-{PROJECT['version']}"
@@ -58,6 +59,7 @@ def test_two_builds_are_the_same_bytes(archives: list[dict[str, bytes]]) -> None
 
 
 @IS_CHECKOUT
+@pytest.mark.slow
 def test_the_wheel_is_the_package_and_nothing_else(archives: list[dict[str, bytes]], tmp_path: Path) -> None:
     (name,) = (name for name in archives[0] if name.endswith(".whl"))
     (tmp_path / name).write_bytes(archives[0][name])
@@ -75,6 +77,7 @@ def test_the_wheel_is_the_package_and_nothing_else(archives: list[dict[str, byte
 
 
 @IS_CHECKOUT
+@pytest.mark.slow
 def test_the_sdist_has_no_tests_and_no_data(archives: list[dict[str, bytes]], tmp_path: Path) -> None:
     (name,) = (name for name in archives[0] if name.endswith(".gz"))
     (tmp_path / name).write_bytes(archives[0][name])
