@@ -164,3 +164,39 @@ def test_a_group_without_any_row_of_the_headline_is_no_panel(
     with_a_small_stratum: TrialResults, tmp_path: Path
 ) -> None:
     assert ti.write_report(with_a_small_stratum, tmp_path / "report").is_dir()
+
+
+def test_the_level_of_losses_does_not_tell_how_few_were_removed(released: tuple[str, Rows]) -> None:
+    """Nobody was removed here: said where zeros are shown, and kept back where they are not."""
+    pack, rows = released
+    losses = rows["integrity.csv"].query("check == 'differential_loss'")
+    if pack == "uk_llc":
+        assert losses["level"].tolist() == ["not tested"]
+        assert (rows["integrity.csv"].query("check == 'sample_ratio'")["n_places"] == 1).all()
+    made = trial()
+    made.people["sex"] = np.where(np.arange(len(made.people)) % 2, "F", "M")
+    made.people.loc[made.people.index[made.people["arm"] == "T"][:2], "sex"] = "?"
+    design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["eligibility"] = [{"name": "known", "where": {"column": "sex", "one_of": ["F", "M"]}}]
+    found = ti.analyse_trial(ti.TrialProtocol.from_dict(design), made.tables).results()
+    levels = release_results(found, pack).frames["integrity.csv"].query("check == 'differential_loss'")["level"]
+    assert levels.tolist() == ["not tested"]
+
+
+def test_a_group_of_several_levels_does_not_tell_a_small_one() -> None:
+    made = trial(subgroups=[{"name": "north", "where": {"column": "place", "one_of": ["n", "m"]}}])
+    rng = np.random.default_rng(1)
+    made.people["place"] = rng.choice(["n", "s"], len(made.people))
+    for arm in ("T", "C"):
+        made.people.loc[made.people.index[made.people["arm"] == arm][:3], "place"] = "m"
+    design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["characteristics"] = [{"name": "Place", "column": "place"}]
+    found = ti.analyse_trial(ti.TrialProtocol.from_dict(design), made.tables).results()
+    rows = dict(release_results(found, "uk_llc").frames)
+    balance = rows["balance.csv"].query("characteristic == 'Place' and contrast == 't'").set_index("level")
+    north = rows["estimates.csv"].query("subgroup == 'north' and contrast == 't' and horizon_days == 100")
+    assert balance.loc["m", "suppressed"]
+    assert balance.loc["n", "suppressed"] or north["suppressed"].all()
+    assert rows["subgroups.csv"]["n_complement"].isna().all()
+    joint = rows["balance.csv"].query("kind == 'joint'")
+    assert joint[["n_treatment", "missing_treatment"]].isna().all(axis=None)

@@ -16,6 +16,7 @@ from trialimpact.disclosure.people import balance_key, balance_sides, received_k
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, of_shown, rounded_columns
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
+from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
 from trialimpact.results import grouped, records
 
@@ -55,6 +56,9 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
+    if row["kind"] == "joint" and rounder.pack.controls and rounder.pack.base == 1:
+        # Exact numbers of those known on all would tell whose missing values overlap.
+        row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
     return row | {"suppressed": bool(gone)}
 
 
@@ -87,6 +91,9 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     kept = _adjusted_without_hidden(kept, frame)
     alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
     apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
+    if about.rounder.suppresses(0):
+        # With both sides of the group it would tell that nobody's membership is unknown.
+        kept = kept.assign(n_complement=np.nan)
     return kept.assign(**{name: kept[name].astype(float).where(~np.array(alone, dtype=bool)) for name in apart})
 
 
@@ -121,7 +128,7 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         first = shown["first_day"].astype(float)
         shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
-    numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+    numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "df")
     kept = of_shown(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
     rare = np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
     return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), numbers)
@@ -239,14 +246,17 @@ def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     gone = leaves_out_few(frame, about) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
     gone |= ~about.shown_among(frame)
     together = pd.Series(gone, index=frame.index).groupby([frame["outcome"], frame["horizon_days"]]).transform("any")
-    return blanked(shown.assign(**n), together.to_numpy(dtype=bool), (*n, *days, "std_error", *p))
+    return blanked(shown.assign(**n), together.to_numpy(dtype=bool), (*n, *days, "std_error", *p, "critical"))
 
 
-def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:  # noqa: ARG001
+def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFrame) -> pd.DataFrame:
     """The worst of each kind of check: its level, and at how many places it was made. No counts.
 
-    Nor p-values: an exact test of two counts gives them back out of their rounded numbers.
+    Nor p-values: an exact test of two counts gives them back out of their rounded numbers. Where few were removed from
+    an arm, the level of differential loss would too; where zeros are not shown, how many stages were tested.
     """
+    if few_were_removed(flow, about):
+        frame = frame[frame["check"] != "differential_loss"]
     order = {level: place for place, level in enumerate(LEVELS)}
     rows = []
     for (check, basis), found in grouped(frame, "check", "basis"):
@@ -261,7 +271,23 @@ def release_integrity(frame: pd.DataFrame, about: Publication) -> pd.DataFrame: 
             }
         )  # fmt: skip
     columns = ["check", "basis", "n_places", "level", "n_at_level", "says"]
-    return pd.DataFrame(rows, columns=columns).assign(suppressed=False)
+    if few_were_removed(flow, about):
+        says = "not shown: few people were removed from an arm"
+        rows.append(dict(zip(columns, ("differential_loss", "assigned", 1, "not tested", 1, says), strict=True)))
+    found = pd.DataFrame(rows, columns=columns).assign(suppressed=False)
+    if about.rounder.pack.controls and about.rounder.suppresses(0):
+        of_stages = found["check"] == "sample_ratio"
+        found = found.assign(**{name: found[name].mask(of_stages, 1) for name in ("n_places", "n_at_level")})
+    return found
+
+
+def few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
+    """Whether at some stage fewer were removed from an arm than a test may be of; or nobody, where zeros are hidden."""
+    whole = np.logical_and.reduce([flow[name] == ALL for name in ("office", "received_arm", "reason")])
+    of_arms = whole & (flow["kind"] == "removed") & flow["assigned_arm"].isin(about.protocol.arms)
+    lowest = 0 if about.rounder.suppresses(0) else 1
+    n = flow.loc[of_arms, "n"]
+    return about.rounder.pack.controls and bool(((n >= lowest) & (n < about.rounder.pack.smallest_group)).any())
 
 
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from trialimpact.moments import Moments
 from trialimpact.results import TrialResults, grouped, records
 
 _FLOW, _BALANCE, GROUP = "flow", "balance", "group"
+MOST_LEVELS = 8
+"""Of characteristics with more levels, sums of several are not compared with subgroups."""
 
 
 def people_of(results: TrialResults) -> Cells:
@@ -28,6 +30,7 @@ def people_of(results: TrialResults) -> Cells:
     _add_groups(cells, results.moments)
     _add_balance(cells, results.frames["balance.csv"])
     _join_alike(cells)
+    _join_unions(cells)
     return cells
 
 
@@ -196,6 +199,25 @@ def _join_alike(cells: Cells) -> None:
         for other in alike[1:]:
             for one, two in zip(first, other, strict=True):
                 cells.relate(one, [two])
+
+
+def _join_unions(cells: Cells) -> None:
+    """A subgroup of as many people on both sides as some levels of a characteristic together is taken for them."""
+    both = list(_by_side(cells))
+    levels: dict[tuple[str, str], list[tuple[Key, Key]]] = {}
+    for pair in both:
+        if pair[0][0] == _BALANCE:
+            levels.setdefault((pair[0][1], pair[0][3]), []).append(pair)
+    for group in (pair for pair in both if pair[0][0] == GROUP):
+        for (contrast, _), of_one in levels.items():
+            if contrast != group[0][1] or len(of_one) > MOST_LEVELS:
+                continue
+            for size in range(2, len(of_one)):
+                for some in itertools.combinations(of_one, size):
+                    sums = [sum(cells.counts[pair[side]] for pair in some) for side in (0, 1)]
+                    if sums == [cells.counts[group[0]], cells.counts[group[1]]]:
+                        for side in (0, 1):
+                            cells.relate(group[side], [pair[side] for pair in some])
 
 
 def _by_side(cells: Cells) -> Iterator[tuple[Key, Key]]:

@@ -57,7 +57,6 @@ RELEASERS: dict[str, Releaser] = {
     "states.csv": release_states,
     "moves.csv": release_moves,
     "arms.csv": release_arms,
-    "integrity.csv": release_integrity,
     "audit.csv": release_audit,
 }
 """What becomes of each file; a file that is neither here nor a count of people is not released."""
@@ -165,6 +164,8 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     }
     if "compliance.csv" in raw:
         found["compliance.csv"] = release_compliance(raw["compliance.csv"], about, shown)
+    if "integrity.csv" in raw:
+        found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
     found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
     if not about.rounder.pack.controls:
         whole = (name for name in found if name != "integrity.csv")
