@@ -77,8 +77,7 @@ class Side:
 
     def tells_few_followed(self, n: Integers, rounder: Rounder) -> Booleans:
         """Where a number followed, known exactly, is a few less than that of all."""
-        apart = self.n_people - n
-        return np.asarray((apart > 0) & (apart < rounder.pack.smallest_group) & (rounder.pack.base == 1))
+        return rounder.pack.is_few(self.n_people - n) & rounder.pack.is_exact
 
     def may_be_shown(self, rounder: Rounder) -> Booleans:
         """Days on which the share may be shown: enough are followed, and neither those on nor those off are few."""
@@ -105,7 +104,7 @@ def leaves_few(
 ) -> Booleans:
     """Days on which a subgroup's exact counts, taken from those of other groups shown, would leave a few on or off."""
     found = np.zeros(moments.protocol.analysis.pre_days + moments.protocol.analysis.end_day, dtype=bool)
-    if rounder.pack.base > 1 or not rounder.pack.controls:
+    if not rounder.pack.is_exact:
         return found
     counts = {name: moments.counts_of(outcome, name, arms) for name in names}
     for combination, _ in groups_left(moments, arms, names):
@@ -179,8 +178,8 @@ def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder
 
 def _enough_change(sides: Sequence[Side], low: int, high: int, rounder: Rounder) -> bool:
     for side in sides:
-        more = int(np.ptp(side.counts.ever_followed(high)[[low - 1, high - 1]]))
-        few_joined = rounder.pack.base == 1 and 0 < more < rounder.pack.smallest_group
+        more = np.ptp(side.counts.ever_followed(high)[[low - 1, high - 1]])
+        few_joined = rounder.pack.is_exact and rounder.pack.is_few(more)
         if few_joined or int(side.changed_since(low - 1)[high - low - 1]) < rounder.pack.movers:
             return False
     return True

@@ -108,7 +108,7 @@ def _combinations(names: list[str]) -> Iterator[Combination]:
 
 def _is_hidden(n_left: int, people: dict[str, int], means: dict[str, float], pack: RulePack, horizon: int) -> bool:
     """Whether rounding blurs the difference of the groups' total days beyond what says anything of those left."""
-    if pack.base == 1:
+    if pack.is_exact:
         return False
     blur = sum(RESOLUTION_DAYS * people[name] + (pack.base - 1) / 2 * means[name] for name in people)
     return 2 * blur / n_left >= HIDDEN_RANGE * horizon

@@ -66,7 +66,7 @@ def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Events are put off until enough have happened; the curve is of counts as they are shown."""
     if not about.rounder.pack.controls:
         return rows.assign(suppressed=False)
-    if about.rounder.pack.base == 1:
+    if about.rounder.pack.is_exact:
         # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
         return rows.iloc[:0].assign(suppressed=False)
     kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan

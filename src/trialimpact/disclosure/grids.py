@@ -73,16 +73,12 @@ class Grids:
             elif contains(other, this):
                 yield from (beside.without(side) for side, beside in pairs)
 
-    @property
-    def _exact(self) -> bool:
-        return self.rounder.pack.controls and self.rounder.pack.base == 1
-
     def _arms(self, subgroup: str) -> Iterator[Arms]:
         """The sides of the contrasts that are shown, and where counts are exact what one leaves of another."""
         shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
         found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
         yield from found
-        for whole in found if self._exact else ():
+        for whole in found if self.rounder.pack.is_exact else ():
             for part in found:
                 rest = tuple(arm for arm in whole if arm not in part)
                 if set(part) < set(whole) and rest not in found:
@@ -93,7 +89,7 @@ class Grids:
 
     def _rests(self, outcome: str, subgroup: str) -> list[Side]:
         """Everyone less the group, where they can be worked out: somebody of each side."""
-        if not self._exact or subgroup == ALL:
+        if not self.rounder.pack.is_exact or subgroup == ALL:
             return []
         n = self.moments.n_claimants
         return [
@@ -105,7 +101,7 @@ class Grids:
     def _kept_back(self, outcome: str, subgroup: str, sides: list[Side]) -> Booleans:
         """Days on which other curves would tell too much, shape as the window."""
         found, first = np.zeros(sides[0].counts.on.size, dtype=bool), sides[0].counts.first_day
-        if not self._exact:
+        if not self.rounder.pack.is_exact:
             return found
         protocol = self.moments.protocol
         if subgroup != ALL:
@@ -119,7 +115,7 @@ class Grids:
                 found |= self._tells_intake(side.counts.followed, beside.counts.followed[days])
                 if contains(protocol.outcome(outcome), other) or contains(other, protocol.outcome(outcome)):
                     alike = side.counts.followed == beside.counts.followed
-                    found |= alike & self._few(np.abs(side.counts.on - beside.counts.on))
+                    found |= alike & self.rounder.pack.is_few(np.abs(side.counts.on - beside.counts.on))
         return found
 
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...]:
@@ -137,10 +133,7 @@ class Grids:
     def _tells_intake(self, followed: Integers, shown: Integers) -> Booleans:
         """Days on which a few more or fewer are followed than in another curve: people who joined within a few days."""
         apart = np.abs(followed[:, None] - np.unique(shown)[None, :])
-        return np.asarray(self._few(apart).any(axis=1))
-
-    def _few(self, n: Integers) -> Booleans:
-        return (n > 0) & (n < self.rounder.pack.smallest_group)
+        return np.asarray(self.rounder.pack.is_few(apart).any(axis=1))
 
 
 def contains(one: Outcome, other: Outcome) -> bool:

@@ -56,7 +56,7 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
-    if row["kind"] == "joint" and rounder.pack.controls and rounder.pack.base == 1:
+    if row["kind"] == "joint" and rounder.pack.is_exact:
         # Exact numbers of those known on all would tell whose missing values overlap.
         row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
     return row | {"suppressed": bool(gone)}
@@ -226,10 +226,10 @@ def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
 def _ended_few(frame: pd.DataFrame, about: Publication) -> Booleans:
     """Exact counts of whoever is followed to the horizon, where only a few of all are not."""
     found = np.zeros(len(frame), dtype=bool)
-    for side in ("treatment", "control") if about.rounder.pack.base == 1 else ():
+    for side in ("treatment", "control") if about.rounder.pack.is_exact else ():
         n = frame[f"n_{side}"].astype(float)
         left_out = n.groupby([frame["outcome"], frame["contrast"]]).transform("max") - n
-        found |= ((left_out > 0) & (left_out < about.rounder.pack.smallest_group)).to_numpy(dtype=bool)
+        found |= about.rounder.pack.is_few(left_out.to_numpy(dtype=float))
     return found
 
 
@@ -255,7 +255,8 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
     Nor p-values: an exact test of two counts gives them back out of their rounded numbers. Where few were removed from
     an arm, the level of differential loss would too; where zeros are not shown, how many stages were tested.
     """
-    if few_were_removed(flow, about):
+    few_lost = _few_were_removed(flow, about)
+    if few_lost:
         frame = frame[frame["check"] != "differential_loss"]
     order = {level: place for place, level in enumerate(LEVELS)}
     rows = []
@@ -271,7 +272,7 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
             }
         )  # fmt: skip
     columns = ["check", "basis", "n_places", "level", "n_at_level", "says"]
-    if few_were_removed(flow, about):
+    if few_lost:
         says = "not shown: few people were removed from an arm"
         rows.append(dict(zip(columns, ("differential_loss", "assigned", 1, "not tested", 1, says), strict=True)))
     found = pd.DataFrame(rows, columns=columns).assign(suppressed=False)
@@ -281,7 +282,7 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
     return found
 
 
-def few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
+def _few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
     """Whether at some stage fewer were removed from an arm than a test may be of; or nobody, where zeros are hidden."""
     whole = np.logical_and.reduce([flow[name] == ALL for name in ("office", "received_arm", "reason")])
     of_arms = whole & (flow["kind"] == "removed") & flow["assigned_arm"].isin(about.protocol.arms)
@@ -293,7 +294,7 @@ def few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Rules that rows broke: counts of rows as counts of people are shown; of how many is left to the flow."""
     n_broken = about.n(frame["n_broken"])
-    if about.rounder.pack.controls and about.rounder.pack.base == 1:
+    if about.rounder.pack.is_exact:
         # Exact counts of rows may be those of people that the flow keeps back.
         n_broken = np.full(len(frame), math.nan)
     shown = frame.drop(columns=[name for name in ("rows",) if name in frame.columns])

@@ -10,9 +10,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trialimpact.errors import ProtocolError, unknown_name, worded
+from trialimpact.intervals import Booleans
 
 DEFAULT_PACK = "ons_10_5"
 NO_CONTROL = "none"
@@ -49,6 +52,16 @@ class RulePack(BaseModel):
     def controls(self) -> bool:
         """Whether it keeps anything back."""
         return self.name != NO_CONTROL
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether counts that are shown are not rounded, so that differences between them are exact."""
+        return self.controls and self.base == 1
+
+    def is_few(self, n: ArrayLike) -> Booleans:
+        """Where a number of people is somebody, and too few for a mean, a share or a test."""
+        numbers = np.asarray(n)
+        return np.asarray((numbers > 0) & (numbers < self.smallest_group))
 
     @property
     def protected_below(self) -> int:

@@ -165,7 +165,7 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
             if row.get("outcome") in outcomes:
                 counts = about.moments.counts_of(row["outcome"], subgroup, arms)
                 whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
-            found[place] |= 0 < whole - int(row[f"n_{side}"]) < about.rounder.pack.smallest_group
+            found[place] |= about.rounder.pack.is_few(whole - int(row[f"n_{side}"]))
     return found
 
 
