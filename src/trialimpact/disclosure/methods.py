@@ -253,8 +253,10 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
     """The worst of each kind of check: its level, and at how many places it was made. No counts.
 
     Nor p-values: an exact test of two counts gives them back out of their rounded numbers. Where few were removed from
-    an arm, the level of differential loss would too; where zeros are not shown, how many stages were tested.
+    an arm, the level of differential loss would too; where zeros are not shown, how many stages were tested. Offices
+    and weeks of few people are no places.
     """
+    frame = frame[~_of_few(frame, about)]
     few_lost = _few_were_removed(flow, about)
     if few_lost:
         frame = frame[frame["check"] != "differential_loss"]
@@ -280,6 +282,13 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
         of_stages = found["check"] == "sample_ratio"
         found = found.assign(**{name: found[name].mask(of_stages, 1) for name in ("n_places", "n_at_level")})
     return found
+
+
+def _of_few(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """The ratio at an office or in a week in which fewer joined, as numbers are shown, than two sides may have."""
+    tested = (frame["level"] != "not tested") & frame["check"].isin(("ratio_by_office", "ratio_by_week"))
+    few = ~(about.n(frame["n"]) >= 2 * about.rounder.pack.smallest_group)
+    return tested.to_numpy(dtype=bool) & few & about.rounder.pack.controls
 
 
 def _few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:

@@ -66,6 +66,8 @@ class IntegrityCheck:
         "assigned" or "received" arms.
     counts, expected : str
         What was found, and what the design (or the other arm) leads one to expect.
+    n : int
+        People (or clusters) compared.
     p_holm : float
         Among checks of one kind at many places, adjusted for their number; else `p_value`.
     untested : str
@@ -77,6 +79,7 @@ class IntegrityCheck:
     basis: str
     counts: str
     expected: str = ""
+    n: int = 0
     statistic: float = float("nan")
     df: int = 0
     p_value: float = float("nan")
@@ -136,6 +139,7 @@ def sample_ratio(
         basis=basis,
         counts=in_words(arms, found),
         expected=in_words(arms, expected),
+        n=int(found.sum()),
         statistic=statistic,
         df=len(arms) - 1,
         p_value=p,
@@ -161,6 +165,7 @@ def differential_loss(removed: Mapping[str, int], before: Mapping[str, int], *, 
         basis="assigned",
         counts=", ".join(shares),
         expected=f"{100 * gone.sum() / max(there.sum(), 1):.1f}% of each",
+        n=int(there.sum()),
         statistic=statistic,
         df=df,
         p_value=p,
