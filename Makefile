@@ -3,20 +3,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: help demo test check reproduction iap-records iap-baseline format lint types doctest notebooks docs test-slow test-system test-engines test-pandas3 test-versions wheel hashes sbom licences audit-dependencies surface bench mutants clean
 
 help: ## say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*##/ -/' | sort
 
-$(VENV)/.base: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
+	touch $(VENV)/.base $@
 
 demo: $(VENV)/.base ## the 2016 evaluation from records: every table and figure beside the print
 	$(BIN)/trialimpact reproduce iap --out demo

@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from oracles import scatter_as_they_say
 
 import trialimpact as ti
 from trialimpact.interim import protocol_as_of
@@ -65,10 +66,9 @@ def moves(n_trials: int, n: int) -> np.ndarray:
 
 
 def test_moves_scatter_as_their_errors_say() -> None:
-    z = moves(25, 400)
-    assert z.shape == (25, 2)
-    assert (np.abs(z.mean(axis=0)) < 4 / 5).all()
-    assert ((z.std(axis=0) > 0.55) & (z.std(axis=0) < 1.5)).all()
+    z = moves(12, 400)
+    assert z.shape == (12, 2)
+    scatter_as_they_say(z)
 
 
 @pytest.mark.slow

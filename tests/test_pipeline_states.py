@@ -165,7 +165,7 @@ class GrowingTrial(RuleBasedStateMachine):
 
 
 TestGrowingTrial = GrowingTrial.TestCase
-TestGrowingTrial.settings = settings(max_examples=settings.default.max_examples // 4, stateful_step_count=20)
+TestGrowingTrial.settings = settings(max_examples=settings.default.max_examples // 8, stateful_step_count=20)
 
 
 def test_a_wrong_row_breaks_its_rule_and_no_other() -> None:

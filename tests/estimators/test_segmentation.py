@@ -90,7 +90,7 @@ def rejected(n_trials: int, n: int, **analysis: Any) -> int:
 
 
 def test_people_who_respond_alike_give_no_evidence() -> None:
-    assert rejected(25, 400) <= 4
+    assert rejected(12, 400) <= 3
     panel, covariates = trial(5, 500, (1.6, 1.6))
     found = estimate_segmentation(panel, covariates, "a", n_splits=6, n_groups=3)
     assert "No evidence" in found.sentence()

@@ -34,8 +34,8 @@ def coverage_of_simulated_trials(runs: int) -> dict[str, int]:
 
 
 def test_coverage_in_a_few_trials() -> None:
-    for name, covered in coverage_of_simulated_trials(30).items():
-        assert within_monte_carlo_error(covered, 30), name
+    for name, covered in coverage_of_simulated_trials(12).items():
+        assert within_monte_carlo_error(covered, 12), name
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def late_entry_coverage(runs: int) -> int:
 
 
 def test_coverage_under_late_entry_in_a_few_trials() -> None:
-    assert within_monte_carlo_error(late_entry_coverage(40), 40)
+    assert within_monte_carlo_error(late_entry_coverage(16), 16)
 
 
 @pytest.mark.slow

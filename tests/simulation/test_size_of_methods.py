@@ -74,8 +74,8 @@ def trials_without_effect(runs: int) -> dict[str, int]:
 
 
 def test_size_in_a_few_trials() -> None:
-    for name, n in trials_without_effect(5).items():
-        assert holds(n, 8), (name, n)
+    for name, n in trials_without_effect(3).items():
+        assert holds(n, 3), (name, n)
 
 
 @pytest.mark.slow
@@ -130,8 +130,8 @@ def weak_receipt(runs: int) -> int:
 
 
 def test_anderson_rubin_holds_under_a_weak_instrument() -> None:
-    kept = weak_receipt(60)
-    assert holds(60 - kept, 60)
+    kept = weak_receipt(30)
+    assert holds(30 - kept, 30)
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def randomisation_rejections(runs: int) -> int:
 
 
 def test_randomisation_tests_reject_at_most_as_often_as_they_say() -> None:
-    assert holds(randomisation_rejections(60), 60)
+    assert holds(randomisation_rejections(30), 30)
 
 
 @pytest.mark.slow

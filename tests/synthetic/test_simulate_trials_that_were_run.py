@@ -61,7 +61,7 @@ def z_of(trial: SyntheticTrial, *, stratified: bool) -> list[float]:
 
 
 def test_estimates_of_ics_scatter_about_the_truth() -> None:
-    scatter_as_they_say(np.array([z_of(simulate_ics(400, seed=seed), stratified=False) for seed in range(5)]))
+    scatter_as_they_say(np.array([z_of(simulate_ics(400, seed=seed), stratified=False) for seed in range(3)]))
 
 
 def test_estimates_of_ics_x_by_site_scatter_about_the_truth_and_others_do_not() -> None:
@@ -84,7 +84,7 @@ def z_of_arms(trial: SyntheticTrial) -> list[float]:
 
 
 def test_estimates_of_three_arms_scatter_about_the_truth() -> None:
-    trials = [simulate_progression(400, seed=seed) for seed in range(5)]
+    trials = [simulate_progression(400, seed=seed) for seed in range(3)]
     assert trials[0].truth.cumulative("employed", 365, "frequent", "minimal") > 15
     scatter_as_they_say(np.array([z_of_arms(trial) for trial in trials]))
 

@@ -23,6 +23,8 @@ from trialimpact.protocol import Contrast, TrialProtocol
 DRAWS = 10_000
 """Draws of the largest of all |z|."""
 
+DRAWS_AT_A_TIME = 2_500
+
 _NUDGE = 1e-11
 _RANK = 1e-9
 """Directions with less than this share of the largest eigenvalue are rounding."""
@@ -212,35 +214,52 @@ def largest_draws(
         return np.empty(0), np.empty(0)
     scale = np.sqrt(variance[moving])
     moved = covariance[np.ix_(moving, moving)]
-    root = _root(moved / np.outer(scale, scale))
-    z = _normals(protocol.analysis.seed, covariance.shape[0])[:, : root.shape[0]] @ root.astype(np.float32)
-    if n_clusters is not None:
-        z /= np.sqrt(_chi_squares(protocol.analysis.seed, n_clusters - 1) / (n_clusters - 1))[:, None]
-    total_scale = np.sqrt(np.maximum(np.diagonal(moved.cumsum(axis=0).cumsum(axis=1)), 0.0))
+    total_scale = np.sqrt(np.maximum(_variance_of_sums(moved), 0.0))
+    for row, one in zip(moved, scale, strict=True):
+        np.divide(row, one * scale, out=row)
+    root = _root(moved).astype(np.float32)
+    del moved
     inside = moving >= first
-    daily = _largest(z[:, inside])
     counted = inside & (total_scale > 0)
-    z *= scale.astype(np.float32)
-    np.cumsum(z, axis=1, out=z)
-    return daily, _largest(z[:, counted] / total_scale[counted].astype(np.float32))
+    daily, cumulative = [], []
+    for low in range(0, DRAWS, DRAWS_AT_A_TIME):
+        some = slice(low, low + DRAWS_AT_A_TIME)
+        z: NDArray[np.float32] = _normals(protocol.analysis.seed, covariance.shape[0])[some, : root.shape[0]] @ root
+        if n_clusters is not None:
+            z /= np.sqrt(_chi_squares(protocol.analysis.seed, n_clusters - 1)[some] / (n_clusters - 1))[:, None]
+        daily.append(_largest(z[:, inside]))
+        z *= scale.astype(np.float32)
+        sums = np.cumsum(z, axis=1)[:, counted]
+        cumulative.append(_largest(np.asarray(sums / total_scale[counted], dtype=np.float32)))
+    return np.sort(np.concatenate(daily)), np.sort(np.concatenate(cumulative))
+
+
+def _variance_of_sums(covariance: Floats) -> Floats:
+    """Variance of the sum of the first k, for every k."""
+    added = [2 * float(row[:k].sum()) + float(row[k]) for k, row in enumerate(covariance)]
+    return np.cumsum(added)
 
 
 def _largest(z: NDArray[np.float32]) -> Floats:
-    """The largest |z| of each draw, sorted."""
+    """The largest |z| of each draw."""
     if not z.shape[1]:
         return np.empty(0)
-    return np.sort(np.maximum(z.max(axis=1), -z.min(axis=1)).astype(float))
+    return np.asarray(np.maximum(z.max(axis=1), -z.min(axis=1)), dtype=float)
 
 
 def _root(correlation: Floats) -> Floats:
     """R with RᵀR the correlation, a row a draw that it needs; the same matrix gives the same R.
 
-    By Cholesky where a nudge of the diagonal, far below what draws can show, makes it definite; else by eigenvalues,
-    which take many times as long for a thousand days.
+    The matrix that is given is used up. By Cholesky where a nudge of the diagonal, far below what draws can show,
+    makes it definite; else by eigenvalues, which take many times as long for a thousand days.
     """
+    diagonal = np.einsum("ii->i", correlation)  # a view
+    kept_diagonal = diagonal.copy()
+    diagonal += _NUDGE
     try:
-        return np.asarray(np.linalg.cholesky(correlation + _NUDGE * np.eye(len(correlation))).T)
+        return np.asarray(np.linalg.cholesky(correlation).T)
     except np.linalg.LinAlgError:
+        diagonal[:] = kept_diagonal
         values, vectors = np.linalg.eigh(correlation)
     kept = values > _RANK * values[-1]
     vectors = vectors[:, kept][:, ::-1]

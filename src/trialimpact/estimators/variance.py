@@ -19,6 +19,9 @@ from trialimpact.moments import Counts, Gram
 
 Number = TypeVar("Number", np.int64, np.float64)
 
+ROWS_AT_A_TIME = 512
+"""Days of a covariance that are formed together: of decades, one table of days × days is a gigabyte."""
+
 _ROUNDING = 1e-13
 """Share of the size of its terms that rounding may leave of a sum."""
 
@@ -79,8 +82,11 @@ def day_covariance(comparison: Comparison, n_days: int, first: int = 0) -> Float
         for arms, side in _sides(comparison, part):
             factor = side_factor(rule, side.ever_followed(n_days, first).sum(axis=0)[-1])
             mine = _side_covariance(comparison, part, arms, side, n_days, first)
-            covariance = covariance + part.weight**2 * mine * factor
-    return np.asarray(covariance * whole_factor(rule, units, followed, parameters))
+            mine *= part.weight**2
+            mine *= factor
+            covariance += mine
+    covariance *= whole_factor(rule, units, followed, parameters)
+    return covariance
 
 
 def cluster_influence(comparison: Comparison) -> Floats:
@@ -155,16 +161,16 @@ def _side_covariance(
 
 def share_covariance(gram: Gram, followed: Integers, on: Integers, n_days: int) -> Floats:
     """[A - p(d')·B(d,d') - p(d)·B(d',d) + p(d)p(d')·O] / (n(d) n(d')), shape (n_days, n_days)."""
-    days = slice(n_days)
-    both, cross, seen = (
-        gram.on_on[days, days],
-        gram.on_followed[days, days],
-        gram.followed_followed[days, days],
-    )
+    found = np.empty((n_days, n_days))
     with np.errstate(divide="ignore", invalid="ignore"):
         p = on / followed
-        centred = both - p[None, :] * cross - p[:, None] * cross.T + np.outer(p, p) * seen
-        return np.asarray(centred / np.outer(followed, followed))
+        for low in range(0, n_days, ROWS_AT_A_TIME):
+            rows, days = slice(low, min(low + ROWS_AT_A_TIME, n_days)), slice(n_days)
+            cross, other = gram.on_followed[rows, days], gram.on_followed[days, rows].T
+            centred = gram.on_on[rows, days] - p[None, :] * cross - p[rows, None] * other
+            centred += np.outer(p[rows], p) * gram.followed_followed[rows, days]
+            found[rows] = centred / np.outer(followed[rows], followed)
+    return found
 
 
 def _running_variance(comparison: Comparison, part: Part, arms: tuple[str, ...], side: Counts) -> Floats:
