@@ -58,6 +58,23 @@ class Cells:
             parts = (*parts, key)
         self.relations.append((total, parts))
 
+    def same_people(self) -> dict[Key, str]:
+        """A name for the people of each cell: one for cells of which a relation says that they are the same people."""
+        named = {key: key for key in self.counts}
+
+        def first(key: Key) -> Key:
+            while named[key] != key:
+                key = named[key]
+            return key
+
+        order = {key: at for at, key in enumerate(self.counts)}
+        for total, parts in self.relations:
+            some = [part for part in parts if self.counts[part]]
+            if len(some) == 1:
+                one, other = sorted((first(total), first(some[0])), key=order.__getitem__)
+                named[other] = one
+        return {key: "\n".join(first(key)) for key in self.counts}
+
 
 @dataclass(frozen=True, slots=True)
 class ShownCells:
@@ -85,7 +102,8 @@ def protect(cells: Cells, rounder: Rounder) -> ShownCells:
     Source: Kelly, Golden and Assad (1992), cell suppression by linear programming. Cost: one linear programme a
     protected count.
     """
-    values = {key: rounder.shown(n) for key, n in cells.counts.items() if key not in cells.hidden}
+    people = cells.same_people()
+    values = {key: rounder.shown(n, people[key]) for key, n in cells.counts.items() if key not in cells.hidden}
     primary = frozenset(key for key, value in values.items() if math.isnan(value))
     protected = [key for key, n in cells.counts.items() if rounder.protects(n)]
     system = _System(cells)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from trialimpact.disclosure.packs import RulePack
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
 
-Combination: TypeAlias = tuple[tuple[str, int], ...]
-"""Groups with their signs."""
+Name = TypeVar("Name", str, tuple[str, ...])
+Combination: TypeAlias = tuple[tuple[Name, int], ...]
+"""Groups, or sets of arms, with their signs."""
+MeanDays: TypeAlias = Mapping[tuple[str, str, str], float]
+"""By contrast, subgroup and side: the smallest mean of days over the outcomes."""
 SETS = 3
 """So many groups at most are added and subtracted."""
 RESOLUTION_DAYS = 0.05
@@ -38,29 +41,57 @@ class Withdrawn:
         return f"{self.subgroup} ({self.contrast}): {self.combination} leaves {self.n_left} people"
 
 
-def withdrawn_groups(
-    moments: Moments, pack: RulePack, mean_days: dict[tuple[str, str, str], float]
-) -> tuple[Withdrawn, ...]:
-    """Subgroups to withdraw so that no sum or difference of up to three groups is of a few people on a side.
+def withdrawn_groups(moments: Moments, pack: RulePack, mean_days: MeanDays) -> tuple[Withdrawn, ...]:
+    """What to withdraw so that no sum or difference of up to three groups is of a few people on a side.
+
+    First contrasts whose sides, added and subtracted, leave a few people of an arm; then subgroups within a contrast.
 
     Parameters
     ----------
     mean_days : mapping of (contrast, subgroup, side) to days
-        The smallest mean over the outcomes: how far a rounded count blurs a total of days.
+        How far a rounded count blurs a total of days.
     """
     found: list[Withdrawn] = []
     if not pack.controls:
         return ()
+    while pooled := next(_leaks_of_arms(moments, pack, found, mean_days), None):
+        found.append(pooled)
     for contrast in moments.protocol.contrasts:
-        gone: set[str] = set()
+        gone = {each.subgroup for each in found if each.contrast == contrast.name}
         while leak := next(_leaks(moments, pack, contrast.name, gone, mean_days), None):
             found.append(leak)
             gone.add(leak.subgroup)
     return tuple(found)
 
 
+def _leaks_of_arms(
+    moments: Moments, pack: RulePack, withdrawn: Sequence[Withdrawn], mean_days: MeanDays
+) -> Iterator[Withdrawn]:
+    """Contrasts with a side that leaves a few people of a group, taken from the sides of other contrasts."""
+    gone = {(each.contrast, each.subgroup) for each in withdrawn}
+    for subgroup in moments.protocol.subgroup_names:
+        sides: dict[tuple[str, ...], tuple[str, str]] = {}
+        for contrast in moments.protocol.contrasts:
+            both = (("treatment", contrast.treatment), ("control", contrast.control))
+            few = min(moments.n_claimants(subgroup, arms) for _, arms in both) < pack.smallest_group
+            if not few and (contrast.name, subgroup) not in gone:
+                sides |= {tuple(sorted(arms)): (contrast.name, side) for side, arms in both}
+        for combination in _combinations(list(sides)):
+            left = {arm: sum(sign for arms, sign in combination if arm in arms) for arm in moments.protocol.arms}
+            if set(left.values()) != {0, 1}:
+                continue
+            n_left = moments.n_claimants(subgroup, tuple(arm for arm, sign in left.items() if sign))
+            if not pack.is_few(n_left):
+                continue
+            people = {arms: moments.n_claimants(subgroup, arms) for arms, _ in combination}
+            means = {arms: mean_days.get((sides[arms][0], subgroup, sides[arms][1]), 0.0) for arms in people}
+            if not is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
+                pooled = sides[max(people, key=lambda arms: (len(arms), arms))][0]
+                yield Withdrawn(pooled, subgroup, "arms of its sides, taken from others,", n_left)
+
+
 def _leaks(
-    moments: Moments, pack: RulePack, contrast_name: str, gone: set[str], mean_days: dict[tuple[str, str, str], float]
+    moments: Moments, pack: RulePack, contrast_name: str, gone: set[str], mean_days: MeanDays
 ) -> Iterator[Withdrawn]:
     contrast = moments.protocol.contrast(contrast_name)
     names = [name for name in moments.protocol.subgroup_names if name not in gone]
@@ -71,13 +102,13 @@ def _leaks(
                 continue
             people = {name: moments.n_claimants(name, arms) for name, _ in combination}
             means = {name: mean_days.get((contrast.name, name, side), 0.0) for name in people}
-            if not _is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
+            if not is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
                 smallest = min((name for name in people if name != ALL), key=lambda name: (size[name], name))
                 words = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in combination)
                 yield Withdrawn(contrast.name, smallest, f"{words.removeprefix('+ ')} among {side}", n_left)
 
 
-def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination, int]]:
+def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination[str], int]]:
     """Sums and differences of up to three groups that are a group of people of these arms, and how many they are."""
     members, claimants = _atoms(moments, arms)
     sets = {name: members[moments.protocol.subgroup_names.index(name)].astype(int) for name in names}
@@ -97,7 +128,7 @@ def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], 
     return atoms[:, claimants > 0], claimants[claimants > 0].astype(np.int64)
 
 
-def _combinations(names: list[str]) -> Iterator[Combination]:
+def _combinations(names: list[Name]) -> Iterator[Combination[Name]]:
     """Two or three groups, added and subtracted; the first that is written is added."""
     for size in range(2, SETS + 1):
         for chosen in itertools.combinations(names, size):
@@ -106,7 +137,9 @@ def _combinations(names: list[str]) -> Iterator[Combination]:
                     yield tuple(sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1]))
 
 
-def _is_hidden(n_left: int, people: dict[str, int], means: dict[str, float], pack: RulePack, horizon: int) -> bool:
+def is_hidden(
+    n_left: int, people: Mapping[Name, int], means: Mapping[Name, float], pack: RulePack, horizon: int
+) -> bool:
     """Whether rounding blurs the difference of the groups' total days beyond what says anything of those left."""
     if pack.is_exact:
         return False

@@ -27,7 +27,11 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
     parts = [blanked(rounded_columns(shown, ("p_value",), DECIMALS["p"]), few, (*numbers, "std_error", "p_value"))]
     keys = ("outcome", "contrast", "subgroup", "event", "side")
-    parts += [_survival(rows, about) for _, rows in grouped(frame[survival], *keys)]
+    of_shown = [
+        about.grids.is_shown(about.protocol.contrast(each), group)
+        for each, group in zip(frame["contrast"], frame["subgroup"], strict=True)
+    ]
+    parts += [_survival(rows, about) for _, rows in grouped(frame[survival & np.array(of_shown, dtype=bool)], *keys)]
     found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
     # Exits put off and people censored are what is left between one number of people and the next.
     return found.assign(n_at_risk=np.nan, n_events=np.nan)

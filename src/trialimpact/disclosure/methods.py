@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,14 +13,19 @@ import pandas as pd
 
 from trialimpact.disclosure.cells import ShownCells
 from trialimpact.disclosure.curves import sides_of
-from trialimpact.disclosure.packs import DECIMALS, Rounder
+from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, of_shown, rounded_columns
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
+from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
+from trialimpact.protocol import TrialProtocol
 from trialimpact.results import grouped, records
+
+MOST_SOLVED = 4
+"""Levels and numbers adjusted for, of which what a few among them did might be worked out."""
 
 LEVELS = ("red", "amber", "green", "not tested")
 
@@ -26,10 +33,18 @@ LEVELS = ("red", "amber", "green", "not tested")
 def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) -> pd.DataFrame:
     """Levels: shares, differences and tests of counts as they are shown. Means: as coarse as counts are.
 
-    A mean of whole numbers with many digits would give its sum, and the number of people, back.
+    A mean of whole numbers with many digits would give its sum, and the number of people, back. So would a test of a
+    number that few have, and the joint test where a row that is in it is kept back.
     """
     rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
+    rare = np.array([rounder.pack.controls and _is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
     found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
+    tests = ["standardised_difference", "p_value"]
+    found = found.assign(**{name: found[name].astype(float).where(~rare) for name in tests})
+    sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
+    small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
+    kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")
+    found["suppressed"] |= kept_back & (found["kind"] == "joint") & rounder.pack.controls
     found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
     found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
     numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
@@ -62,6 +77,38 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
     return row | {"suppressed": bool(gone)}
 
 
+def adjusted_for_few(balance: pd.DataFrame, protocol: TrialProtocol, pack: RulePack) -> dict[str, bool]:
+    """Contrasts whose adjusted estimates may tell of a few, and whether few of a side are at a level, or missing.
+
+    They may where little is adjusted for: of many slopes that a reader does not know one equation tells none.
+    """
+    adjusts = protocol.adjustment
+    found = {}
+    for (contrast,), rows in grouped(balance[balance["characteristic"].isin(adjusts.characteristics)], "contrast"):
+        if len(rows) + adjusts.pre_period <= MOST_SOLVED:
+            sides = [(row, side) for row in records(rows) for side in balance_sides(row).values()]
+            found[contrast] = any(
+                pack.is_few([side.of_level or 0, side.missing]).any() or _is_of_few(row, pack) for row, side in sides
+            )
+    return found
+
+
+def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
+    """Whether a number may be other than 0 for a few only of a side.
+
+    Of n people with mean m and standard deviation s, at least n m²/(m² + s²) have a number other than 0.
+    """
+    if row["kind"] != "numeric":
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = np.float64(row["difference"]) / np.float64(row["standardised_difference"])
+    for side in ("treatment", "control"):
+        square = row[f"value_{side}"] ** 2
+        if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * pooled**2):
+            return True
+    return False
+
+
 def coarse_decimals(n: int, rounder: Rounder) -> int:
     """So many decimals of a mean of `n` people that its sum is known no better than a count."""
     blur = max(rounder.pack.base, rounder.pack.smallest_count)
@@ -88,7 +135,7 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     gone = leaves_out_few(frame, about) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
     gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
-    kept = _adjusted_without_hidden(kept, frame)
+    kept = _adjusted_without_hidden(kept, frame, about)
     alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
     apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
     if about.rounder.suppresses(0):
@@ -97,20 +144,30 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     return kept.assign(**{name: kept[name].astype(float).where(~np.array(alone, dtype=bool)) for name in apart})
 
 
-def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """In a family with a hidden row, p-values adjusted by Bonferroni, which looks at a row's own alone.
 
-    Holm's and Benjamini and Hochberg's may be that of a hidden row.
+    Holm's and Benjamini and Hochberg's may be that of a hidden row. The number of comparisons is that of the groups
+    that the protocol declares: of how many a test could be made tells who is in the others.
     """
-    with_hidden = kept["suppressed"].groupby(raw["family"]).transform("any")
+    if not about.rounder.pack.controls:
+        return kept
+    protocol = about.protocol
+    declared = itertools.product(
+        raw["outcome"].unique(), [each.name for each in protocol.contrasts], [each.name for each in protocol.subgroups]
+    )
+    sizes = Counter(
+        family_of(protocol, dict(zip(("outcome", "contrast", "subgroup"), key, strict=True))) for key in declared
+    )
+    size = raw["family"].map(sizes).astype(float)
+    shown = (~kept["suppressed"]).groupby(raw["family"]).transform("sum")
     columns = {}
     for stem in ("p", "difference_p"):
-        alone = (
-            (raw[f"{stem}_value"].astype(float) * raw["family_size"].astype(float)).clip(upper=1.0).round(DECIMALS["p"])
-        )
-        columns[f"{stem}_holm"] = kept[f"{stem}_holm"].astype(float).where(~with_hidden, alone)
-        columns[f"{stem}_bh"] = kept[f"{stem}_bh"].astype(float).where(~with_hidden)
-    return kept.assign(**{name: values.where(~kept["suppressed"]) for name, values in columns.items()})
+        alone = (raw[f"{stem}_value"].astype(float) * size).clip(upper=1.0).round(DECIMALS["p"])
+        columns[f"{stem}_holm"] = kept[f"{stem}_holm"].astype(float).where(shown == size, alone)
+        columns[f"{stem}_bh"] = kept[f"{stem}_bh"].astype(float).where(shown == size)
+    adjusted = {name: values.where(~kept["suppressed"]) for name, values in columns.items()}
+    return kept.assign(**adjusted, family_size=size)
 
 
 def _about(row: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
@@ -256,7 +313,7 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
     an arm, the level of differential loss would too; where zeros are not shown, how many stages were tested. Offices
     and weeks of few people are no places.
     """
-    frame = frame[~_of_few(frame, about)]
+    frame = frame[~_of_few(frame, about) & ~_of_hidden_contrasts(frame, about)]
     few_lost = _few_were_removed(flow, about)
     if few_lost:
         frame = frame[frame["check"] != "differential_loss"]
@@ -289,6 +346,14 @@ def _of_few(frame: pd.DataFrame, about: Publication) -> Booleans:
     tested = (frame["level"] != "not tested") & frame["check"].isin(("ratio_by_office", "ratio_by_week"))
     few = ~(about.n(frame["n"]) >= 2 * about.rounder.pack.smallest_group)
     return tested.to_numpy(dtype=bool) & few & about.rounder.pack.controls
+
+
+def _of_hidden_contrasts(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Checks of contrasts that are not shown: of few people on a side."""
+    hidden = [each.name for each in about.protocol.contrasts if not about.grids.is_shown(each, ALL)]
+    of_contrasts = frame["check"].isin(("arm_share_drift", "follow_up"))
+    where = frame["where"].str.startswith(tuple(f"{name}, " for name in hidden)) | frame["where"].isin(hidden)
+    return (of_contrasts & where).to_numpy(dtype=bool) & about.rounder.pack.controls
 
 
 def _few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:

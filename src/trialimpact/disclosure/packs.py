@@ -123,13 +123,17 @@ def _shipped() -> dict[str, RulePack]:
 
 
 class Rounder:
-    """Counts as a pack shows them. Random rounding is fixed: with one salt, one count always gives one number."""
+    """Counts as a pack shows them. Random rounding is fixed: with one salt, the same people always give one number.
+
+    Counts of too few for a mean stand in tables of counts alone, where whose they are is known, and each is drawn on
+    its own: were equal counts shown alike, sums would tell what each is shown as. Of more, equal counts are.
+    """
 
     def __init__(self, pack: RulePack, salt: str) -> None:
         self.pack, self._salt = pack, salt
 
-    def shown(self, n: float) -> float:
-        """A count as it may be shown; NaN where it is suppressed.
+    def shown(self, n: float, people: str = "") -> float:
+        """A count as it may be shown; NaN where it is suppressed. `people` says whose it is.
 
         >>> rounder = Rounder(rule_pack("ons_10_5"), salt="")
         >>> rounder.shown(0), rounder.shown(9), rounder.shown(13)
@@ -138,7 +142,7 @@ class Rounder:
         count = int(n)
         if self.suppresses(count):
             return math.nan
-        return float(self._rounded(count))
+        return float(self._rounded(count, people if count < self.pack.smallest_group else ""))
 
     def suppresses(self, n: int) -> bool:
         """Whether a count is too small to be shown."""
@@ -164,7 +168,7 @@ class Rounder:
             high = 0
         return max(low, smallest if self.pack.rounding in ("nearest", "none") else 0), high
 
-    def _rounded(self, n: int) -> int:
+    def _rounded(self, n: int, people: str) -> int:
         base = self.pack.base
         if self.pack.rounding == "nearest":
             return (n + base // 2) // base * base
@@ -172,6 +176,6 @@ class Rounder:
             return -(-n // base) * base - (base // 2 if n else 0)
         if self.pack.rounding == "random":
             down, over = divmod(n, base)
-            draw = int.from_bytes(hashlib.sha256(f"{self._salt}:{n}".encode()).digest()[:6]) / 2**48
+            draw = int.from_bytes(hashlib.sha256(f"{self._salt}:{n}:{people}".encode()).digest()[:6]) / 2**48
             return (down + (draw < over / base)) * base
         return n

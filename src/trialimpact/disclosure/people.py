@@ -15,6 +15,7 @@ from trialimpact.disclosure.cells import Cells, Key, ShownCells
 from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.flow import ALL, BREAKDOWN
 from trialimpact.moments import Moments
+from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, grouped, records
 
 _FLOW, _BALANCE, GROUP = "flow", "balance", "group"
@@ -29,8 +30,9 @@ def people_of(results: TrialResults) -> Cells:
     _add_received(cells, results.frames["allocation.csv"])
     _add_groups(cells, results.moments)
     _add_balance(cells, results.frames["balance.csv"])
-    _join_alike(cells)
-    _join_unions(cells)
+    _join_arms(cells, results.protocol)
+    _join_alike(cells, results.protocol)
+    _join_unions(cells, results.protocol)
     return cells
 
 
@@ -189,11 +191,36 @@ def _add_balance(cells: Cells, balance: pd.DataFrame) -> None:
                     cells.relate(known, parts)
 
 
-def _join_alike(cells: Cells) -> None:
-    """A subgroup and a level of as many people on both sides are taken for the same people, as a reader may."""
+def _join_arms(cells: Cells, protocol: TrialProtocol) -> None:
+    """Levels of a side are those of its arms together: sides of other contrasts may be these arms, or some of them."""
+    sides = {
+        (contrast.name, side): frozenset(getattr(contrast, side))
+        for contrast in protocol.contrasts
+        for side in ("treatment", "control")
+    }
+    levels: dict[tuple[str, str], dict[frozenset[str], Key]] = {}
+    for key in [key for key in cells.counts if key[0] == _BALANCE and key not in cells.hidden]:
+        of_arms = levels.setdefault((key[3], key[4]), {})
+        arms = sides[key[1], key[2]]
+        if arms in of_arms:
+            cells.relate(of_arms[arms], [key])
+        else:
+            of_arms[arms] = key
+    for of_arms in levels.values():
+        for whole, total in of_arms.items():
+            parts = [key for arms, key in of_arms.items() if len(arms) == 1 and arms < whole]
+            if parts:
+                cells.relate(total, parts)
+            for some, part in of_arms.items():
+                if some < whole and len(some) > 1:
+                    cells.relate(total, [part])
+
+
+def _join_alike(cells: Cells, protocol: TrialProtocol) -> None:
+    """Groups, levels and offices of as many people on both sides are taken for the same people, as a reader may."""
     sizes: dict[tuple[str, int, int], list[tuple[Key, Key]]] = {}
-    for both in _by_side(cells):
-        sizes.setdefault((both[0][1], cells.counts[both[0]], cells.counts[both[1]]), []).append(both)
+    for contrast, *both in (*_by_side(cells), *_offices(cells, protocol)):
+        sizes.setdefault((contrast, cells.counts[both[0]], cells.counts[both[1]]), []).append((both[0], both[1]))
     for alike in sizes.values():
         first = alike[0]
         for other in alike[1:]:
@@ -201,16 +228,18 @@ def _join_alike(cells: Cells) -> None:
                 cells.relate(one, [two])
 
 
-def _join_unions(cells: Cells) -> None:
-    """A subgroup of as many people on both sides as some levels of a characteristic together is taken for them."""
-    both = list(_by_side(cells))
+def _join_unions(cells: Cells, protocol: TrialProtocol) -> None:
+    """A subgroup, or an office, of as many people on both sides as some levels together is taken for them."""
     levels: dict[tuple[str, str], list[tuple[Key, Key]]] = {}
-    for pair in both:
-        if pair[0][0] == _BALANCE:
-            levels.setdefault((pair[0][1], pair[0][3]), []).append(pair)
-    for group in (pair for pair in both if pair[0][0] == GROUP):
+    groups: list[tuple[str, Key, Key]] = []
+    for contrast, one, other in (*_by_side(cells), *_offices(cells, protocol)):
+        if one[0] == _BALANCE:
+            levels.setdefault((contrast, one[3]), []).append((one, other))
+        else:
+            groups.append((contrast, one, other))
+    for of, *group in groups:
         for (contrast, _), of_one in levels.items():
-            if contrast != group[0][1] or len(of_one) > MOST_LEVELS:
+            if contrast != of or len(of_one) > MOST_LEVELS:
                 continue
             for size in range(2, len(of_one)):
                 for some in itertools.combinations(of_one, size):
@@ -220,15 +249,34 @@ def _join_unions(cells: Cells) -> None:
                             cells.relate(group[side], [pair[side] for pair in some])
 
 
-def _by_side(cells: Cells) -> Iterator[tuple[Key, Key]]:
-    """Keys of subgroups and levels, treatment and control."""
+def _by_side(cells: Cells) -> Iterator[tuple[str, Key, Key]]:
+    """The contrast and keys of subgroups, levels and what is missing, treatment and control."""
     for key in list(cells.counts):
         is_group = key[0] == GROUP and key[3] != ALL
-        is_level = key[0] == _BALANCE and key[4].startswith("level ")
+        is_level = key[0] == _BALANCE and (
+            key[4].startswith("level ") or (key[4] == "missing" and cells.counts[key] > 0)
+        )
         if (is_group or is_level) and key[2] == "treatment" and key not in cells.hidden:
             other = (*key[:2], "control", *key[3:])
             if other in cells.counts:
-                yield key, other
+                yield key[1], key, other
+
+
+def _offices(cells: Cells, protocol: TrialProtocol) -> Iterator[tuple[str, Key, Key]]:
+    """The contrast and keys of those analysed of each office, treatment and control, where a side is one arm."""
+    everyone = received_key("analysed", ALL, ALL)
+    place = {name: 3 + at for at, name in enumerate(BREAKDOWN)}
+    offices = {key[place["office"]] for key in cells.counts if key[:3] == everyone[:3]} - {ALL}
+    for contrast in protocol.contrasts:
+        if len(contrast.treatment) == len(contrast.control) == 1:
+            for office in sorted(offices):
+                found = []
+                for arms in (contrast.treatment, contrast.control):
+                    key = list(received_key("analysed", arms[0], ALL))
+                    key[place["office"]] = office
+                    found.append(tuple(key))
+                if all(key in cells.counts for key in found):
+                    yield contrast.name, found[0], found[1]
 
 
 def shown_flow(flow: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:

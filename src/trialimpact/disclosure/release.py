@@ -15,6 +15,7 @@ from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
     Releaser,
+    adjusted_for_few,
     release_arms,
     release_audit,
     release_balance,
@@ -42,6 +43,7 @@ from trialimpact.disclosure.rows import (
     smallest_means,
 )
 from trialimpact.disclosure.states import release_moves, release_states
+from trialimpact.flow import ALL
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, plain
 
@@ -60,6 +62,9 @@ RELEASERS: dict[str, Releaser] = {
     "audit.csv": release_audit,
 }
 """What becomes of each file; a file that is neither here nor a count of people is not released."""
+
+OF_COUNTS = ("flow.csv", "allocation.csv", "balance.csv", "integrity.csv", "audit.csv")
+"""Files with the same rows whatever is suppressed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -136,13 +141,14 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     pack = rule_pack(pack)
     results = replace(results, frames={name: plain(frame) for name, frame in results.frames.items()})
     rounder = Rounder(pack, salt=_salt(results))
-    shown = protect(people_of(results), rounder)
     means = smallest_means(results.frames["estimates.csv"], results.protocol)
     withdrawn = withdrawn_groups(results.moments, pack, means)
+    results = _without_balance_of({each.contrast for each in withdrawn if each.subgroup == ALL}, results)
+    shown = protect(people_of(results), rounder)
     hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}
-    about = Publication(
-        results.moments, rounder, frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
-    )
+    gone = frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
+    few = adjusted_for_few(results.frames["balance.csv"], results.protocol, pack)
+    about = Publication(results.moments, rounder, gone, few)
     return Release(
         protocol=results.protocol,
         pack=pack,
@@ -153,6 +159,13 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
         primary=len(shown.primary),
         secondary=len(shown.secondary),
     )
+
+
+def _without_balance_of(contrasts: set[str], results: TrialResults) -> TrialResults:
+    """Without the characteristics of sides that, with those of other contrasts, tell those of a few people."""
+    balance = results.frames["balance.csv"]
+    kept = balance[~balance["contrast"].isin(contrasts)].reset_index(drop=True)
+    return replace(results, frames={**results.frames, "balance.csv": kept})
 
 
 def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dict[str, pd.DataFrame]:
@@ -169,8 +182,19 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
     if not about.rounder.pack.controls:
         whole = (name for name in found if name != "integrity.csv")
-        found |= {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in whole}
-    return found
+        return found | {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in whole}
+    return {name: frame if name in OF_COUNTS else _told_alike(name, frame) for name, frame in found.items()}
+
+
+def _told_alike(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of estimates and methods: what is suppressed is not there, but for the main difference.
+
+    A method has no row of nobody, or of one person on a side: beside suppressed rows that would tell which it is.
+    """
+    kept = ~frame["suppressed"].astype(bool)
+    if name == "estimates.csv":
+        kept |= frame["method"] == "difference"
+    return frame[kept].reset_index(drop=True)
 
 
 def _salt(results: TrialResults) -> str:

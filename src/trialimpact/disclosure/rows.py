@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.curves import Side, sides_of
+from trialimpact.disclosure.differencing import MeanDays, is_hidden
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
@@ -43,6 +44,8 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
+    adjusted_for_few: Mapping[str, bool]
+    """Contrasts whose adjusted estimates, beside the plain ones, may tell of a few, and whether they do of all."""
     grids: Grids = field(init=False)
     _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
 
@@ -106,6 +109,32 @@ class Publication:
                     return False
         return True
 
+    def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:
+        """Whether another estimate may be shown beside the headline, of the same people under other weights.
+
+        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for, unless
+        rounding blurs it.
+        """
+        pack, headline = self.rounder.pack, self.protocol.analysis.headline
+        if not pack.controls or method in (headline, "common_intake"):
+            return True
+        which = self.protocol.contrast(contrast)
+        sides = (which.treatment, which.control)
+        if method in ("difference", "stratified"):
+            n = [self.moments.n_claimants(subgroup, arms, name) for name in self.moments.strata for arms in sides]
+            if not pack.is_few(n).any():
+                return True
+        elif method == "adjusted" and not self._adjusts_for_few(contrast, subgroup):
+            return True
+        # Both are of one number of people, so its rounding blurs nothing: only the last digit of the two does.
+        numbers = [dict.fromkeys(("one", "other"), self.moments.n_claimants(subgroup, arms)) for arms in sides]
+        longest, no_days = self.protocol.analysis.max_horizon, dict.fromkeys(("one", "other"), 0.0)
+        return all(is_hidden(pack.smallest_group - 1, each, no_days, pack, longest) for each in numbers)
+
+    def _adjusts_for_few(self, contrast: str, subgroup: str) -> bool:
+        """In subgroups it is not counted how many are at a level: there may be few."""
+        return contrast in self.adjusted_for_few and (subgroup != ALL or self.adjusted_for_few[contrast])
+
     def n(self, values: pd.Series) -> Floats:
         """Counts as they are shown."""
         return np.array([math.nan if value != value else self.rounder.shown(value) for value in values], dtype=float)
@@ -123,7 +152,9 @@ def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         if method == "difference" and len(daily):
             parts.append(_daily(daily, curve, about))
         asked = (*curve.horizons, *about.protocol.analysis.horizon_days)
-        parts.append(_horizons(rows[rows["horizon_days"].isin(asked)], curve, about))
+        at = _horizons(rows[rows["horizon_days"].isin(asked)], curve, about)
+        gone = at["suppressed"].to_numpy(dtype=bool) | (not about.shows_method(method, contrast, subgroup))
+        parts.append(blanked(at, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 
@@ -150,6 +181,7 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
+        gone |= np.array([not about.shows_method(method, contrast, subgroup) for method in at["method"]], dtype=bool)
         parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
@@ -248,7 +280,7 @@ def _stacked(parts: list[pd.DataFrame], like: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def smallest_means(frame: pd.DataFrame, protocol: TrialProtocol) -> dict[tuple[str, str, str], float]:
+def smallest_means(frame: pd.DataFrame, protocol: TrialProtocol) -> MeanDays:
     """The smallest mean of days over the outcomes, by contrast, group and side, to the longest horizon."""
     longest = frame[(frame["horizon_days"] == protocol.analysis.max_horizon) & (frame["method"] == "difference")]
     found: dict[tuple[str, str, str], float] = {}

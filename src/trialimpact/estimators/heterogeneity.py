@@ -191,7 +191,7 @@ def adjust_families(results: Iterable[Heterogeneity]) -> pd.DataFrame:
     """
     results = list(results)
     rows = pd.concat([each.rows() for each in results], ignore_index=True)
-    rows["family"] = [_family(results[0].protocol, row) for row in rows[[*_SCOPE]].to_dict("records")]
+    rows["family"] = [family_of(results[0].protocol, row) for row in rows[[*_SCOPE]].to_dict("records")]
     rows["family_size"] = rows.groupby("family")["p_value"].transform("count")
     for column in ("p_value", "difference_p_value"):
         groups, name = rows.groupby("family")[column], column.removesuffix("_value")
@@ -200,7 +200,8 @@ def adjust_families(results: Iterable[Heterogeneity]) -> pd.DataFrame:
     return rows[HETEROGENEITY_COLUMNS]
 
 
-def _family(protocol: TrialProtocol, row: Mapping[Any, Any]) -> str:
+def family_of(protocol: TrialProtocol, row: Mapping[Any, Any]) -> str:
+    """The family of comparisons that a row's outcome, contrast and subgroup belong to."""
     for family in protocol.families:
         scope = zip((family.outcomes, family.contrasts, family.subgroups), (row[name] for name in _SCOPE), strict=True)
         if all(not names or name in names for names, name in scope):

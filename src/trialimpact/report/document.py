@@ -16,6 +16,7 @@ from trialimpact.report.findings import (
     finding_of_row,
     integrity_findings,
     integrity_level,
+    kept_back_findings,
     main_findings,
     pretrend_findings,
     sensitivity_findings,
@@ -104,7 +105,7 @@ class ImpactReport:
             integrity=integrity_findings(release),
             level=integrity_level(release),
             pretrends=list(pretrend_findings(release)),
-            sensitivity=list(sensitivity_findings(release)),
+            sensitivity=[*sensitivity_findings(release), *kept_back_findings(release)],
             design=protocol_sentences(release.protocol),
             confidential=CONFIDENTIAL,
         )

@@ -376,7 +376,7 @@ def _daily_alt_text(curve: Curve) -> str:
     after = (curve.days >= 0) & ~np.isnan(curve.estimate)
     text = f"Two line charts of the daily share {words['outcome']}, {words['treatment']} and {words['control']}."
     if not after.any():
-        return f"{text} Nobody is followed after the index day."
+        return f"{text} No day from the index day on is shown."
     largest = int(np.flatnonzero(after)[np.argmax(np.abs(curve.estimate[after]))])
     treatment, control = (float(each[largest]) for each in (curve.mean_treatment, curve.mean_control))
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -132,11 +133,13 @@ def received_findings(release: Release) -> list[str]:
 def pretrend_findings(release: Release) -> Iterator[str]:
     """Whether the arms differed before day 0."""
     rows = _frame(release, "pretrend.csv")
-    if not len(rows):
+    if "pretrend.csv" not in release.frames or not release.protocol.analysis.pre_days:
         return
-    for (outcome, contrast), here in rows.groupby(["outcome", "contrast"], sort=False):
+    outcomes, contrasts = release.frames["estimates.csv"]["outcome"].unique(), release.protocol.contrasts
+    for outcome, contrast in itertools.product(outcomes, (each.name for each in contrasts)):
+        here = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast)]
         tests = here[here["p_value"].notna()]
-        if here["suppressed"].any() or not len(tests):
+        if not len(tests):
             yield f"{_about(release.protocol, str(outcome), str(contrast))}, before the trial: not shown."
             continue
         p = adjusted_p(tests["p_value"].to_numpy(dtype=float), "holm")
@@ -201,6 +204,20 @@ def sensitivity_findings(release: Release) -> Iterator[str]:
         for row in records(here):
             if row["method"] in words:
                 yield f"{words[row['method']]}: {finding_of_row(row, release.protocol).brief()}"
+
+
+def kept_back_findings(release: Release) -> Iterator[str]:
+    """Methods without a row: which of them were not made, and which are of too few people, is not told."""
+    parts = {
+        "adjusted.csv": "Adjusted for what was known before",
+        "compliance.csv": "By assignment and by receipt",
+        "bounds.csv": "What those not linked leave possible",
+        "durations.csv": "Times to leaving and returning",
+        "placebo.csv": "Other assignments that could have been",
+    }
+    names = [words for name, words in parts.items() if name in release.frames and not len(release.frames[name])]
+    if names:
+        yield f"Nothing is shown of: {'; '.join(names)}. It was not asked for, could not be computed, or is of too few."
 
 
 def _about(protocol: TrialProtocol, outcome: str, contrast: str) -> str:
