@@ -24,6 +24,8 @@ from trialimpact.results import plain
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 CONTROLLED = [name for name in pack_names() if name != "none"]
+IN_CI = [pytest.param(name, marks=() if name in ("ons_10_5", "uk_llc") else pytest.mark.slow) for name in CONTROLLED]
+"""One that rounds and one that does not; `make test-slow` tries the others."""
 COUNTS = ("n", "n_treatment", "n_control", "missing_treatment", "missing_control", "n_complement", "n_at_risk",
           "n_events", "n_broken", "n_rows")  # fmt: skip
 
@@ -39,7 +41,7 @@ def released(results: Any) -> Any:
     return cache(lambda pack: release_results(results, pack))
 
 
-@pytest.fixture(scope="module", params=CONTROLLED)
+@pytest.fixture(scope="module", params=IN_CI)
 def release(request: pytest.FixtureRequest, released: Any) -> Any:
     return released(request.param)
 

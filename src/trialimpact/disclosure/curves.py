@@ -126,10 +126,7 @@ def published_days(sides: Sequence[Side], kept_back: Booleans, rounder: Rounder)
 
     As many stop being followed, or nobody. `kept_back` are days that may not be shown for another reason.
     """
-    first = sides[0].counts.first_day
     shown = np.logical_and.reduce([~kept_back, *(side.may_be_shown(rounder) for side in sides)])
-    if not rounder.pack.controls:
-        return first + np.arange(shown.size)
     return np.array(list(_steps(sides, shown, rounder.pack.movers)), dtype=np.int64)
 
 
@@ -157,8 +154,6 @@ def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder
     28 days, as long as enough people change on each side between any two of them.
     """
     pack, longest = rounder.pack, max(horizons)
-    if not pack.controls:
-        return list(range(1, longest + 1))
     wanted = [*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)]
     chosen: list[int] = []
     for horizon in dict.fromkeys(wanted):

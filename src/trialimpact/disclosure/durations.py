@@ -44,7 +44,7 @@ def _each_rounded(values: pd.Series, places: list[int]) -> list[float]:
 def _of_enough_events(frame: pd.DataFrame, about: Publication) -> Booleans:
     """Which rows beside survival are of enough events on each side, of a contrast and horizon that are shown."""
     beside = records(frame[frame["measure"] != "survival"])
-    enough = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
+    enough = about.rounder.pack.smallest_group
     return np.array([about.shows(row) and _events(frame, row) >= enough for row in beside], dtype=bool)
 
 
@@ -60,7 +60,7 @@ def _events(frame: pd.DataFrame, row: Mapping[str, Any]) -> int:
 def _ratio_decimals(row: Mapping[str, Any], frame: pd.DataFrame, about: Publication) -> int:
     """So many decimals of a hazard ratio that its error, about the root of 1/n + 1/n, tells n no better than counts."""
     pack, n_events = about.rounder.pack, _events(frame, row)
-    if not pack.controls or not n_events:
+    if not n_events:
         return DECIMALS["p"]
     blur = max(pack.base, pack.smallest_count) * (2 / n_events) ** 0.5 / n_events
     return min(DECIMALS["p"], max(1, math.floor(-math.log10(blur))))
@@ -68,8 +68,6 @@ def _ratio_decimals(row: Mapping[str, Any], frame: pd.DataFrame, about: Publicat
 
 def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Events are put off until enough have happened; the curve is of counts as they are shown."""
-    if not about.rounder.pack.controls:
-        return rows.assign(suppressed=False)
     if about.rounder.pack.is_exact:
         # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
         return rows.iloc[:0].assign(suppressed=False)
@@ -78,11 +76,9 @@ def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
         waiting += row["n_events"]
         at_risk = row["n_at_risk"] if math.isnan(at_risk) else at_risk
         enough = row["n_at_risk"] >= about.rounder.pack.smallest_group
-        if not enough or waiting < max(about.rounder.pack.movers, 1):
+        if not enough or waiting < max(about.rounder.pack.movers, about.rounder.pack.smallest_count, 1):
             continue
         events, followed = about.rounder.shown(waiting), about.rounder.shown(at_risk)
-        if math.isnan(events) or math.isnan(followed) or not followed:
-            continue
         alive *= max(0.0, 1 - events / followed)
         shown = {"n_at_risk": followed, "n_events": events, "estimate": round(alive, DECIMALS["share"])}
         kept.append(row | shown | {"conf_low": math.nan, "conf_high": math.nan, "suppressed": False})

@@ -56,7 +56,7 @@ class Grids:
         if key not in self._horizons:
             sides, asked = self._sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else []
-            beside = list(self._held_more(outcome, subgroup, sides)) if self.rounder.pack.controls else []
+            beside = list(self._held_more(outcome, subgroup, sides))
             self._horizons[key] = tuple(
                 horizon for horizon in found if all(side.is_spread(horizon, self.rounder) for side in beside)
             )

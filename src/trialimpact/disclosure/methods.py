@@ -37,14 +37,14 @@ def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) ->
     number that few have, and the joint test where a row that is in it is kept back.
     """
     rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
-    rare = np.array([rounder.pack.controls and _is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
+    rare = np.array([_is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
     found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
     tests = ["standardised_difference", "p_value"]
     found = found.assign(**{name: found[name].astype(float).where(~rare) for name in tests})
     sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
     small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
     kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")
-    found["suppressed"] |= kept_back & (found["kind"] == "joint") & rounder.pack.controls
+    found["suppressed"] |= kept_back & (found["kind"] == "joint")
     found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
     found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
     numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
@@ -150,8 +150,6 @@ def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame, about: Publi
     Holm's and Benjamini and Hochberg's may be that of a hidden row. The number of comparisons is that of the groups
     that the protocol declares: of how many a test could be made tells who is in the others.
     """
-    if not about.rounder.pack.controls:
-        return kept
     protocol = about.protocol
     declared = itertools.product(
         raw["outcome"].unique(), [each.name for each in protocol.contrasts], [each.name for each in protocol.subgroups]
@@ -181,9 +179,8 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """
     shown = rounded_columns(frame, ("estimate", "conf_low", "conf_high"), DECIMALS["days"])
     shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
-    if about.rounder.pack.controls:
-        first = shown["first_day"].astype(float)
-        shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
+    first = shown["first_day"].astype(float)
+    shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
     numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "df")
     kept = of_shown(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
@@ -193,8 +190,6 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 def _rare_before(row: Mapping[str, Any], about: Publication) -> bool:
     """Whether on no day before day 0 enough people of a side have the outcome, or enough have it not."""
-    if not about.rounder.pack.controls:
-        return False
     sides = sides_of(about.moments, row["outcome"], row["subgroup"], about.protocol.contrast(row["contrast"]))
     first = -about.protocol.analysis.pre_days
     return not all(side.is_spread(0, about.rounder, first=first) for side in sides)

@@ -170,6 +170,14 @@ def _without_balance_of(contrasts: set[str], results: TrialResults) -> TrialResu
 
 def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dict[str, pd.DataFrame]:
     raw = results.frames
+    if not about.rounder.pack.controls:
+        names = [
+            name for name in ("flow.csv", "allocation.csv", "balance.csv", "compliance.csv", *RELEASERS) if name in raw
+        ]
+        found = {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in names}
+        if "integrity.csv" in raw:
+            found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
+        return found
     found = {
         "flow.csv": shown_flow(published_flow(results), shown),
         "allocation.csv": shown_received(published_received(raw["allocation.csv"]), shown),
@@ -180,9 +188,6 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     if "integrity.csv" in raw:
         found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
     found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
-    if not about.rounder.pack.controls:
-        whole = (name for name in found if name != "integrity.csv")
-        return found | {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in whole}
     return {name: frame if name in OF_COUNTS else _told_alike(name, frame) for name, frame in found.items()}
 
 

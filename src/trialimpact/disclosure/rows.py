@@ -89,8 +89,6 @@ class Publication:
         They are many on each side, their outcome is neither rare nor everybody's, and they are no group that was
         withdrawn or is not shown itself.
         """
-        if not self.rounder.pack.controls:
-            return True
         which = self.protocol.contrast(contrast)
         everyone, group = (sides_of(self.moments, outcome, name, which) for name in (ALL, subgroup))
         outside = [self.moments.n_claimants(ALL, arms) - self.moments.n_claimants(subgroup, arms)
@@ -116,7 +114,7 @@ class Publication:
         rounding blurs it.
         """
         pack, headline = self.rounder.pack, self.protocol.analysis.headline
-        if not pack.controls or method in (headline, "common_intake"):
+        if method in (headline, "common_intake"):
             return True
         which = self.protocol.contrast(contrast)
         sides = (which.treatment, which.control)
@@ -190,7 +188,7 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
     """Rows of methods that leave out a few of those who are followed to the horizon; of states, a few of all."""
     found, last = np.zeros(len(rows), dtype=bool), about.protocol.analysis.max_horizon
     outcomes = [each.name for each in about.protocol.outcomes]
-    for place, row in enumerate(records(rows) if about.rounder.pack.controls else ()):
+    for place, row in enumerate(records(rows)):
         which, subgroup = about.protocol.contrast(row["contrast"]), row.get("subgroup", ALL)
         for side, arms in (("treatment", which.treatment), ("control", which.control)):
             whole = about.moments.n_claimants(subgroup, arms)

@@ -14,10 +14,7 @@ from trialimpact.results import grouped
 
 def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Days in each state to the longest horizon: all, or none where one is rare."""
-    pack, longest = about.rounder.pack, about.protocol.analysis.max_horizon
-    if not pack.controls:
-        return frame.assign(suppressed=False)
-    parts = []
+    longest, parts = about.protocol.analysis.max_horizon, []
     for (contrast,), rows in grouped(frame, "contrast"):
         at = rows[rows["horizon_days"] == longest]
         # States add up to the horizon, and some of them to outcomes.
@@ -72,7 +69,7 @@ def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
     sides = ("treatment", "control")
     made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in sides]
-    smallest = about.rounder.pack.smallest_group if about.rounder.pack.controls else 0
+    smallest = about.rounder.pack.smallest_group
     zeros_may_be_shown = not about.rounder.suppresses(0)
     few = np.logical_or.reduce([(each < smallest) & ~((each == 0) & zeros_may_be_shown) for each in made])
     few |= leaves_out_few(at, about)

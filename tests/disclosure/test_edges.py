@@ -1,0 +1,88 @@
+"""Releases of next to nothing, and of results that an engine counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import SmallTrial, short_trial
+
+import trialimpact as ti
+from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.disclosure.differencing import Withdrawn
+from trialimpact.disclosure.grids import Grids
+from trialimpact.disclosure.packs import Rounder
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+
+def trial(n: int, arms: tuple[str, ...] = ("T", "C"), pre_days: int = 0, **more: object) -> SmallTrial:
+    rng = np.random.default_rng(5)
+    people = pd.DataFrame({"claimant_id": [f"p{place}" for place in range(n)], "index": rng.integers(0, 30, n)})
+    people["arm"] = [arms[place % len(arms)] for place in range(n)]
+    start = people["index"] + rng.integers(0, 20, n)
+    spells = pd.DataFrame(
+        {"claimant_id": people["claimant_id"], "kind": "a", "start": start, "end": start + rng.integers(1, 25, n)}
+    )
+    beside = pd.DataFrame({"claimant_id": ["p0"], "kind": ["b"], "start": [0], "end": [2]})
+    covered = {"a": (-50, 120), "b": (-50, 120)}
+    both = pd.concat([spells, beside], ignore_index=True)
+    return SmallTrial(people, both, covered, arms=arms, horizon=50, pre_days=pre_days, more=dict(more))
+
+
+def results(made: SmallTrial) -> ti.results.TrialResults:
+    return ti.analyse_trial(made.protocol, made.tables).results(methods=False)
+
+
+def test_without_days_before_day_0_and_with_a_pack_of_ones_own() -> None:
+    raw = results(trial(200))
+    own = rule_pack("ons_10_5").model_copy(update={"name": "own"})
+    assert rule_pack(own) is own
+    one, other = (release_results(raw, pack).frames["estimates.csv"] for pack in (own, "ons_10_5"))
+    pd.testing.assert_frame_equal(one, other)
+    assert (one["day"].dropna() >= 0).all() and len(one["day"].dropna())
+
+
+def test_what_is_withdrawn_is_said_to_the_checker() -> None:
+    assert Withdrawn("t", "north", "all - north among treatment", 3).in_words() == (
+        "north (t): all - north among treatment leaves 3 people"
+    )
+
+
+def test_random_rounding_of_what_an_engine_counted_has_a_salt_too() -> None:
+    raw = results(trial(200))
+    counted = replace(raw, manifest={name: value for name, value in raw.manifest.items() if name != "people"})
+    one, other = (release_results(each, "stats_nz_rr3").frames["flow.csv"]["n"] for each in (raw, counted))
+    assert ((one % 3 == 0) | one.isna()).all() and ((other % 3 == 0) | other.isna()).all()
+
+
+def test_exact_days_of_pooled_sides_are_those_of_their_rest_too() -> None:
+    """T and X together less T is X, which has no contrast of its own."""
+    contrasts = [
+        {"name": "t", "treatment": ["T"], "control": ["C"]},
+        {"name": "tx", "treatment": ["T", "X"], "control": ["C"]},
+    ]
+    moments = trial(300, ("T", "C", "X"), contrasts=contrasts).moments()
+    grids = Grids(moments, Rounder(rule_pack("uk_llc"), ""), frozenset())
+    assert ("X",) in list(grids._arms("all"))
+
+
+def test_exact_curves_of_few_have_no_days() -> None:
+    made = trial(48, subgroups=[{"name": "most", "where": {"column": "site", "equals": "x"}}])
+    made.people["site"] = np.where(np.arange(48) < 44, "x", "y")
+    grids = Grids(made.moments(), Rounder(rule_pack("uk_llc"), ""), frozenset())
+    assert grids._days_before("a", "most") == grids.days("a", "all")
+    alone = Grids(trial(8).moments(), Rounder(rule_pack("uk_llc"), ""), frozenset())
+    assert alone._days_before("a", "all") == ()
+
+
+def test_a_characteristic_that_nobody_of_a_side_has_is_no_group() -> None:
+    protocol, tables = short_trial(300, seed=2, subgroups=0)
+    arm_of = tables["claimants"]["claimant_id"].str[7].astype(int) >= 5
+    tables["claimants"]["gender"] = tables["claimants"]["gender"].where(arm_of)
+    raw = ti.analyse_trial(protocol, tables).results(methods=False)
+    balance = release_results(raw).frames["balance.csv"]
+    assert len(balance)
+    assert balance.loc[balance["n_control"].fillna(0) == 0, "p_value"].isna().all()
