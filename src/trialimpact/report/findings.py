@@ -49,8 +49,6 @@ def subgroup_findings(release: Release) -> list[Finding]:
     """Subgroups that differ from the others, by their own interval and by p-values adjusted for the family."""
     found = []
     for row in records(_frame(release, "subgroups.csv")):
-        if row["suppressed"]:
-            continue
         contrast = release.protocol.contrast(row["contrast"])
         found.append(
             Finding(

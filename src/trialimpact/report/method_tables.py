@@ -9,7 +9,7 @@ import pandas as pd
 from trialimpact.estimators import ArmFamily, Compliance, Durations, Heterogeneity, Integrity, Moves, States
 from trialimpact.estimators.states import declared_states
 from trialimpact.protocol import TrialProtocol
-from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_p
+from trialimpact.report.rounding import printed, printed_p
 from trialimpact.report.sentences import subgroup_sentence
 from trialimpact.report.words import with_limits
 from trialimpact.results import records
@@ -60,11 +60,6 @@ def heterogeneity_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataF
     rule, table = protocol.presentation.rounding, []
     for row in records(rows):
         family = f"Holm p (of {int(row['family_size'])})"
-        if row.get("suppressed"):
-            columns = ("Difference in days", "Others", "Difference from others", "p", family, "BH p")
-            name = {"Subgroup": protocol.subgroup_words(row["subgroup"])}
-            table.append(name | dict.fromkeys(columns, CONFIDENTIAL) | {"In words": "Not shown: too few people."})
-            continue
         own = with_limits(row["estimate"], row["conf_low"], row["conf_high"], rule)
         apart = with_limits(row["difference"], row["difference_low"], row["difference_high"], rule)
         table.append(
@@ -92,10 +87,6 @@ def compliance_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFram
     rule, table = protocol.presentation.rounding, []
     for row in records(rows):
         name = {"Estimand": row["estimand"].replace("_", " ")}
-        if row.get("suppressed"):
-            numbers = dict.fromkeys(("Estimate", "Interval", "p"), CONFIDENTIAL)
-            table.append(name | numbers | {"What it is": row["says"]})
-            continue
         share = row["estimand"] == "receipt" or row["day"] == row["day"]
         low, high, value = (
             f"{printed(100 * x, rule)} points" if share and x == x else printed(x, rule)
@@ -130,10 +121,6 @@ def durations_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame
         shown = rule if row["measure"] == "restricted_mean_difference" else "two_decimals"
         over = "" if pd.isna(row["horizon_days"]) else f" over {int(row['horizon_days'])} days"
         low, high = printed(row["conf_low"], shown), printed(row["conf_high"], shown)
-        if row.get("suppressed"):
-            numbers = dict.fromkeys(("Estimate", "Interval", "p"), CONFIDENTIAL)
-            table.append({"Measure": DURATION_WORDS[row["measure"]] + over} | numbers)
-            continue
         table.append(
             {
                 "Measure": DURATION_WORDS[row["measure"]] + over,
@@ -156,9 +143,6 @@ def arms_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
     for row in records(rows):
         name = {"Contrast": f"{row['treatment_arm']} against {row['control_arm']}"}
         columns = ("Difference in days", "Joint interval", "p", "p by Holm", "Joint p")
-        if row.get("suppressed"):
-            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
-            continue
         between = f"{printed(row['joint_low'], rule)} to {printed(row['joint_high'], rule)}"
         p = [printed_p(row[each]) for each in ("p_value", "p_holm", "p_joint")]
         table.append(name | dict(zip(columns, [printed(row["estimate"], rule), between, *p], strict=True)))
@@ -179,9 +163,6 @@ def states_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialP
     for row in records(rows):
         name = {f"State over {int(row['horizon_days'])} days": labels[row["outcome"]]}
         columns = ("Treatment: days", "Control: days", "Difference in days", "Interval", "p")
-        if row.get("suppressed"):
-            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
-            continue
         means = [printed(row[each], rule) for each in ("mean_treatment", "mean_control", "estimate")]
         between = f"{printed(row['conf_low'], rule)} to {printed(row['conf_high'], rule)}"
         table.append(name | dict(zip(columns, [*means, between, printed_p(row["p_value"])], strict=True)))
@@ -200,13 +181,10 @@ def moves_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialPr
     """Rows of `moves.csv` of one contrast at the longest horizon; moves that nobody makes are left out."""
     rule, table = protocol.presentation.rounding, []
     for row in records(rows):
-        if not row.get("suppressed") and row["mean_treatment"] == row["mean_control"] == 0:
+        if row["mean_treatment"] == row["mean_control"] == 0:
             continue
         name = {"From": labels[row["from_state"]], "To": labels[row["to_state"]]}
         columns = ("Treatment: moves a 100 people", "Control", "Difference", "Interval", "p")
-        if row.get("suppressed"):
-            table.append(name | dict.fromkeys(columns, CONFIDENTIAL))
-            continue
         means = [printed(100 * row[each], rule) for each in ("mean_treatment", "mean_control", "estimate")]
         between = f"{printed(100 * row['conf_low'], rule)} to {printed(100 * row['conf_high'], rule)}"
         table.append(name | dict(zip(columns, [*means, between, printed_p(row["p_value"])], strict=True)))
