@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from trials import SmallTrial, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.differencing import Withdrawn
+from trialimpact.disclosure.differencing import Withdrawn, _combinations, _sets_left
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import Rounder
 
@@ -86,3 +88,19 @@ def test_a_characteristic_that_nobody_of_a_side_has_is_no_group() -> None:
     balance = release_results(raw).frames["balance.csv"]
     assert len(balance)
     assert balance.loc[balance["n_control"].fillna(0) == 0, "p_value"].isna().all()
+
+
+@given(
+    st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=2, max_size=6),
+    st.lists(st.integers(1, 9), min_size=5, max_size=5),
+)
+def test_sums_and_differences_of_groups_are_those_that_every_combination_tried_gives(rows, claimants) -> None:
+    sets, n = np.array(rows, dtype=bool), np.array(claimants)
+    tried = set()
+    for combination in _combinations([str(place) for place in range(len(sets))]):
+        left = sum(sign * sets[int(name)].astype(int) for name, sign in combination)
+        if not (left < 0).any() and not (left > 1).any() and (left > 0).any():
+            tried.add(frozenset((int(name), sign) for name, sign in combination))
+    found = [frozenset(zip(chosen, signs, strict=True)) for chosen, signs in _sets_left(sets, n)]
+    assert len(found) == len(set(found))
+    assert set(found) == tried

@@ -58,7 +58,7 @@ def withdrawn_groups(moments: Moments, pack: RulePack, mean_days: MeanDays) -> t
         found.append(pooled)
     for contrast in moments.protocol.contrasts:
         gone = {each.subgroup for each in found if each.contrast == contrast.name}
-        while leak := next(_leaks(moments, pack, contrast.name, gone, mean_days), None):
+        for leak in _leaks(moments, pack, contrast.name, gone, mean_days):
             found.append(leak)
             gone.add(leak.subgroup)
     return tuple(found)
@@ -93,12 +93,13 @@ def _leaks_of_arms(
 def _leaks(
     moments: Moments, pack: RulePack, contrast_name: str, gone: set[str], mean_days: MeanDays
 ) -> Iterator[Withdrawn]:
+    """Subgroups to withdraw, one after another; `gone` are those that are, and grows with each."""
     contrast = moments.protocol.contrast(contrast_name)
     names = [name for name in moments.protocol.subgroup_names if name not in gone]
     size = {name: moments.n_claimants(name, (*contrast.treatment, *contrast.control)) for name in names}
     for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
         for combination, n_left in groups_left(moments, arms, names):
-            if n_left >= pack.smallest_group:
+            if n_left >= pack.smallest_group or gone & {name for name, _ in combination}:
                 continue
             people = {name: moments.n_claimants(name, arms) for name, _ in combination}
             means = {name: mean_days.get((contrast.name, name, side), 0.0) for name in people}
@@ -109,14 +110,52 @@ def _leaks(
 
 
 def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination[str], int]]:
-    """Sums and differences of up to three groups that are a group of people of these arms, and how many they are."""
+    """Sums and differences of up to three groups that are a group of people of these arms, and how many they are.
+
+    Cost: pairs of groups × groups, in whole arrays.
+    """
     members, claimants = _atoms(moments, arms)
-    sets = {name: members[moments.protocol.subgroup_names.index(name)].astype(int) for name in names}
-    for combination in _combinations(names):
-        left = sum(sign * sets[name] for name, sign in combination)
-        n_left = int(claimants @ (left > 0))
-        if n_left and not (left < 0).any() and not (left > 1).any():
-            yield combination, n_left
+    sets = members[[moments.protocol.subgroup_names.index(name) for name in names]]
+    for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
+        both = sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1])
+        n_left = int(sum(sign * (claimants @ sets[place]) for place, sign in both))
+        yield tuple((names[place], sign) for place, sign in both), n_left
+
+
+def _in_order(found: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Pairs before threes, and those before others that stand before them."""
+    chosen, signs = found
+    return len(chosen), chosen, tuple(-sign for sign in signs)
+
+
+def _sets_left(
+    sets: NDArray[np.bool_], claimants: NDArray[np.int64]
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Rows of sets and their signs: one less others inside it, or two less one that is inside both and holds what they
+    share; of somebody.
+    """
+    shared = (sets * claimants) @ sets.T.astype(np.int64)
+    size = np.diagonal(shared)
+
+    def signed(plus: tuple[int, ...], minus: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        if size[list(plus)].sum() > size[list(minus)].sum():
+            chosen = tuple(sorted((*plus, *minus)))
+            yield chosen, tuple(1 if place in plus else -1 for place in chosen)
+
+    for one in range(len(sets)):
+        inside = [int(place) for place in np.flatnonzero(shared[one] == size) if place != one]
+        for place, other in enumerate(inside):
+            yield from signed((one,), (other,))
+            apart = (third for third in inside[place + 1 :] if shared[other, third] == 0)
+            for third in apart:
+                yield from signed((one,), (other, third))
+        for other in range(one + 1, len(sets)):
+            both = shared[one, other]
+            may_be = (shared[one] + shared[other] >= size) & (shared[one] >= both) & (shared[other] >= both)
+            together, common = sets[one] | sets[other], sets[one] & sets[other]
+            for third in map(int, np.flatnonzero(may_be)):
+                if third not in (one, other) and not ((sets[third] & ~together) | (common & ~sets[third])).any():
+                    yield from signed((one, other), (third,))
 
 
 def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
