@@ -133,7 +133,7 @@ def test_groups_that_differ_by_a_few_are_withdrawn(results: Any, released: Any) 
     women, men = (members[names.index(name)] for name in ("female", "male"))
     left = results.moments.cells.claimants[~women & ~men].sum()
     assert 0 < left < 2 * pack.smallest_group
-    found = withdrawn_groups(results.moments, pack, {})
+    found = withdrawn_groups(results.moments, pack)
     assert {each.subgroup for each in found} & {"female", "male"}
     release = released(pack.name)
     for each in found:
@@ -141,7 +141,7 @@ def test_groups_that_differ_by_a_few_are_withdrawn(results: Any, released: Any) 
             frame = release.frames[name]
             rows = frame[frame["subgroup"] == each.subgroup]
             assert rows["suppressed"].all()
-    assert not withdrawn_groups(results.moments, rule_pack("none"), {})
+    assert not withdrawn_groups(results.moments, rule_pack("none"))
 
 
 def test_a_group_whose_count_is_suppressed_has_no_numbers(results: Any, released: Any) -> None:

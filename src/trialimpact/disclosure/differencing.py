@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,12 @@ from trialimpact.disclosure.packs import RulePack
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
 
-Name = TypeVar("Name", str, tuple[str, ...])
-Combination: TypeAlias = tuple[tuple[Name, int], ...]
-"""Groups, or sets of arms, with their signs."""
-MeanDays: TypeAlias = Mapping[tuple[str, str, str], float]
-"""By contrast, subgroup and side: the smallest mean of days over the outcomes."""
-SETS = 3
-"""So many groups at most are added and subtracted."""
+Combination: TypeAlias = tuple[tuple[str, int], ...]
+"""Groups with their signs."""
+SideGroup: TypeAlias = tuple[tuple[str, ...], str]
+"""Arms, and a subgroup of their people."""
+Signed: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""Places of sets, and their signs."""
 RESOLUTION_DAYS = 0.05
 """Half the last digit in which mean days are published."""
 HIDDEN_RANGE = 0.5
@@ -41,80 +39,71 @@ class Withdrawn:
         return f"{self.subgroup} ({self.contrast}): {self.combination} leaves {self.n_left} people"
 
 
-def withdrawn_groups(moments: Moments, pack: RulePack, mean_days: MeanDays) -> tuple[Withdrawn, ...]:
+def withdrawn_groups(moments: Moments, pack: RulePack) -> tuple[Withdrawn, ...]:
     """What to withdraw so that no sum or difference of up to three groups is of a few people on a side.
 
-    First contrasts whose sides, added and subtracted, leave a few people of an arm; then subgroups within a contrast.
-
-    Parameters
-    ----------
-    mean_days : mapping of (contrast, subgroup, side) to days
-        How far a rounded count blurs a total of days.
+    A group is a side of a contrast, or a subgroup of it; sides that share arms are taken together. Of a combination the
+    smallest subgroup goes; of sides alone, the one of most arms, whatever rounding hides.
     """
     found: list[Withdrawn] = []
-    if not pack.controls:
-        return ()
-    while pooled := next(_leaks_of_arms(moments, pack, found, mean_days), None):
-        found.append(pooled)
-    for contrast in moments.protocol.contrasts:
-        gone = {each.subgroup for each in found if each.contrast == contrast.name}
-        for leak in _leaks(moments, pack, contrast.name, gone, mean_days):
-            found.append(leak)
-            gone.add(leak.subgroup)
+    for sides in _sides_that_share_arms(moments) if pack.controls else ():
+        gone: set[SideGroup] = set()
+        for leak, words, n_left in _leaks(moments, pack, sides, gone):
+            gone.add(leak)
+            found += [Withdrawn(contrast, leak[1], words, n_left) for contrast in sides[leak[0]]]
     return tuple(found)
 
 
-def _leaks_of_arms(
-    moments: Moments, pack: RulePack, withdrawn: Sequence[Withdrawn], mean_days: MeanDays
-) -> Iterator[Withdrawn]:
-    """Contrasts with a side that leaves a few people of a group, taken from the sides of other contrasts."""
-    gone = {(each.contrast, each.subgroup) for each in withdrawn}
-    for subgroup in moments.protocol.subgroup_names:
-        sides: dict[tuple[str, ...], tuple[str, str]] = {}
-        for contrast in moments.protocol.contrasts:
-            both = (("treatment", contrast.treatment), ("control", contrast.control))
-            few = min(moments.n_claimants(subgroup, arms) for _, arms in both) < pack.smallest_group
-            if not few and (contrast.name, subgroup) not in gone:
-                sides |= {tuple(sorted(arms)): (contrast.name, side) for side, arms in both}
-        for combination in _combinations(list(sides)):
-            left = {arm: sum(sign for arms, sign in combination if arm in arms) for arm in moments.protocol.arms}
-            if set(left.values()) != {0, 1}:
-                continue
-            n_left = moments.n_claimants(subgroup, tuple(arm for arm, sign in left.items() if sign))
-            if not pack.is_few(n_left):
-                continue
-            people = {arms: moments.n_claimants(subgroup, arms) for arms, _ in combination}
-            means = {arms: mean_days.get((sides[arms][0], subgroup, sides[arms][1]), 0.0) for arms in people}
-            if not is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
-                pooled = sides[max(people, key=lambda arms: (len(arms), arms))][0]
-                yield Withdrawn(pooled, subgroup, "arms of its sides, taken from others,", n_left)
+def _sides_that_share_arms(moments: Moments) -> list[dict[tuple[str, ...], tuple[str, ...]]]:
+    """Sides with the contrasts they are in, in parts that have no arm in common."""
+    contrasts: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for contrast in moments.protocol.contrasts:
+        for arms in (contrast.treatment, contrast.control):
+            key = tuple(sorted(arms))
+            contrasts[key] = (*contrasts.get(key, ()), contrast.name)
+    parts: list[set[tuple[str, ...]]] = []
+    for side in contrasts:
+        touching = [part for part in parts if any(set(side) & set(other) for other in part)]
+        parts = [part for part in parts if part not in touching] + [{side}.union(*touching)]
+    return [{side: names for side, names in contrasts.items() if side in part} for part in parts]
 
 
 def _leaks(
-    moments: Moments, pack: RulePack, contrast_name: str, gone: set[str], mean_days: MeanDays
-) -> Iterator[Withdrawn]:
-    """Subgroups to withdraw, one after another; `gone` are those that are, and grows with each."""
-    contrast = moments.protocol.contrast(contrast_name)
-    names = [name for name in moments.protocol.subgroup_names if name not in gone]
-    size = {name: moments.n_claimants(name, (*contrast.treatment, *contrast.control)) for name in names}
-    for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
-        for combination, n_left in groups_left(moments, arms, names):
-            if n_left >= pack.smallest_group or gone & {name for name, _ in combination}:
-                continue
-            people = {name: moments.n_claimants(name, arms) for name, _ in combination}
-            means = {name: mean_days.get((contrast.name, name, side), 0.0) for name in people}
-            if not is_hidden(n_left, people, means, pack, moments.protocol.analysis.max_horizon):
-                smallest = min((name for name in people if name != ALL), key=lambda name: (size[name], name))
-                words = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in combination)
-                yield Withdrawn(contrast.name, smallest, f"{words.removeprefix('+ ')} among {side}", n_left)
+    moments: Moments, pack: RulePack, sides: Mapping[tuple[str, ...], tuple[str, ...]], gone: set[SideGroup]
+) -> Iterator[tuple[SideGroup, str, int]]:
+    """What to withdraw, one after another, why, and of how many; `gone` is what was, and grows with each."""
+    protocol = moments.protocol
+    arms = tuple(sorted({arm for side in sides for arm in side}))
+    members, arm, claimants = _atoms(moments, arms)
+    keys = [(side, name) for side in sides for name in protocol.subgroup_names]
+    place = {name: at for at, name in enumerate(protocol.subgroup_names)}
+    sets = np.array([members[place[name]] & np.isin(arm, [protocol.arms.index(each) for each in side])
+                     for side, name in keys])  # fmt: skip
+    size = {name: int(moments.cells.claimants[moments.cells.members[at]].sum()) for name, at in place.items()}
+    for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
+        groups = [keys[at] for at in chosen]
+        n_left = int(sum(sign * (claimants @ sets[at]) for at, sign in zip(chosen, signs, strict=True)))
+        if n_left >= pack.smallest_group or gone & set(groups):
+            continue
+        people = [int(claimants @ sets[at]) for at in chosen]
+        of_arms = len({name for _, name in groups}) == 1
+        if of_arms:
+            leak = max(groups, key=lambda group: (len(group[0]), group[0]))
+        elif is_hidden(n_left, people, pack, protocol.analysis.max_horizon):
+            continue
+        else:
+            leak = min((group for group in groups if group[1] != ALL), key=lambda group: (size[group[1]], group[1]))
+        words = " ".join(f"{'+' if sign > 0 else '-'} {name} of {' and '.join(side)}"
+                         for (side, name), sign in zip(groups, signs, strict=True))  # fmt: skip
+        yield leak, words.removeprefix("+ "), n_left
 
 
-def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination[str], int]]:
+def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination, int]]:
     """Sums and differences of up to three groups that are a group of people of these arms, and how many they are.
 
     Cost: pairs of groups × groups, in whole arrays.
     """
-    members, claimants = _atoms(moments, arms)
+    members, _, claimants = _atoms(moments, arms)
     sets = members[[moments.protocol.subgroup_names.index(name) for name in names]]
     for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
         both = sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1])
@@ -122,22 +111,20 @@ def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> It
         yield tuple((names[place], sign) for place, sign in both), n_left
 
 
-def _in_order(found: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     """Pairs before threes, and those before others that stand before them."""
     chosen, signs = found
     return len(chosen), chosen, tuple(-sign for sign in signs)
 
 
-def _sets_left(
-    sets: NDArray[np.bool_], claimants: NDArray[np.int64]
-) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterator[Signed]:
     """Rows of sets and their signs: one less others inside it, or two less one that is inside both and holds what they
     share; of somebody.
     """
     shared = (sets * claimants) @ sets.T.astype(np.int64)
     size = np.diagonal(shared)
 
-    def signed(plus: tuple[int, ...], minus: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def signed(plus: tuple[int, ...], minus: tuple[int, ...]) -> Iterator[Signed]:
         if size[list(plus)].sum() > size[list(minus)].sum():
             chosen = tuple(sorted((*plus, *minus)))
             yield chosen, tuple(1 if place in plus else -1 for place in chosen)
@@ -158,29 +145,22 @@ def _sets_left(
                     yield from signed((one, other), (third,))
 
 
-def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Sets of people alike in every group, of some arms: which groups each is in, and how many they are."""
+def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Sets of people of some arms alike in arm and every group: which groups each is in, its arm, how many they are."""
     codes = [moments.protocol.arms.index(arm) for arm in arms]
     here = np.isin(moments.cells.arm, codes)
-    atoms, which = np.unique(moments.cells.members[:, here], axis=1, return_inverse=True)
+    alike = np.vstack([moments.cells.members[:, here], moments.cells.arm[here]])
+    atoms, which = np.unique(alike, axis=1, return_inverse=True)
     claimants = np.bincount(which.ravel(), weights=moments.cells.claimants[here], minlength=atoms.shape[1])
-    return atoms[:, claimants > 0], claimants[claimants > 0].astype(np.int64)
+    some = claimants > 0
+    return atoms[:-1, some].astype(bool), atoms[-1, some].astype(np.int64), claimants[some].astype(np.int64)
 
 
-def _combinations(names: list[Name]) -> Iterator[Combination[Name]]:
-    """Two or three groups, added and subtracted; the first that is written is added."""
-    for size in range(2, SETS + 1):
-        for chosen in itertools.combinations(names, size):
-            for signs in itertools.product((1, -1), repeat=size):
-                if any(sign > 0 for sign in signs) and any(sign < 0 for sign in signs):
-                    yield tuple(sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1]))
+def is_hidden(n_left: int, people: Sequence[int], pack: RulePack, horizon: int) -> bool:
+    """Whether the last digit of the groups' mean days hides what the mean of those left is.
 
-
-def is_hidden(
-    n_left: int, people: Mapping[Name, int], means: Mapping[Name, float], pack: RulePack, horizon: int
-) -> bool:
-    """Whether rounding blurs the difference of the groups' total days beyond what says anything of those left."""
+    Rounded counts blur nothing: that of the whole is that of the part and those left.
+    """
     if pack.is_exact:
         return False
-    blur = sum(RESOLUTION_DAYS * people[name] + (pack.base - 1) / 2 * means[name] for name in people)
-    return 2 * blur / n_left >= HIDDEN_RANGE * horizon
+    return 2 * RESOLUTION_DAYS * sum(people) / n_left >= HIDDEN_RANGE * horizon

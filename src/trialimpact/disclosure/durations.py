@@ -26,12 +26,11 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     numbers = {name: _each_rounded(beside[name], places) for name in ("estimate", "conf_low", "conf_high")}
     shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
     parts = [blanked(rounded_columns(shown, ("p_value",), DECIMALS["p"]), few, (*numbers, "std_error", "p_value"))]
-    keys = ("outcome", "contrast", "subgroup", "event", "side")
-    of_shown = [
-        about.grids.is_shown(about.protocol.contrast(each), group)
-        for each, group in zip(frame["contrast"], frame["subgroup"], strict=True)
-    ]
-    parts += [_survival(rows, about) for _, rows in grouped(frame[survival & np.array(of_shown, dtype=bool)], *keys)]
+    for _, rows in grouped(frame[survival], "outcome", "contrast", "subgroup", "event"):
+        first = next(records(rows)) | {"horizon_days": math.nan, "day": math.nan}
+        # Of both sides or of none: else one side tells that next to nobody of the other could have an event.
+        if about.shows(first) and _events(frame, first) >= about.rounder.pack.smallest_group:
+            parts += [_survival(of_side, about) for _, of_side in grouped(rows, "side")]
     found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
     # Exits put off and people censored are what is left between one number of people and the next.
     return found.assign(n_at_risk=np.nan, n_events=np.nan)

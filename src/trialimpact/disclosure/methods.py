@@ -209,9 +209,13 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         n_assignments=shown["n_assignments"].astype(float).where(~of_people), exact=shown["exact"].where(~of_people)
     )
     kept = of_shown(shown, about, ("estimate", "p_value"))
+    stratified = ("difference", *(("stratified",) if about.protocol.analysis.strata else ()))
+    weighted = [not all(about.shows_method(method, row["contrast"], row["subgroup"]) for method in stratified)
+                for row in records(frame)]  # fmt: skip
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
     rare = before & np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
-    return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), ("estimate", "p_value"))
+    gone = rare | np.array(weighted, dtype=bool) | kept["suppressed"].to_numpy(dtype=bool)
+    return blanked(kept, gone, ("estimate", "p_value"))
 
 
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:
@@ -337,9 +341,9 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
 
 
 def _of_few(frame: pd.DataFrame, about: Publication) -> Booleans:
-    """The ratio at an office or in a week in which fewer joined, as numbers are shown, than two sides may have."""
+    """The ratio at an office or in a week with fewer of an arm, as numbers are shown, than a side may have."""
     tested = (frame["level"] != "not tested") & frame["check"].isin(("ratio_by_office", "ratio_by_week"))
-    few = ~(about.n(frame["n"]) >= 2 * about.rounder.pack.smallest_group)
+    few = ~(about.n(frame["n_smallest"]) >= about.rounder.pack.smallest_group)
     return tested.to_numpy(dtype=bool) & few & about.rounder.pack.controls
 
 
@@ -366,6 +370,9 @@ def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     if about.rounder.pack.is_exact:
         # Exact counts of rows may be those of people that the flow keeps back.
         n_broken = np.full(len(frame), math.nan)
+    if about.rounder.pack.rounding == "random":
+        # The flow shows some of these counts too, and a small one is drawn for each table.
+        n_broken = np.where(about.rounder.pack.is_few(frame["n_broken"]), math.nan, n_broken)
     shown = frame.drop(columns=[name for name in ("rows",) if name in frame.columns])
     gone = np.isnan(n_broken)
     action = shown["action"].where(~gone, "")

@@ -192,15 +192,15 @@ def _add_balance(cells: Cells, balance: pd.DataFrame) -> None:
 
 
 def _join_arms(cells: Cells, protocol: TrialProtocol) -> None:
-    """Levels of a side are those of its arms together: sides of other contrasts may be these arms, or some of them."""
+    """Those of a side at a level, or in a subgroup, are those of its arms: other sides may be some of these."""
     sides = {
         (contrast.name, side): frozenset(getattr(contrast, side))
         for contrast in protocol.contrasts
         for side in ("treatment", "control")
     }
-    levels: dict[tuple[str, str], dict[frozenset[str], Key]] = {}
-    for key in [key for key in cells.counts if key[0] == _BALANCE and key not in cells.hidden]:
-        of_arms = levels.setdefault((key[3], key[4]), {})
+    levels: dict[Key, dict[frozenset[str], Key]] = {}
+    for key in [key for key in cells.counts if key[0] in (_BALANCE, GROUP) and key not in cells.hidden]:
+        of_arms = levels.setdefault((key[0], *key[3:]), {})
         arms = sides[key[1], key[2]]
         if arms in of_arms:
             cells.relate(of_arms[arms], [key])

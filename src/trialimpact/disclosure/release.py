@@ -40,7 +40,6 @@ from trialimpact.disclosure.rows import (
     release_bands,
     release_estimates,
     release_horizons,
-    smallest_means,
 )
 from trialimpact.disclosure.states import release_moves, release_states
 from trialimpact.flow import ALL
@@ -141,8 +140,7 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     pack = rule_pack(pack)
     results = replace(results, frames={name: plain(frame) for name, frame in results.frames.items()})
     rounder = Rounder(pack, salt=_salt(results))
-    means = smallest_means(results.frames["estimates.csv"], results.protocol)
-    withdrawn = withdrawn_groups(results.moments, pack, means)
+    withdrawn = withdrawn_groups(results.moments, pack)
     results = _without_balance_of({each.contrast for each in withdrawn if each.subgroup == ALL}, results)
     shown = protect(people_of(results), rounder)
     hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.curves import Side, sides_of
-from trialimpact.disclosure.differencing import MeanDays, is_hidden
+from trialimpact.disclosure.differencing import is_hidden
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
@@ -114,20 +114,19 @@ class Publication:
         rounding blurs it.
         """
         pack, headline = self.rounder.pack, self.protocol.analysis.headline
-        if method in (headline, "common_intake"):
+        method = "difference" if method == "common_intake" else method
+        if not pack.controls or method == headline:
             return True
         which = self.protocol.contrast(contrast)
-        sides = (which.treatment, which.control)
         if method in ("difference", "stratified"):
+            sides = (which.treatment, which.control)
             n = [self.moments.n_claimants(subgroup, arms, name) for name in self.moments.strata for arms in sides]
-            if not pack.is_few(n).any():
-                return True
-        elif method == "adjusted" and not self._adjusts_for_few(contrast, subgroup):
-            return True
-        # Both are of one number of people, so its rounding blurs nothing: only the last digit of the two does.
-        numbers = [dict.fromkeys(("one", "other"), self.moments.n_claimants(subgroup, arms)) for arms in sides]
-        longest, no_days = self.protocol.analysis.max_horizon, dict.fromkeys(("one", "other"), 0.0)
-        return all(is_hidden(pack.smallest_group - 1, each, no_days, pack, longest) for each in numbers)
+            return not pack.is_few(n).any()
+        if method == "adjusted":
+            return not self._adjusts_for_few(contrast, subgroup)
+        few = pack.smallest_group - 1
+        numbers = [self.moments.n_claimants(subgroup, arms) for arms in (which.treatment, which.control)]
+        return all(is_hidden(few, [n, n], pack, self.protocol.analysis.max_horizon) for n in numbers)
 
     def _adjusts_for_few(self, contrast: str, subgroup: str) -> bool:
         """In subgroups it is not counted how many are at a level: there may be few."""
@@ -168,7 +167,8 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
             known = times.dropna()
             critical = round(float(known.median()), 2) if len(known) else math.nan
             parts.append(_daily(daily, curve, about, critical=critical))
-        parts.append(_horizons(rows[rows["horizon_days"].isin(curve.horizons)], curve, about))
+        if about.shows_method("difference", contrast, subgroup):
+            parts.append(_horizons(rows[rows["horizon_days"].isin(curve.horizons)], curve, about))
     return _stacked(parts, frame)
 
 
@@ -276,14 +276,3 @@ def _stacked(parts: list[pd.DataFrame], like: pd.DataFrame) -> pd.DataFrame:
     if not found:
         return like.iloc[:0].assign(suppressed=np.zeros(0, dtype=bool))
     return pd.concat(found, ignore_index=True)
-
-
-def smallest_means(frame: pd.DataFrame, protocol: TrialProtocol) -> MeanDays:
-    """The smallest mean of days over the outcomes, by contrast, group and side, to the longest horizon."""
-    longest = frame[(frame["horizon_days"] == protocol.analysis.max_horizon) & (frame["method"] == "difference")]
-    found: dict[tuple[str, str, str], float] = {}
-    for row in longest.to_dict("records"):
-        for side in ("treatment", "control"):
-            key = (row["contrast"], row["subgroup"], side)
-            found[key] = min(found.get(key, math.inf), float(row[f"mean_{side}"]))
-    return found

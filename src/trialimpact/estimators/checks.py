@@ -66,8 +66,8 @@ class IntegrityCheck:
         "assigned" or "received" arms.
     counts, expected : str
         What was found, and what the design (or the other arm) leads one to expect.
-    n : int
-        People (or clusters) compared.
+    n_smallest : int
+        People (or clusters) of the arm or side that has fewest.
     p_holm : float
         Among checks of one kind at many places, adjusted for their number; else `p_value`.
     untested : str
@@ -79,7 +79,7 @@ class IntegrityCheck:
     basis: str
     counts: str
     expected: str = ""
-    n: int = 0
+    n_smallest: int = 0
     statistic: float = float("nan")
     df: int = 0
     p_value: float = float("nan")
@@ -139,7 +139,7 @@ def sample_ratio(
         basis=basis,
         counts=in_words(arms, found),
         expected=in_words(arms, expected),
-        n=int(found.sum()),
+        n_smallest=int(found.min()),
         statistic=statistic,
         df=len(arms) - 1,
         p_value=p,
@@ -165,7 +165,7 @@ def differential_loss(removed: Mapping[str, int], before: Mapping[str, int], *, 
         basis="assigned",
         counts=", ".join(shares),
         expected=f"{100 * gone.sum() / max(there.sum(), 1):.1f}% of each",
-        n=int(there.sum()),
+        n_smallest=int(there.min()),
         statistic=statistic,
         df=df,
         p_value=p,

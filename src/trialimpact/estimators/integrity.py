@@ -34,7 +34,7 @@ from trialimpact.spells import coverage_of
 WEEK = 7
 
 INTEGRITY_COLUMNS = [
-    *("check", "where", "basis", "counts", "expected", "n", "statistic", "df", "p_value", "p_holm", "test"),
+    *("check", "where", "basis", "counts", "expected", "n_smallest", "statistic", "df", "p_value", "p_holm", "test"),
     *("level", "says"),
 ]
 
@@ -217,7 +217,7 @@ def _drift(protocol: TrialProtocol, joining: Joining, contrast: Contrast) -> Int
         basis="assigned",
         counts=f"{100 * shares.min():.0f}% to {100 * shares.max():.0f}% in treatment over {period[-1] + 1} periods",
         expected=f"{100 * table[0].sum() / table.sum():.0f}% in every one",
-        n=int(table.sum()),
+        n_smallest=int(table.sum(axis=1).min()),
         statistic=statistic,
         df=df,
         p_value=p,
@@ -247,7 +247,7 @@ def _follow_up(protocol: TrialProtocol, joining: Joining, contrast: Contrast, ou
         basis="assigned",
         counts=f"treatment {means[0]:.1f} days, control {means[1]:.1f}",
         expected="the same in both",
-        n=sum(sizes),
+        n_smallest=min(sizes),
         statistic=apart / error if error > 0 else float("nan"),
         df=1,
         p_value=p,

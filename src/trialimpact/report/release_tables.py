@@ -141,7 +141,8 @@ def _method_tables(release: Release) -> dict[str, Table]:
                         name=f"{method}_{name}", title=title_now, rows=build(rows, protocol)
                     )
             durations = rows_about(frames.get("durations.csv", pd.DataFrame()), outcome.name, contrast)
-            for event in durations["event"].unique() if len(durations) else ():
+            measured = durations[durations["measure"] != "survival"] if len(durations) else durations
+            for event in measured["event"].unique() if len(measured) else ():
                 rows = durations_table(durations[durations["event"] == event], protocol)
                 title_now = f"Time to {str(event).replace('_', ' ')}: {about}"
                 found[f"{event}_{name}"] = Table(name=f"{event}_{name}", title=title_now, rows=rows)
