@@ -330,6 +330,14 @@ def test_checks_of_few_people_are_in_no_level(pack: str) -> None:
     assert rows.loc["K", "level"] in ("red", "amber")
     checks = release_results(raw, pack).frames["integrity.csv"]
     assert set(checks.query("check == 'ratio_by_office'")["level"]) <= {"green"}
+    big = made.people.index[made.people["arm"] == "C"][:18]
+    made.people.loc[big, "office"] = "K"
+    made.people.loc[made.people.index[made.people["arm"] == "T"][:24], "office"] = "K"
+    raw = results_of(made)
+    assert raw.frames["integrity.csv"].query("where == 'K'")["level"].isin(["red", "amber"]).all()
+    places = release_results(raw, pack).frames["integrity.csv"].query("check == 'ratio_by_office'")["n_places"]
+    n_smallest = raw.frames["integrity.csv"].query("check == 'ratio_by_office'")["n_smallest"]
+    assert places.sum() == (n_smallest >= SMALLEST[pack]).sum()
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -395,3 +403,60 @@ def test_an_office_under_another_name_is_not_told_by_what_is_missing() -> None:
         known = [of_arm["A"], of_arm["B"], of_arm["all"], *missing.head(1)]
         assert np.isnan(of_arm["K"])
         assert len(missing) == 0 or np.isnan(known).any(), "all but the office of five"
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_groups_of_sides_that_share_arms_are_taken_together(pack: str) -> None:
+    """X outside north is of a few; T and T and X in north, and all of X, would tell it."""
+    made = trial(320)
+    arm = np.array(["T", "C", "C", "T", "X", "C", "T", "C"])[np.arange(320) % 8]
+    made.people["arm"] = arm
+    made.people["site"] = np.where((arm != "X") & (np.arange(320) % 3 == 0), "s", "n")
+    made.people.loc[made.people.index[arm == "X"][:5], "site"] = "s"
+    made.more |= {
+        "outcomes": [{"name": "a", "on": ["a"]}],
+        "subgroups": [{"name": "north", "where": {"column": "site", "equals": "n"}}],
+        "contrasts": [
+            {"name": "t", "treatment": ["T"], "control": ["C"]},
+            {"name": "tx", "treatment": ["T", "X"], "control": ["C"]},
+            {"name": "x", "treatment": ["X"], "control": ["C"]},
+        ],
+    }
+    made.more.pop("states")
+    rows = release_results(results_of(made), pack).frames["estimates.csv"].query("horizon_days == 100 and ~suppressed")
+    shown = {(row.contrast, row.subgroup) for row in rows.itertuples()}
+    assert ("t", "all") in shown
+    assert not {("t", "north"), ("tx", "north"), ("x", "all")} <= shown
+    assert not {("t", "north"), ("tx", "north"), ("tx", "all"), ("t", "all")} <= shown
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("headline", ["difference", "stratified"])
+def test_no_file_has_the_other_weighting(pack: str, headline: str) -> None:
+    """Five people of C in a stratum: of plain and stratified days one alone is in the release."""
+    made = with_a_level(20)
+    made.people.loc[made.people.index[made.people["level"].eq("m") & made.people["arm"].eq("C")][5:], "level"] = "x"
+    made.analysis = {"strata": ["level"], "headline": headline}
+    raw = results_of(made)
+    rows = dict(release_results(raw, pack).frames)
+    main = rows["estimates.csv"].query("horizon_days.notna() and ~suppressed")
+    assert set(main["method"]) <= {headline}
+    if headline == "stratified":
+        assert rows["bands.csv"]["horizon_days"].isna().all()
+        assert not rows["adjusted.csv"]["method"].isin(["difference", "common_intake"]).any()
+    assert len(raw.frames["placebo.csv"]) and rows["placebo.csv"].empty
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_times_are_of_both_sides_or_of_none(pack: str, tmp_path: Path) -> None:
+    """One of T is on at day 0, so no time to leaving of C is shown; and nothing is left of a table but its head."""
+    made = with_a_level(40)
+    of_t = set(made.people.loc[made.people["arm"] == "T", "claimant_id"])
+    index = made.people.set_index("claimant_id")["index"]
+    day_0 = made.spells["claimant_id"].map(index)
+    on = (made.spells["start"] <= day_0) & (day_0 < made.spells["end"]) & made.spells["claimant_id"].isin(of_t)
+    made.spells = made.spells[~on | (made.spells["claimant_id"] == min(of_t))]
+    raw = results_of(made)
+    durations = release_results(raw, pack).frames["durations.csv"].query("event == 'first_exit'")
+    assert durations.groupby("event")["side"].nunique().isin([0, 2]).all()
+    assert ti.write_publication(raw, tmp_path / "out", pack=pack).is_dir()

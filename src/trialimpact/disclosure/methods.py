@@ -343,7 +343,8 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
 def _of_few(frame: pd.DataFrame, about: Publication) -> Booleans:
     """The ratio at an office or in a week with fewer of an arm, as numbers are shown, than a side may have."""
     tested = (frame["level"] != "not tested") & frame["check"].isin(("ratio_by_office", "ratio_by_week"))
-    few = ~(about.n(frame["n_smallest"]) >= about.rounder.pack.smallest_group)
+    smallest = about.rounder.pack.smallest_group
+    few = ~((about.n(frame["n_smallest"]) >= smallest) & (frame["n_smallest"].to_numpy() >= smallest))
     return tested.to_numpy(dtype=bool) & few & about.rounder.pack.controls
 
 
