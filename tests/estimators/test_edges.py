@@ -1,4 +1,4 @@
-"""What happens where next to nothing is left, and that every result shows itself without a claimant in it."""
+"""What happens where next to nothing is left, and that every result shows itself."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_every_result_shows_itself(panel: Any) -> None:
         found += [each for each in (value if isinstance(value, tuple) else [value]) if hasattr(each, "_repr_html_")]
     for each in found:
         assert type(each).__name__ in repr(each)
-        assert "<" in each._repr_html_() if hasattr(each, "_repr_html_") else True
-        assert "p1" not in repr(each).split()
+        if hasattr(each, "_repr_html_"):
+            assert "<" in each._repr_html_()
 
 
 def test_draws_of_days_without_variance_and_of_nearly_equal_ones() -> None:

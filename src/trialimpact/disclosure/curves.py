@@ -107,7 +107,7 @@ def leaves_few(
     if not rounder.pack.is_exact:
         return found
     counts = {name: moments.counts_of(outcome, name, arms) for name in names}
-    for combination, _ in groups_left(moments, arms, names):
+    for combination in groups_left(moments, arms, names):
         if any(name == subgroup for name, _ in combination):
             on = sum(sign * counts[name].on for name, sign in combination)
             followed = sum(sign * counts[name].followed for name, sign in combination)

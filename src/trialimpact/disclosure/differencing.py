@@ -47,10 +47,8 @@ def withdrawn_groups(moments: Moments, pack: RulePack) -> tuple[Withdrawn, ...]:
     """
     found: list[Withdrawn] = []
     for sides in _sides_that_share_arms(moments) if pack.controls else ():
-        gone: set[SideGroup] = set()
-        for leak, words, n_left in _leaks(moments, pack, sides, gone):
-            gone.add(leak)
-            found += [Withdrawn(contrast, leak[1], words, n_left) for contrast in sides[leak[0]]]
+        for (side, subgroup), words, n_left in _leaks(moments, pack, sides):
+            found += [Withdrawn(contrast, subgroup, words, n_left) for contrast in sides[side]]
     return tuple(found)
 
 
@@ -69,10 +67,10 @@ def _sides_that_share_arms(moments: Moments) -> list[dict[tuple[str, ...], tuple
 
 
 def _leaks(
-    moments: Moments, pack: RulePack, sides: Mapping[tuple[str, ...], tuple[str, ...]], gone: set[SideGroup]
+    moments: Moments, pack: RulePack, sides: Mapping[tuple[str, ...], tuple[str, ...]]
 ) -> Iterator[tuple[SideGroup, str, int]]:
-    """What to withdraw, one after another, why, and of how many; `gone` is what was, and grows with each."""
-    protocol = moments.protocol
+    """What to withdraw, one after another, why, and of how many."""
+    protocol, gone = moments.protocol, set[SideGroup]()
     arms = tuple(sorted({arm for side in sides for arm in side}))
     members, arm, claimants = _atoms(moments, arms)
     keys = [(side, name) for side in sides for name in protocol.subgroup_names]
@@ -95,20 +93,19 @@ def _leaks(
             leak = min((group for group in groups if group[1] != ALL), key=lambda group: (size[group[1]], group[1]))
         words = " ".join(f"{'+' if sign > 0 else '-'} {name} of {' and '.join(side)}"
                          for (side, name), sign in zip(groups, signs, strict=True))  # fmt: skip
+        gone.add(leak)
         yield leak, words.removeprefix("+ "), n_left
 
 
-def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[tuple[Combination, int]]:
-    """Sums and differences of up to three groups that are a group of people of these arms, and how many they are.
+def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[Combination]:
+    """Sums and differences of up to three groups that are a group of people of these arms.
 
     Cost: pairs of groups × groups, in whole arrays.
     """
     members, _, claimants = _atoms(moments, arms)
     sets = members[[moments.protocol.subgroup_names.index(name) for name in names]]
     for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
-        both = sorted(zip(chosen, signs, strict=True), key=lambda each: -each[1])
-        n_left = int(sum(sign * (claimants @ sets[place]) for place, sign in both))
-        yield tuple((names[place], sign) for place, sign in both), n_left
+        yield tuple((names[place], sign) for place, sign in zip(chosen, signs, strict=True))
 
 
 def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
@@ -133,9 +130,9 @@ def _sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterato
         inside = [int(place) for place in np.flatnonzero(shared[one] == size) if place != one]
         for place, other in enumerate(inside):
             yield from signed((one,), (other,))
-            apart = (third for third in inside[place + 1 :] if shared[other, third] == 0)
-            for third in apart:
-                yield from signed((one,), (other, third))
+            for third in inside[place + 1 :]:
+                if shared[other, third] == 0:
+                    yield from signed((one,), (other, third))
         for other in range(one + 1, len(sets)):
             both = shared[one, other]
             may_be = (shared[one] + shared[other] >= size) & (shared[one] >= both) & (shared[other] >= both)
