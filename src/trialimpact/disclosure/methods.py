@@ -151,11 +151,11 @@ def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame, about: Publi
     that the protocol declares: of how many a test could be made tells who is in the others.
     """
     protocol = about.protocol
-    declared = itertools.product(
-        raw["outcome"].unique(), [each.name for each in protocol.contrasts], [each.name for each in protocol.subgroups]
-    )
     sizes = Counter(
-        family_of(protocol, dict(zip(("outcome", "contrast", "subgroup"), key, strict=True))) for key in declared
+        family_of(protocol, {"outcome": outcome, "contrast": contrast.name, "subgroup": subgroup.name})
+        for outcome, contrast, subgroup in itertools.product(
+            raw["outcome"].unique(), protocol.contrasts, protocol.subgroups
+        )
     )
     size = raw["family"].map(sizes).astype(float)
     shown = (~kept["suppressed"]).groupby(raw["family"]).transform("sum")
@@ -209,12 +209,12 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         n_assignments=shown["n_assignments"].astype(float).where(~of_people), exact=shown["exact"].where(~of_people)
     )
     kept = of_shown(shown, about, ("estimate", "p_value"))
-    stratified = ("difference", *(("stratified",) if about.protocol.analysis.strata else ()))
-    weighted = [not all(about.shows_method(method, row["contrast"], row["subgroup"]) for method in stratified)
-                for row in records(frame)]  # fmt: skip
+    weightings = ("difference", "stratified") if about.protocol.analysis.strata else ("difference",)
+    hidden = [not all(about.shows_method(method, row["contrast"], row["subgroup"]) for method in weightings)
+              for row in records(frame)]  # fmt: skip
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
     rare = before & np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
-    gone = rare | np.array(weighted, dtype=bool) | kept["suppressed"].to_numpy(dtype=bool)
+    gone = rare | np.array(hidden, dtype=bool) | kept["suppressed"].to_numpy(dtype=bool)
     return blanked(kept, gone, ("estimate", "p_value"))
 
 
@@ -334,7 +334,7 @@ def release_integrity(frame: pd.DataFrame, about: Publication, flow: pd.DataFram
         says = "not shown: few people were removed from an arm"
         rows.append(dict(zip(columns, ("differential_loss", "assigned", 1, "not tested", 1, says), strict=True)))
     found = pd.DataFrame(rows, columns=columns).assign(suppressed=False)
-    if about.rounder.pack.controls and about.rounder.suppresses(0):
+    if about.rounder.suppresses(0):
         of_stages = found["check"] == "sample_ratio"
         found = found.assign(**{name: found[name].mask(of_stages, 1) for name in ("n_places", "n_at_level")})
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,9 @@ def people_of(results: TrialResults) -> Cells:
     _add_groups(cells, results.moments)
     _add_balance(cells, results.frames["balance.csv"])
     _join_arms(cells, results.protocol)
-    _join_alike(cells, results.protocol)
-    _join_unions(cells, results.protocol)
+    pairs = [*_by_side(cells), *_offices(cells, results)]
+    _join_alike(cells, pairs)
+    _join_unions(cells, pairs)
     return cells
 
 
@@ -216,23 +217,22 @@ def _join_arms(cells: Cells, protocol: TrialProtocol) -> None:
                     cells.relate(total, [part])
 
 
-def _join_alike(cells: Cells, protocol: TrialProtocol) -> None:
+def _join_alike(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
     """Groups, levels and offices of as many people on both sides are taken for the same people, as a reader may."""
     sizes: dict[tuple[str, int, int], list[tuple[Key, Key]]] = {}
-    for contrast, *both in (*_by_side(cells), *_offices(cells, protocol)):
-        sizes.setdefault((contrast, cells.counts[both[0]], cells.counts[both[1]]), []).append((both[0], both[1]))
+    for contrast, one, other in pairs:
+        sizes.setdefault((contrast, cells.counts[one], cells.counts[other]), []).append((one, other))
     for alike in sizes.values():
-        first = alike[0]
-        for other in alike[1:]:
-            for one, two in zip(first, other, strict=True):
-                cells.relate(one, [two])
+        for further in alike[1:]:
+            for key, same in zip(alike[0], further, strict=True):
+                cells.relate(key, [same])
 
 
-def _join_unions(cells: Cells, protocol: TrialProtocol) -> None:
+def _join_unions(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
     """A subgroup, or an office, of as many people on both sides as some levels together is taken for them."""
     levels: dict[tuple[str, str], list[tuple[Key, Key]]] = {}
     groups: list[tuple[str, Key, Key]] = []
-    for contrast, one, other in (*_by_side(cells), *_offices(cells, protocol)):
+    for contrast, one, other in pairs:
         if one[0] == _BALANCE:
             levels.setdefault((contrast, one[3]), []).append((one, other))
         else:
@@ -262,21 +262,17 @@ def _by_side(cells: Cells) -> Iterator[tuple[str, Key, Key]]:
                 yield key[1], key, other
 
 
-def _offices(cells: Cells, protocol: TrialProtocol) -> Iterator[tuple[str, Key, Key]]:
+def _offices(cells: Cells, results: TrialResults) -> Iterator[tuple[str, Key, Key]]:
     """The contrast and keys of those analysed of each office, treatment and control, where a side is one arm."""
-    everyone = received_key("analysed", ALL, ALL)
-    place = {name: 3 + at for at, name in enumerate(BREAKDOWN)}
-    offices = {key[place["office"]] for key in cells.counts if key[:3] == everyone[:3]} - {ALL}
-    for contrast in protocol.contrasts:
-        if len(contrast.treatment) == len(contrast.control) == 1:
-            for office in sorted(offices):
-                found = []
-                for arms in (contrast.treatment, contrast.control):
-                    key = list(received_key("analysed", arms[0], ALL))
-                    key[place["office"]] = office
-                    found.append(tuple(key))
-                if all(key in cells.counts for key in found):
-                    yield contrast.name, found[0], found[1]
+    everyone = dict.fromkeys(BREAKDOWN, ALL)
+    for contrast in results.protocol.contrasts:
+        for office in sorted(set(results.frames["flow.csv"]["office"]) - {ALL}):
+            one, other = (
+                _key("analysed", "remaining", everyone | {"assigned_arm": arms[0], "office": office})
+                for arms in (contrast.treatment, contrast.control)
+            )
+            if len(contrast.treatment) == len(contrast.control) == 1 and {one, other} <= cells.counts.keys():
+                yield contrast.name, one, other
 
 
 def shown_flow(flow: pd.DataFrame, shown: ShownCells) -> pd.DataFrame:

@@ -110,23 +110,22 @@ class Publication:
     def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:
         """Whether another estimate may be shown beside the headline, of the same people under other weights.
 
-        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for, unless
-        rounding blurs it.
+        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for. Of periods of
+        intake it is not counted how many are in each: there may be few, unless the last digit hides their mean.
         """
-        pack, headline = self.rounder.pack, self.protocol.analysis.headline
+        pack, which = self.rounder.pack, self.protocol.contrast(contrast)
+        sides = (which.treatment, which.control)
         method = "difference" if method == "common_intake" else method
-        if not pack.controls or method == headline:
+        if method == self.protocol.analysis.headline:
             return True
-        which = self.protocol.contrast(contrast)
         if method in ("difference", "stratified"):
-            sides = (which.treatment, which.control)
             n = [self.moments.n_claimants(subgroup, arms, name) for name in self.moments.strata for arms in sides]
             return not pack.is_few(n).any()
         if method == "adjusted":
             return not self._adjusts_for_few(contrast, subgroup)
-        few = pack.smallest_group - 1
-        numbers = [self.moments.n_claimants(subgroup, arms) for arms in (which.treatment, which.control)]
-        return all(is_hidden(few, [n, n], pack, self.protocol.analysis.max_horizon) for n in numbers)
+        few, longest = pack.smallest_group - 1, self.protocol.analysis.max_horizon
+        numbers = [self.moments.n_claimants(subgroup, arms) for arms in sides]
+        return all(is_hidden(few, [n, n], pack, longest) for n in numbers)
 
     def _adjusts_for_few(self, contrast: str, subgroup: str) -> bool:
         """In subgroups it is not counted how many are at a level: there may be few."""

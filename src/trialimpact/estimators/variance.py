@@ -161,11 +161,11 @@ def _side_covariance(
 
 def share_covariance(gram: Gram, followed: Integers, on: Integers, n_days: int) -> Floats:
     """[A - p(d')·B(d,d') - p(d)·B(d',d) + p(d)p(d')·O] / (n(d) n(d')), shape (n_days, n_days)."""
-    found = np.empty((n_days, n_days))
+    found, days = np.empty((n_days, n_days)), slice(n_days)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = on / followed
         for low in range(0, n_days, ROWS_AT_A_TIME):
-            rows, days = slice(low, min(low + ROWS_AT_A_TIME, n_days)), slice(n_days)
+            rows = slice(low, min(low + ROWS_AT_A_TIME, n_days))
             cross, other = gram.on_followed[rows, days], gram.on_followed[days, rows].T
             centred = gram.on_on[rows, days] - p[None, :] * cross - p[rows, None] * other
             centred += np.outer(p[rows], p) * gram.followed_followed[rows, days]

@@ -13,6 +13,7 @@ from trialimpact.disclosure import Release
 from trialimpact.estimators.confidence import adjusted_p
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.grammar import CLEAR, Finding
+from trialimpact.report.method_tables import METHOD_TITLES
 from trialimpact.report.rounding import printed_p, printed_percent
 from trialimpact.report.sentences import PRETREND_WORDS
 from trialimpact.report.words import interval_name_of, with_limits
@@ -191,7 +192,7 @@ def sensitivity_findings(release: Release) -> Iterator[str]:
     """The same effect by other methods, to the longest horizon."""
     longest = release.protocol.analysis.max_horizon
     words = {
-        "adjusted": "Adjusted for what was known before",
+        "adjusted": METHOD_TITLES["adjusted"],
         "common_intake": "Among those who joined when both arms did",
         "intake_stratified": "Compared within periods of intake",
         "stratified": "Compared within strata",
@@ -206,16 +207,11 @@ def sensitivity_findings(release: Release) -> Iterator[str]:
 
 def kept_back_findings(release: Release) -> Iterator[str]:
     """Methods without a row: which of them were not made, and which are of too few people, is not told."""
-    parts = {
-        "adjusted.csv": "Adjusted for what was known before",
-        "compliance.csv": "By assignment and by receipt",
-        "bounds.csv": "What those not linked leave possible",
-        "durations.csv": "Times to leaving and returning",
-        "placebo.csv": "Other assignments that could have been",
-    }
-    names = [words for name, words in parts.items() if name in release.frames and not len(release.frames[name])]
-    if names:
-        yield f"Nothing is shown of: {'; '.join(names)}. It was not asked for, could not be computed, or is of too few."
+    made = {name: release.frames[f"{name}.csv"] for name in METHOD_TITLES if f"{name}.csv" in release.frames}
+    titles = [METHOD_TITLES[name] for name, rows in made.items() if not len(rows)]
+    if titles:
+        why = "It was not asked for, could not be computed, or is of too few."
+        yield f"Nothing is shown of: {'; '.join(titles)}. {why}"
 
 
 def _about(protocol: TrialProtocol, outcome: str, contrast: str) -> str:

@@ -14,6 +14,15 @@ from trialimpact.report.sentences import subgroup_sentence
 from trialimpact.report.words import with_limits
 from trialimpact.results import records
 
+METHOD_TITLES = {
+    "adjusted": "Adjusted for what was known before",
+    "compliance": "By assignment and by receipt",
+    "bounds": "What those not linked leave possible",
+    "durations": "Times to leaving and returning",
+    "placebo": "Other assignments that could have been",
+}
+"""Methods beside the main estimates, by the file they are in."""
+
 DURATION_WORDS = {
     "restricted_mean_difference": "Mean days until it (as far as followed): difference",
     "log_rank": "Log-rank statistic",

@@ -11,6 +11,7 @@ from trialimpact.protocol import Contrast, Outcome, TrialProtocol
 from trialimpact.report.checklist import consort_checklist
 from trialimpact.report.findings import finding_of_row, main_findings
 from trialimpact.report.method_tables import (
+    METHOD_TITLES,
     arms_table,
     compliance_table,
     durations_table,
@@ -129,14 +130,11 @@ def _method_tables(release: Release) -> dict[str, Table]:
         for outcome in protocol.outcomes:
             name = f"{outcome.name}_{contrast.name}"
             about = f"days {outcome.words}, {contrast.treatment_words} against {contrast.control_words}"
-            for method, build, title in (
-                ("compliance", compliance_table, "By assignment and by receipt"),
-                ("bounds", _bounds_table, "What those not linked leave possible"),
-            ):
+            for method, build in (("compliance", compliance_table), ("bounds", _bounds_table)):
                 rows = rows_about(frames.get(f"{method}.csv", pd.DataFrame()), outcome.name, contrast)
                 rows = rows[rows["horizon_days"] == longest] if len(rows) else rows
                 if len(rows):
-                    title_now = f"{title}: {about}, over {longest} days"
+                    title_now = f"{METHOD_TITLES[method]}: {about}, over {longest} days"
                     found[f"{method}_{name}"] = Table(
                         name=f"{method}_{name}", title=title_now, rows=build(rows, protocol)
                     )
