@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from trialimpact.engines.engine import Engine, EngineError, Rows, columns_of_rows
+from trialimpact.engines.engine import Engine, Rows, columns_of_rows
 from trialimpact.engines.words import PREFIX
 
 
@@ -30,6 +30,7 @@ class Database(Engine):
     """
 
     name = "database"
+    remedy = "correct the query, or look at the statement in what --print-sql shows"
 
     def __init__(
         self,
@@ -56,7 +57,8 @@ class Database(Engine):
     def fetch(self, sql: str) -> Rows:
         """The rows of a query."""
         cursor = self._run(self._named(sql))
-        return columns_of_rows([column[0].lower() for column in cursor.description], cursor.fetchall())
+        rows = self.attempt(cursor.fetchall)
+        return columns_of_rows([column[0].lower() for column in cursor.description], rows)
 
     def worded(self, name: str, sql: str) -> str:
         """The statement that makes a table."""
@@ -73,13 +75,9 @@ class Database(Engine):
         return "'".join(parts)
 
     def _run(self, sql: str) -> Any:
-        try:
-            cursor = self._connection.cursor()
-            cursor.execute(sql)
-            return cursor
-        except Exception as error:
-            kind = type(error).__name__
-        raise EngineError(self.name, kind, "correct the query, or look at the statement in what --print-sql shows")
+        cursor = self.attempt(self._connection.cursor)
+        self.attempt(lambda: cursor.execute(sql))
+        return cursor
 
 
 def open_database(driver: str, address: str) -> Any:

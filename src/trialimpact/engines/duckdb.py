@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trialimpact.engines.duckdb_files import file_query
-from trialimpact.engines.engine import Engine, EngineError, Rows
+from trialimpact.engines.engine import Engine, Rows, T
 from trialimpact.engines.words import literal
 from trialimpact.errors import ProtocolError, worded
 from trialimpact.loaders.schema import source_of
@@ -35,6 +36,7 @@ class DuckDB(Engine):
 
     name = "duckdb"
     double = "double"
+    remedy = "correct the query or the file; where memory ran out, set memory_limit, temp_directory or shards"
 
     def __init__(
         self,
@@ -67,12 +69,12 @@ class DuckDB(Engine):
     def table(self, name: str, sql: str) -> None:
         """Make a temporary table."""
         # The order of rows matters where they are read, and nowhere after.
-        self._connection.execute(f"set preserve_insertion_order = {'true' if name.startswith('ti_raw_') else 'false'}")
+        self._run(f"set preserve_insertion_order = {'true' if name.startswith('ti_raw_') else 'false'}")
         self._run(f"create or replace temp table {name} as {sql}")
 
     def fetch(self, sql: str) -> Rows:
         """The rows of a query."""
-        columns = self._run(sql).fetchnumpy()
+        columns = self.attempt(lambda: self._connection.execute(sql).fetchnumpy())
         return {name: _plain(values) for name, values in columns.items()}
 
     def scan(self, protocol: TrialProtocol, source: str, folder: Path) -> str:
@@ -80,20 +82,32 @@ class DuckDB(Engine):
         described = source_of(protocol, source)
         if described.file is None:
             return super().scan(protocol, source, folder)
-        return file_query(protocol, source, folder / described.file, lambda sql: self._run(sql).fetchall())
+        return file_query(
+            protocol,
+            source,
+            folder / described.file,
+            lambda sql: self.attempt(lambda: self._connection.execute(sql).fetchall()),
+        )
 
     def close(self) -> None:
         """Close the connection; temporary tables vanish with it."""
         self._connection.close()
 
-    def _run(self, sql: str) -> Any:
-        try:
-            return self._connection.execute(sql)
-        except self._duckdb.Error as error:
-            kind = type(error).__name__
-        # Raised out of the handler: a traceback would show the message.
-        remedy = "correct the query or the file; where memory ran out, set memory_limit, temp_directory or shards"
-        raise EngineError(self.name, kind, remedy)
+    def attempt(self, call: Callable[[], T]) -> T:
+        """As in any engine, beside: DuckDB hears Ctrl-C when a query has ended, this thread at once."""
+
+        def beside() -> T:
+            with ThreadPoolExecutor(1) as threads:
+                try:
+                    return threads.submit(call).result()
+                except BaseException:
+                    self._connection.interrupt()
+                    raise
+
+        return super().attempt(beside)
+
+    def _run(self, sql: str) -> None:
+        self.attempt(lambda: self._connection.execute(sql))
 
 
 def _plain(values: Any) -> Any:

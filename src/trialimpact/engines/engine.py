@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from trialimpact.protocol import TrialProtocol
 
 Rows: TypeAlias = Mapping[str, NDArray[Any]]
 """What a query gives: an array a column."""
+T = TypeVar("T")
 
 
 class Engine(ABC):
@@ -31,12 +32,15 @@ class Engine(ABC):
         Its word for a floating-point number.
     shards : int
         Into how many parts the claimants are split, one counted after the other; their counts are added.
+    remedy : str
+        What to do where a statement does not run.
     """
 
     name: str
     queries: Mapping[str, str]
     double: str = "double precision"
     shards: int = 1
+    remedy: str = "correct the query"
 
     @abstractmethod
     def table(self, name: str, sql: str) -> None:
@@ -56,6 +60,16 @@ class Engine(ABC):
         raise ProtocolError(
             worded(f"the engine {self.name} reads no files, and {source!r} has no query.", remedy=remedy)
         )
+
+    def attempt(self, call: Callable[[], T]) -> T:
+        """What a call of the engine's driver gives. The driver's error may quote a record: only its kind is told."""
+        try:
+            return call()
+        except Exception as error:
+            kind = type(error).__name__
+        # Raised out of the handler: a traceback would show the driver's message.
+        again = "where the connection was lost or the engine was stopped, run again: nothing was written"
+        raise EngineError(worded(f"{self.name} stopped with {kind}.", remedy=f"{self.remedy}; {again}"))
 
     def in_shard(self, shard: int) -> str:
         """The condition on a person's number under which they fall into one of the shards."""
@@ -81,10 +95,7 @@ class Engine(ABC):
 
 
 class EngineError(RecordError):
-    """A statement that an engine did not run. Its own message may quote a record, so only its kind is told."""
-
-    def __init__(self, engine: str, kind: str, remedy: str) -> None:
-        super().__init__(worded(f"{engine} stopped with {kind}.", remedy=remedy))
+    """A statement that an engine did not run, or not to its end."""
 
 
 def columns_of_rows(names: list[str], rows: list[Any]) -> Rows:

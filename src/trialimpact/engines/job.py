@@ -13,7 +13,7 @@ import pandas as pd
 
 from trialimpact.engines.conditions import condition_steps
 from trialimpact.engines.counting import cell_steps, label_steps, moments_of, outcome_steps
-from trialimpact.engines.engine import Engine, Rows
+from trialimpact.engines.engine import Engine, EngineError, Rows
 from trialimpact.engines.factors import centre_steps, factor_steps, sums_of
 from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
@@ -143,13 +143,16 @@ class EngineJob:
         yield from factor_steps(protocol, self.engine.double)
 
     def _answers(self, steps: Iterator[Step]) -> dict[str, Rows]:
-        """Run statements; what they fetch, by name."""
+        """Run statements; what they fetch, by name. An error tells the statement, as `--print-sql` names it."""
         answers = {}
         for step in steps:
-            if step.kind == "table":
-                self.engine.table(step.name, step.sql)
-            else:
-                answers[step.name] = self.engine.fetch(step.sql)
+            try:
+                if step.kind == "table":
+                    self.engine.table(step.name, step.sql)
+                else:
+                    answers[step.name] = self.engine.fetch(step.sql)
+            except EngineError as error:
+                raise EngineError(f"{step.name}: {error}") from None
         return answers
 
     def __repr__(self) -> str:

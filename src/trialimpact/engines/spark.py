@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trialimpact.engines.engine import Engine, EngineError, Rows
+from trialimpact.engines.engine import Engine, Rows
 
 
 class Spark(Engine):
@@ -31,6 +31,7 @@ class Spark(Engine):
 
     name = "spark"
     double = "double"
+    remedy = "correct the query; look at the session's own log"
 
     def __init__(
         self, session: Any, *, queries: Mapping[str, str] | None = None, folder: str | None = None, shards: int = 1
@@ -44,25 +45,18 @@ class Spark(Engine):
         """Write a query's rows as Parquet, and read them back under the name."""
         self._written += 1
         place = f"{self._folder}/{name}.{self._written}"
-        self._run(lambda: self._session.sql(sql).write.mode("overwrite").parquet(place))
-        self._run(lambda: self._session.read.parquet(place).createOrReplaceTempView(name))
+        self.attempt(lambda: self._session.sql(sql).write.mode("overwrite").parquet(place))
+        self.attempt(lambda: self._session.read.parquet(place).createOrReplaceTempView(name))
 
     def fetch(self, sql: str) -> Rows:
         """The rows of a query."""
-        arrow = self._run(lambda: self._session.sql(sql).toPandas())
+        arrow = self.attempt(lambda: self._session.sql(sql).toPandas())
         return {name.lower(): _plain(arrow[name].to_numpy()) for name in arrow.columns}
 
     def close(self) -> None:
         """Remove what was written."""
         if self._own is not None:
             shutil.rmtree(Path(self._own), ignore_errors=True)
-
-    def _run(self, call: Any) -> Any:
-        try:
-            return call()
-        except Exception as error:
-            kind = type(error).__name__
-        raise EngineError(self.name, kind, "correct the query; look at the session's own log")
 
 
 def _plain(values: Any) -> Any:
