@@ -101,13 +101,15 @@ def short_trial(n_claimants: int, seed: int, *, subgroups: int = 6, **analysis: 
     return TrialProtocol.from_dict(design).with_analysis(**(window | analysis)), trial.tables
 
 
-def day_by_day(analysis: TrialAnalysis, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Any:
-    """Followed and on, person by day, from the intervals of the panel."""
+def day_by_day(
+    analysis: TrialAnalysis, outcome: str, subgroup: str, arms: tuple[str, ...], *, outside: bool = False
+) -> Any:
+    """Followed and on, person by day, from the intervals of the panel; of a subgroup, or of those outside it."""
     panel, protocol = analysis.panel, analysis.protocol
     first, end = -protocol.analysis.pre_days, protocol.analysis.end_day
     place = protocol.subgroup_names.index(subgroup)
     codes = [protocol.arms.index(arm) for arm in arms]
-    people = np.flatnonzero(np.isin(panel.arm, codes) & panel.members[place])
+    people = np.flatnonzero(np.isin(panel.arm, codes) & (panel.members[place] != outside))
     found = panel.outcomes[outcome]
     followed = np.zeros((panel.arm.size, end - first), dtype=bool)
     on = np.zeros_like(followed)

@@ -40,7 +40,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         The file cannot be written, or another run is writing it.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    partial = _beside(path)
     try:
         _clear_up(path)
         partial.touch()
@@ -96,13 +96,10 @@ def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str
         The folder holds something else, cannot be written, or another run is writing it.
     """
     folder = check_destination(out, mark)
+    building = _beside(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
-    except OSError as error:
-        remedy = "name a folder that can be written"
-        raise OutputError(worded(f"{out}: cannot be written: {error.strerror}.", remedy=remedy)) from None
-    try:
+        building.mkdir(mode=0o700)
         with _held(building):
             content = {"mark": mark, **write(building), "files": _hashes(building)}
             text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
@@ -112,12 +109,16 @@ def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(
-            worded(f"{out}: cannot be written: {error.strerror}.", remedy="free space, or name another folder")
-        ) from None
+        remedy = "free space, or name a folder that can be written"
+        raise OutputError(worded(f"{out}: cannot be written: {error.strerror}.", remedy=remedy)) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name, used by nobody, for what is being written."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
 
 def _holds_only_ours(folder: Path, mark: str) -> bool:

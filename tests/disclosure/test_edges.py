@@ -61,7 +61,7 @@ def test_random_rounding_of_what_an_engine_counted_has_a_salt_too() -> None:
     assert ((one % 3 == 0) | one.isna()).all() and ((other % 3 == 0) | other.isna()).all()
 
 
-def test_exact_days_of_pooled_sides_are_those_of_their_rest_too() -> None:
+def test_days_of_pooled_sides_are_those_of_their_rest_too() -> None:
     """T and X together less T is X, which has no contrast of its own."""
     contrasts = [
         {"name": "t", "treatment": ["T"], "control": ["C"]},
@@ -72,13 +72,14 @@ def test_exact_days_of_pooled_sides_are_those_of_their_rest_too() -> None:
     assert ("X",) in list(grids._arms("all"))
 
 
-def test_exact_curves_of_few_have_no_days() -> None:
+def test_days_of_a_group_are_among_those_of_the_next_larger() -> None:
     made = trial(48, subgroups=[{"name": "most", "where": {"column": "site", "equals": "x"}}])
-    made.people["site"] = np.where(np.arange(48) < 44, "x", "y")
+    made.people["site"] = np.where(np.arange(48) < 26, "x", "y")
     grids = Grids(made.moments(), Rounder(rule_pack("uk_llc"), ""), frozenset())
     assert grids._days_before("a", "most") == grids.days("a", "all")
+    assert set(grids.days("a", "most")) <= set(grids.days("a", "all"))
     alone = Grids(trial(8).moments(), Rounder(rule_pack("uk_llc"), ""), frozenset())
-    assert alone._days_before("a", "all") == ()
+    assert alone.days("a", "all") == alone.horizons("a", "all") == ()
 
 
 def test_a_characteristic_that_nobody_of_a_side_has_is_no_group() -> None:

@@ -15,10 +15,10 @@ from trials import short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import pack_names, release_results, rule_pack
-from trialimpact.disclosure.cells import protect
 from trialimpact.disclosure.differencing import withdrawn_groups
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.people import GROUP, people_of
+from trialimpact.disclosure.suppression import protect
 from trialimpact.results import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")

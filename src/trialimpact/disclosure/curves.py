@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trialimpact.disclosure.differencing import groups_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Counts, Moments
@@ -16,6 +15,7 @@ from trialimpact.protocol import Contrast
 
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""
+_STREAMS = ("followed", "on", "entries", "exits", "starts", "stops")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +25,6 @@ class Side:
     counts: Counts
     together: dict[int, Integers]
     """By the first day of a window of days, the people on at each two days of it; empty where moments have none."""
-    n_people: int
-    """All of them, followed or not."""
 
     @classmethod
     def of(cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Side:
@@ -36,19 +34,17 @@ class Side:
             together[0] = moments.gram_of(outcome, subgroup, arms).on_on
             if analysis.pre_days:
                 together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on
-        return cls(moments.counts_of(outcome, subgroup, arms), together, moments.n_claimants(subgroup, arms))
+        return cls(moments.counts_of(outcome, subgroup, arms), together)
 
     def less(self, other: Side) -> Side:
         """Those of this side who are not in another, which is part of it."""
-        names = ("followed", "on", "entries", "exits", "starts", "stops")
-        left = {name: getattr(self.counts, name) - getattr(other.counts, name) for name in names}
-        together = {day: both - other.together[day] for day, both in self.together.items()}
-        return Side(replace(self.counts, **left), together, self.n_people - other.n_people)
+        return combined([(self, 1), (other, -1)])
 
     def without(self, other: Side) -> Side:
         """The same people, on where they are on here and not in another outcome, which this one contains."""
         on = np.maximum(self.counts.on - other.counts.on, 0)
-        return Side(replace(self.counts, on=on), {}, self.n_people)
+        net = np.diff(on, prepend=0)
+        return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)), {})
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
@@ -75,21 +71,32 @@ class Side:
         followed = self.counts.followed
         return np.asarray(np.abs(followed[here + 1 :] - followed[here]))
 
-    def tells_few_followed(self, n: Integers, rounder: Rounder) -> Booleans:
-        """Where a number followed, known exactly, is a few less than that of all."""
-        return rounder.pack.is_few(self.n_people - n) & rounder.pack.is_exact
-
     def may_be_shown(self, rounder: Rounder) -> Booleans:
-        """Days on which the share may be shown: enough are followed, and neither those on nor those off are few."""
+        """Days on which the share may be shown: neither those followed, nor those on, nor those off are few."""
         n, on = self.counts.followed, self.counts.on
-        enough = (n >= rounder.pack.smallest_group) & ~self.tells_few_followed(n, rounder)
-        return enough & not_few(on, n - on, rounder)
+        return ~rounder.pack.is_few(n) & not_few(on, n - on, rounder)
 
     def is_spread(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
         """Whether a mean of days [first, end) is of many: on some day enough are on, and on some day enough are off."""
         followed, on = self.counts.from_day(first, end - first)
         sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
-        return all(most >= rounder.pack.smallest_group or (most == 0 and not rounder.suppresses(0)) for most in sides)
+        smallest = rounder.pack.smallest_group
+        return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
+
+    def is_of_many(self, end: int, rounder: Rounder) -> bool:
+        """Whether the mean days to a horizon are: of many days on and off, and on no day of few who are followed."""
+        followed, _ = self.counts.from_day(0, end)
+        return self.is_spread(end, rounder) and not rounder.pack.is_few(followed).any()
+
+
+def combined(sides: Sequence[tuple[Side, int]]) -> Side:
+    """The people that are left of sums and differences of sides, by their signs."""
+    first = sides[0][0]
+    left: dict[str, Any] = {
+        name: np.asarray(sum(sign * getattr(side.counts, name) for side, sign in sides)) for name in _STREAMS
+    }
+    together = {day: np.asarray(sum(sign * side.together[day] for side, sign in sides)) for day in first.together}
+    return Side(replace(first.counts, **left), together)
 
 
 def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
@@ -99,35 +106,21 @@ def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
     return np.asarray(~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, off)], dtype=bool)
 
 
-def leaves_few(
-    moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...], names: list[str], rounder: Rounder
-) -> Booleans:
-    """Days on which a subgroup's exact counts, taken from those of other groups shown, would leave a few on or off."""
-    found = np.zeros(moments.protocol.analysis.pre_days + moments.protocol.analysis.end_day, dtype=bool)
-    if not rounder.pack.is_exact:
-        return found
-    counts = {name: moments.counts_of(outcome, name, arms) for name in names}
-    for combination in groups_left(moments, arms, names):
-        if any(name == subgroup for name, _ in combination):
-            on = sum(sign * counts[name].on for name, sign in combination)
-            followed = sum(sign * counts[name].followed for name, sign in combination)
-            found |= ~not_few(np.asarray(on), np.asarray(followed - on), rounder)
-    return found
-
-
 def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
     """Treatment and control."""
     treatment, control = (Side.of(moments, outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control))
     return treatment, control
 
 
-def published_days(sides: Sequence[Side], kept_back: Booleans, rounder: Rounder) -> NDArray[np.int64]:
+def published_days(sides: Sequence[Side], among: Sequence[int] | None, rounder: Rounder) -> tuple[int, ...]:
     """The days of a curve that are shown: from one to the next enough people change on each side.
 
-    As many stop being followed, or nobody. `kept_back` are days that may not be shown for another reason.
+    As many stop being followed, or nobody. `among`: no others are shown.
     """
-    shown = np.logical_and.reduce([~kept_back, *(side.may_be_shown(rounder) for side in sides)])
-    return np.array(list(_steps(sides, shown, rounder.pack.movers)), dtype=np.int64)
+    shown = np.logical_and.reduce([side.may_be_shown(rounder) for side in sides])
+    if among is not None:
+        shown &= np.isin(sides[0].counts.first_day + np.arange(shown.size), among)
+    return tuple(_steps(sides, shown, rounder.pack.movers))
 
 
 def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]:
@@ -149,32 +142,25 @@ def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]
         yield day
 
 
-def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder: Rounder) -> list[int]:
+def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder: Rounder) -> tuple[int, ...]:
     """The horizons of cumulative days that are shown: the longest first, then others of the protocol, then every
     28 days, as long as enough people change on each side between any two of them.
     """
-    pack, longest = rounder.pack, max(horizons)
+    longest = max(horizons)
     wanted = [*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)]
     chosen: list[int] = []
     for horizon in dict.fromkeys(wanted):
-        followed = [side.counts.ever_followed(horizon)[-1] for side in sides]
-        few = any(side.tells_few_followed(n, rounder) for side, n in zip(sides, followed, strict=True))
-        if few or min(followed) < pack.smallest_group or not all(side.is_spread(horizon, rounder) for side in sides):
+        if not all(side.is_of_many(horizon, rounder) for side in sides):
             continue
         beside = [
             max((h for h in chosen if h < horizon), default=None),
             min((h for h in chosen if h > horizon), default=None),
         ]
         pairs = [tuple(sorted((horizon, other))) for other in beside if other is not None]
-        if all(_enough_change(sides, low, high, rounder) for low, high in pairs):
+        if all(_enough_change(sides, low, high, rounder.pack.movers) for low, high in pairs):
             chosen.append(horizon)
-    return sorted(chosen)
+    return tuple(sorted(chosen))
 
 
-def _enough_change(sides: Sequence[Side], low: int, high: int, rounder: Rounder) -> bool:
-    for side in sides:
-        more = np.ptp(side.counts.ever_followed(high)[[low - 1, high - 1]])
-        few_joined = rounder.pack.is_exact and rounder.pack.is_few(more)
-        if few_joined or int(side.changed_since(low - 1)[high - low - 1]) < rounder.pack.movers:
-            return False
-    return True
+def _enough_change(sides: Sequence[Side], low: int, high: int, movers: int) -> bool:
+    return all(int(side.changed_since(low - 1)[high - low - 1]) >= movers for side in sides)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,10 +19,6 @@ SideGroup: TypeAlias = tuple[tuple[str, ...], str]
 """Arms, and a subgroup of their people."""
 Signed: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Places of sets, and their signs."""
-RESOLUTION_DAYS = 0.05
-"""Half the last digit in which mean days are published."""
-HIDDEN_RANGE = 0.5
-"""A remainder is hidden where its mean days can lie anywhere within this share of the horizon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ def withdrawn_groups(moments: Moments, pack: RulePack) -> tuple[Withdrawn, ...]:
     """What to withdraw so that no sum or difference of up to three groups is of a few people on a side.
 
     A group is a side of a contrast, or a subgroup of it; sides that share arms are taken together. Of a combination the
-    smallest subgroup goes; of sides alone, the one of most arms, whatever rounding hides.
+    smallest subgroup goes; of sides alone, the one of most arms. Rounding hides nobody: over many days it averages out.
     """
     found: list[Withdrawn] = []
     for sides in _sides_that_share_arms(moments) if pack.controls else ():
@@ -83,12 +79,9 @@ def _leaks(
         n_left = int(sum(sign * (claimants @ sets[at]) for at, sign in zip(chosen, signs, strict=True)))
         if n_left >= pack.smallest_group or gone & set(groups):
             continue
-        people = [int(claimants @ sets[at]) for at in chosen]
         of_arms = len({name for _, name in groups}) == 1
         if of_arms:
             leak = max(groups, key=lambda group: (len(group[0]), group[0]))
-        elif is_hidden(n_left, people, pack, protocol.analysis.max_horizon):
-            continue
         else:
             leak = min((group for group in groups if group[1] != ALL), key=lambda group: (size[group[1]], group[1]))
         words = " ".join(f"{'+' if sign > 0 else '-'} {name} of {' and '.join(side)}"
@@ -151,13 +144,3 @@ def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], 
     claimants = np.bincount(which.ravel(), weights=moments.cells.claimants[here], minlength=atoms.shape[1])
     some = claimants > 0
     return atoms[:-1, some].astype(bool), atoms[-1, some].astype(np.int64), claimants[some].astype(np.int64)
-
-
-def is_hidden(n_left: int, people: Sequence[int], pack: RulePack, horizon: int) -> bool:
-    """Whether the last digit of the groups' mean days hides what the mean of those left is.
-
-    Rounded counts blur nothing: that of the whole is that of the part and those left.
-    """
-    if pack.is_exact:
-        return False
-    return 2 * RESOLUTION_DAYS * sum(people) / n_left >= HIDDEN_RANGE * horizon

@@ -11,14 +11,15 @@ import pandas as pd
 
 from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
-from trialimpact.intervals import Booleans
+from trialimpact.estimators.durations import EVENTS, SIDES
 from trialimpact.results import grouped, records
 
 
 def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Measures of enough events on each side, rounded; survival in steps of enough events, without limits."""
     survival = frame["measure"] == "survival"
-    beside, few = frame[~survival], ~_of_enough_events(frame, about)
+    beside = frame[~survival]
+    few = ~np.array([_is_shown(row, frame, about) for row in records(beside)], dtype=bool)
     days = beside["horizon_days"].notna().to_numpy(dtype=bool)
     places = [DECIMALS["days"] if of_days else _ratio_decimals(row, frame, about)
               for of_days, row in zip(days, records(beside), strict=True)]  # fmt: skip
@@ -29,7 +30,7 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     for _, rows in grouped(frame[survival], "outcome", "contrast", "subgroup", "event"):
         first = next(records(rows)) | {"horizon_days": math.nan, "day": math.nan}
         # Of both sides or of none: else one side tells that next to nobody of the other could have an event.
-        if about.shows(first) and _events(frame, first) >= about.rounder.pack.smallest_group:
+        if _is_shown(first, frame, about):
             parts += [_survival(of_side, about) for _, of_side in grouped(rows, "side")]
     found = pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
     # Exits put off and people censored are what is left between one number of people and the next.
@@ -40,23 +41,44 @@ def _each_rounded(values: pd.Series, places: list[int]) -> list[float]:
     return [round(value, to) + 0.0 for value, to in zip(values.astype(float), places, strict=True)]
 
 
-def _of_enough_events(frame: pd.DataFrame, about: Publication) -> Booleans:
-    """Which rows beside survival are of enough events on each side, of a contrast and horizon that are shown."""
-    beside = records(frame[frame["measure"] != "survival"])
+def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> bool:
+    """Whether a row is of enough events on each side, of a contrast and horizon that are shown.
+
+    Curves and means are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit
+    together, of whoever left for a while. These are not few either.
+    """
     enough = about.rounder.pack.smallest_group
-    return np.array([about.shows(row) and _events(frame, row) >= enough for row in beside], dtype=bool)
+    plain = about.shows_method("difference", row["contrast"], row["subgroup"])
+    if not plain or not about.shows(row) or _events(frame, row) < enough:
+        return False
+    if row["measure"] not in ("survival", "restricted_mean_difference") or row["event"] == "re_entry":
+        return True
+    for side in SIDES:
+        first, held, back = (_happened(frame, row | {"event": event, "side": side}) for event in EVENTS)
+        if about.rounder.pack.is_few(back.max()):
+            return False
+        left_for_a_while = first.reindex(held.index, method="ffill") - held
+        if row["event"] == "sustained_exit" and left_for_a_while.max() < enough:
+            return False
+    return True
 
 
-def _events(frame: pd.DataFrame, row: Mapping[str, Any]) -> int:
+def _events(frame: pd.DataFrame, row: dict[str, Any]) -> int:
     """Events before the row's horizon, on the side that has fewer."""
-    same = np.logical_and.reduce([frame[name] == row[name] for name in ("outcome", "contrast", "subgroup", "event")])
-    curve = frame[same & (frame["measure"] == "survival")]
-    if not math.isnan(row["horizon_days"]):
-        curve = curve[curve["day"] < row["horizon_days"]]
-    return int(min(curve.loc[curve["side"] == side, "n_events"].sum() for side in ("treatment", "control")))
+    found = (_happened(frame, row | {"side": side}) for side in SIDES)
+    end = row["horizon_days"]
+    return int(min(each[each.index < end].max() if end == end else each.max() for each in found))
 
 
-def _ratio_decimals(row: Mapping[str, Any], frame: pd.DataFrame, about: Publication) -> int:
+def _happened(frame: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
+    """Events of one kind so far on one side, by day; none before day 0."""
+    same = [frame[name] == row[name] for name in ("outcome", "contrast", "subgroup", "event", "side")]
+    curve = frame[np.logical_and.reduce([*same, frame["measure"] == "survival"])].sort_values("day")
+    days, events = curve["day"].to_numpy(dtype=int), curve["n_events"].to_numpy(dtype=int)
+    return pd.Series(np.append(0, events.cumsum()), index=np.append(-1, days))
+
+
+def _ratio_decimals(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> int:
     """So many decimals of a hazard ratio that its error, about the root of 1/n + 1/n, tells n no better than counts."""
     pack, n_events = about.rounder.pack, _events(frame, row)
     if not n_events:
@@ -67,9 +89,6 @@ def _ratio_decimals(row: Mapping[str, Any], frame: pd.DataFrame, about: Publicat
 
 def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Events are put off until enough have happened; the curve is of counts as they are shown."""
-    if about.rounder.pack.is_exact:
-        # Exact survival less the exact share on benefit is who came back; of two events, who left for a while.
-        return rows.iloc[:0].assign(suppressed=False)
     kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan
     for row in rows.sort_values("day").to_dict("records"):
         waiting += row["n_events"]

@@ -5,15 +5,13 @@ Curves that share people must not be shown on days of their own: what one leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from trialimpact.disclosure.curves import Side, leaves_few, published_days, published_horizons
+from trialimpact.disclosure.curves import Side, combined, published_days, published_horizons
+from trialimpact.disclosure.differencing import Combination, groups_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
-from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast, Outcome
 
@@ -24,9 +22,9 @@ Arms = tuple[str, ...]
 class Grids:
     """One grid an outcome and group, found once.
 
-    Where counts are not rounded, differences of curves are exact. Then enough people must change among the rest of
-    everyone too; the days of a group are among those of the group before it, largest first; and the curves of
-    outcomes that count the same people may not differ by a few.
+    What a reader can subtract is a side too: what one side leaves of another, what a group leaves of others, and the
+    people who are in one outcome and not in another. The same rules hold for them; the days of a group are among those
+    of the group before it, largest first.
     """
 
     moments: Moments
@@ -34,6 +32,8 @@ class Grids:
     withdrawn: frozenset[tuple[str, str]]
     _days: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     _horizons: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
+    _left: dict[Arms, list[Combination]] = field(default_factory=dict)
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
         """Whether a group of a contrast is shown at all: it was not withdrawn, and has enough people on each side."""
@@ -44,99 +44,94 @@ class Grids:
         """The days that are shown, of every contrast that is shown."""
         key = (outcome, subgroup)
         if key not in self._days:
-            sides = self._sides(outcome, subgroup)
-            among = [*sides, *self._rests(outcome, subgroup)]
-            kept_back = self._kept_back(outcome, subgroup, sides) if sides else np.empty(0, dtype=bool)
-            self._days[key] = tuple(published_days(among, kept_back, self.rounder).tolist()) if sides else ()
+            sides, among = self.sides(outcome, subgroup), self._days_before(outcome, subgroup)
+            protocol = self.moments.protocol
+            first, last = -protocol.analysis.pre_days, protocol.analysis.end_day
+            rare = not all(side.is_spread(last, self.rounder, first=first) for side in self._held_more(*key))
+            self._days[key] = published_days(sides, among, self.rounder) if sides and not rare else ()
         return self._days[key]
 
     def horizons(self, outcome: str, subgroup: str) -> tuple[int, ...]:
         """The horizons that are shown, of every contrast that is shown."""
         key = (outcome, subgroup)
         if key not in self._horizons:
-            sides, asked = self._sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
-            found = published_horizons(sides, asked, self.rounder) if sides else []
-            beside = list(self._held_more(outcome, subgroup, sides))
-            self._horizons[key] = tuple(
-                horizon for horizon in found if all(side.is_spread(horizon, self.rounder) for side in beside)
-            )
+            sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
+            self._horizons[key] = published_horizons(sides, asked, self.rounder) if sides else ()
         return self._horizons[key]
 
-    def _held_more(self, outcome: str, subgroup: str, sides: list[Side]) -> Iterator[Side]:
+    def shows_before(self, outcome: str, subgroup: str) -> bool:
+        """Whether days before day 0 are of many: of each side, on some day enough had the outcome, or had it not."""
+        first = -self.moments.protocol.analysis.pre_days
+        return all(side.is_spread(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+
+    def sides(self, outcome: str, subgroup: str) -> list[Side]:
+        """The sides of the contrasts that are shown, and what a reader can subtract; empty where none is shown."""
+        key = (outcome, subgroup)
+        if key not in self._sides:
+            self._sides[key] = [*self._of_arms(*key), *self._rests(*key), *self._held_more(*key)]
+        return self._sides[key]
+
+    def _of_arms(self, outcome: str, subgroup: str) -> list[Side]:
+        return [Side.of(self.moments, outcome, subgroup, arms) for arms in self._arms(subgroup)]
+
+    def _arms(self, subgroup: str) -> list[Arms]:
+        """The arms of contrasts that are shown, and those that one side leaves of another."""
+        shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
+        found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
+        rests = [
+            tuple(arm for arm in whole if arm not in part) for whole in found for part in found if {*part} < {*whole}
+        ]
+        return list(dict.fromkeys([*found, *rests]))
+
+    def _rests(self, outcome: str, subgroup: str) -> Iterator[Side]:
+        """Those who are left of up to three groups, of which this one is the smallest."""
+        if subgroup == ALL:
+            return
+        for arms in self._arms(subgroup):
+            for combination in self._combinations(arms):
+                if self._smallest(name for name, _ in combination) == subgroup:
+                    yield combined([(Side.of(self.moments, outcome, name, arms), sign) for name, sign in combination])
+
+    def _combinations(self, arms: Arms) -> list[Combination]:
+        """Groups that are shown of some arms, and what they leave of each other."""
+        if arms not in self._left:
+            names = [name for name in self.moments.protocol.subgroup_names if arms in self._arms(name)]
+            self._left[arms] = list(groups_left(self.moments, arms, names))
+        return self._left[arms]
+
+    def _smallest(self, subgroups: Iterable[str]) -> str:
+        return max(subgroups, key=self._place)
+
+    def _place(self, subgroup: str) -> tuple[bool, int, str]:
+        """Everyone first, then the larger before the smaller."""
+        return subgroup != ALL, -self.moments.n_claimants(subgroup, self.moments.protocol.arms), subgroup
+
+    def _held_more(self, outcome: str, subgroup: str) -> Iterator[Side]:
         """Of outcomes before this one, of which one contains the other: days in the one and not in the other."""
         protocol = self.moments.protocol
         this = protocol.outcome(outcome)
         for other in protocol.outcomes[: protocol.outcomes.index(this)]:
-            pairs = list(zip(sides, self._sides(other.name, subgroup), strict=True))
+            pairs = list(zip(self._of_arms(outcome, subgroup), self._of_arms(other.name, subgroup), strict=True))
             if contains(this, other):
                 yield from (side.without(beside) for side, beside in pairs)
             elif contains(other, this):
                 yield from (beside.without(side) for side, beside in pairs)
 
-    def _arms(self, subgroup: str) -> Iterator[Arms]:
-        """The sides of the contrasts that are shown, and where counts are exact what one leaves of another."""
-        shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
-        found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
-        yield from found
-        for whole in found if self.rounder.pack.is_exact else ():
-            for part in found:
-                rest = tuple(arm for arm in whole if arm not in part)
-                if set(part) < set(whole) and rest not in found:
-                    yield rest
-
-    def _sides(self, outcome: str, subgroup: str) -> list[Side]:
-        return [Side.of(self.moments, outcome, subgroup, arms) for arms in self._arms(subgroup)]
-
-    def _rests(self, outcome: str, subgroup: str) -> list[Side]:
-        """Everyone less the group, where they can be worked out: somebody of each side."""
-        if not self.rounder.pack.is_exact or subgroup == ALL:
-            return []
-        n = self.moments.n_claimants
-        return [
-            Side.of(self.moments, outcome, ALL, arms).less(Side.of(self.moments, outcome, subgroup, arms))
-            for arms in self._arms(subgroup)
-            if n(ALL, arms) > n(subgroup, arms)
-        ]
-
-    def _kept_back(self, outcome: str, subgroup: str, sides: list[Side]) -> Booleans:
-        """Days on which other curves would tell too much, shape as the window."""
-        found, first = np.zeros(sides[0].counts.on.size, dtype=bool), sides[0].counts.first_day
-        if not self.rounder.pack.is_exact:
-            return found
-        protocol = self.moments.protocol
-        if subgroup != ALL:
-            names = [name for name in protocol.subgroup_names if any(self._arms(name))]
-            for arms in self._arms(subgroup):
-                found |= leaves_few(self.moments, outcome, subgroup, arms, names, self.rounder)
-            found |= ~np.isin(first + np.arange(found.size), self._days_before(outcome, subgroup))
-        for other in protocol.outcomes[: [each.name for each in protocol.outcomes].index(outcome)]:
-            days = np.array(self.days(other.name, subgroup), dtype=np.int64) - first
-            for side, beside in zip(sides, self._sides(other.name, subgroup), strict=True):
-                found |= self._tells_intake(side.counts.followed, beside.counts.followed[days])
-                if contains(protocol.outcome(outcome), other) or contains(other, protocol.outcome(outcome)):
-                    alike = side.counts.followed == beside.counts.followed
-                    found |= alike & self.rounder.pack.is_few(np.abs(side.counts.on - beside.counts.on))
-        return found
-
-    def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...]:
+    def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
         """The days of the next larger group that has some."""
-        size = {
-            name: self.moments.n_claimants(name, self.moments.protocol.arms)
-            for name in self.moments.protocol.subgroup_names
-        }
-        larger = [name for name in size if (-size[name], name) < (-size[subgroup], subgroup) and name != ALL]
-        for name in (*sorted(larger, key=lambda name: (size[name], name)), ALL):
+        larger = [name for name in self.moments.protocol.subgroup_names if self._place(name) < self._place(subgroup)]
+        for name in sorted(larger, key=self._place, reverse=True):
             if days := self.days(outcome, name):
                 return days
-        return ()
-
-    def _tells_intake(self, followed: Integers, shown: Integers) -> Booleans:
-        """Days on which a few more or fewer are followed than in another curve: people who joined within a few days."""
-        apart = np.abs(followed[:, None] - np.unique(shown)[None, :])
-        return np.asarray(self.rounder.pack.is_few(apart).any(axis=1))
+        return None
 
 
 def contains(one: Outcome, other: Outcome) -> bool:
     """Whether whoever is in `other` on a day is in `one` too, by what the protocol says."""
-    wider = set(one.on) >= set(other.on) and set(one.off) <= set(other.off)
+    wider = _covers(one.on, other.on) and _covers(other.off, one.off)
     return wider and one.bridge_gap_days >= other.bridge_gap_days
+
+
+def _covers(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether each source, or code of it, is among some, or all of its source is."""
+    return all({each, each.partition(":")[0]} & {*some} for each in others)

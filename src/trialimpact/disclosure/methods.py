@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import ShownCells
-from trialimpact.disclosure.curves import sides_of
 from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
 from trialimpact.disclosure.people import balance_key, balance_sides, received_key
-from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, of_shown, rounded_columns
+from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
+from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
 from trialimpact.estimators.heterogeneity import family_of
@@ -67,13 +66,12 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         if not gone:
             row |= compare_shares(np.minimum(on, known), np.array(known))
     elif row["kind"] == "numeric":
-        decimals = min(coarse_decimals(counts.known, rounder) for counts in sides.values())
+        decimals = min(coarse_decimals(counts.known, rounder, unit)
+                       for counts, unit in zip(sides.values(), _units(row), strict=True))  # fmt: skip
+        gone |= math.isnan(_spread(row))
         treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
-    if row["kind"] == "joint" and rounder.pack.is_exact:
-        # Exact numbers of those known on all would tell whose missing values overlap.
-        row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
     return row | {"suppressed": bool(gone)}
 
 
@@ -100,19 +98,39 @@ def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
     """
     if row["kind"] != "numeric":
         return False
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = np.float64(row["difference"]) / np.float64(row["standardised_difference"])
     for side in ("treatment", "control"):
         square = row[f"value_{side}"] ** 2
-        if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * pooled**2):
+        if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * _spread(row) ** 2):
             return True
     return False
 
 
-def coarse_decimals(n: int, rounder: Rounder) -> int:
-    """So many decimals of a mean of `n` people that its sum is known no better than a count."""
-    blur = max(rounder.pack.base, rounder.pack.smallest_count)
-    return max(0, math.floor(math.log10(max(n, 1) / blur))) if n >= blur else 0
+def _spread(row: Mapping[str, Any]) -> float:
+    """The standard deviation of a number, pooled over both sides; NaN where the sides do not differ."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.float64(row["difference"]) / np.float64(row["standardised_difference"]))
+
+
+def _units(row: Mapping[str, Any]) -> list[float]:
+    """How much of a number one person has, by side: of an amount that some have the amount, else two deviations.
+
+    If all who have some have the same, it is (m² + s²) / |m|, of mean m and standard deviation s.
+    """
+    spread, found = _spread(row), []
+    for mean in (abs(float(row[f"value_{side}"])) for side in ("treatment", "control")):
+        an_amount = mean**2 < 2 * spread**2
+        found.append(max(1.0, mean + 2 * spread**2 / mean if an_amount and mean else 2 * spread))
+    return found
+
+
+def coarse_decimals(n: int, rounder: Rounder, unit: float = 1.0) -> int:
+    """So many decimals of a mean of `n` people that its sum is known no better than a count of people, a unit each.
+
+    Below 0 for tens, hundreds: of an amount that few have, a finer mean would give their number back.
+    """
+    blur = max(rounder.pack.base, rounder.pack.smallest_count) * unit
+    found = math.floor(math.log10(max(n, 1) / blur))
+    return found if unit > 1 else max(0, found)
 
 
 def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -183,16 +201,14 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
     numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "df")
-    kept = of_shown(shown.assign(statistic=np.nan, critical=np.nan), about, numbers)
-    rare = np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
-    return blanked(kept, rare | kept["suppressed"].to_numpy(dtype=bool), numbers)
+    gone = ~about.shown_among(frame) | _rare_before(frame, about)
+    return blanked(shown.assign(statistic=np.nan, critical=np.nan), gone, numbers)
 
 
-def _rare_before(row: Mapping[str, Any], about: Publication) -> bool:
-    """Whether on no day before day 0 enough people of a side have the outcome, or enough have it not."""
-    sides = sides_of(about.moments, row["outcome"], row["subgroup"], about.protocol.contrast(row["contrast"]))
-    first = -about.protocol.analysis.pre_days
-    return not all(side.is_spread(0, about.rounder, first=first) for side in sides)
+def _rare_before(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Rows of outcomes and groups whose days before day 0 are of few."""
+    many = [about.grids.shows_before(row["outcome"], row.get("subgroup", ALL)) for row in records(frame)]
+    return ~np.array(many, dtype=bool)
 
 
 def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -208,14 +224,12 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     shown = shown.assign(
         n_assignments=shown["n_assignments"].astype(float).where(~of_people), exact=shown["exact"].where(~of_people)
     )
-    kept = of_shown(shown, about, ("estimate", "p_value"))
     weightings = ("difference", "stratified") if about.protocol.analysis.strata else ("difference",)
     hidden = [not all(about.shows_method(method, row["contrast"], row["subgroup"]) for method in weightings)
               for row in records(frame)]  # fmt: skip
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
-    rare = before & np.array([_rare_before(row, about) for row in records(frame)], dtype=bool)
-    gone = rare | np.array(hidden, dtype=bool) | kept["suppressed"].to_numpy(dtype=bool)
-    return blanked(kept, gone, ("estimate", "p_value"))
+    gone = ~about.shown_among(frame) | (before & _rare_before(frame, about)) | np.array(hidden, dtype=bool)
+    return blanked(shown, gone, ("estimate", "p_value"))
 
 
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:
@@ -236,9 +250,8 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
         for name in numbers
     }
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
-    kept = of_shown(kept, about, (*numbers, "p_value"))
-    gone = kept["suppressed"] | ((frame["estimand"] != "itt") & few_crossed)
-    return blanked(kept, gone.to_numpy(dtype=bool), (*numbers, "p_value"))
+    gone = ~about.shows_plain(frame) | ((frame["estimand"] != "itt").to_numpy(dtype=bool) & few_crossed)
+    return blanked(kept, gone, (*numbers, "p_value"))
 
 
 def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -252,7 +265,8 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
-    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), _ended_few(frame, about), ~blurred[0]])
+    plain = np.array([about.shows_method("difference", name, ALL) for name in frame["contrast"]], dtype=bool)
+    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0], ~plain])
     return blanked(shown.assign(**n), gone, (*n, *numbers))
 
 
@@ -261,8 +275,6 @@ def _as_blurred_as_counts(frame: pd.DataFrame, decimals: int, about: Publication
 
     One person who is lost moves a bound by the horizon over the people of a side.
     """
-    if about.rounder.pack.base == 1:
-        return np.ones(len(frame), dtype=bool)
     people = frame[["n_treatment", "n_control"]].min(axis=1).to_numpy(dtype=float)
     horizon = frame["horizon_days"].astype(float).fillna(1.0).to_numpy()
     return np.asarray(10.0**-decimals * people >= 2 * about.rounder.pack.base * horizon)
@@ -276,16 +288,6 @@ def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
         of_all = lost.where(frame["method"] == "lee_daily")
         whole = of_all.groupby([frame["outcome"], frame["contrast"]]).transform("max")
         found |= np.array([value == value and about.rounder.protects(round(value)) for value in whole], dtype=bool)
-    return found
-
-
-def _ended_few(frame: pd.DataFrame, about: Publication) -> Booleans:
-    """Exact counts of whoever is followed to the horizon, where only a few of all are not."""
-    found = np.zeros(len(frame), dtype=bool)
-    for side in ("treatment", "control") if about.rounder.pack.is_exact else ():
-        n = frame[f"n_{side}"].astype(float)
-        left_out = n.groupby([frame["outcome"], frame["contrast"]]).transform("max") - n
-        found |= about.rounder.pack.is_few(left_out.to_numpy(dtype=float))
     return found
 
 
@@ -368,9 +370,6 @@ def _few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Rules that rows broke: counts of rows as counts of people are shown; of how many is left to the flow."""
     n_broken = about.n(frame["n_broken"])
-    if about.rounder.pack.is_exact:
-        # Exact counts of rows may be those of people that the flow keeps back.
-        n_broken = np.full(len(frame), math.nan)
     if about.rounder.pack.rounding == "random":
         # The flow shows some of these counts too, and a small one is drawn for each table.
         n_broken = np.where(about.rounder.pack.is_few(frame["n_broken"]), math.nan, n_broken)

@@ -43,20 +43,24 @@ class RulePack(BaseModel):
     movers: int = Field(ge=0, description="people who change state between two published points of a curve")
 
     @model_validator(mode="after")
-    def _rounds_to_something(self) -> Self:
-        if (self.rounding == "none") != (self.base == 1):
-            raise ValueError("rounding needs a base above 1, and a base above 1 needs rounding")
+    def _rounds(self) -> Self:
+        """Exact counts cannot be kept from differences: a pack rounds, or it is the one that controls nothing."""
+        if not self.controls:
+            return self
+        if self.rounding == "none" or self.base == 1:
+            raise ValueError("rounding needs a base above 1")
+        if self.smallest_group < self.smallest_count:
+            raise ValueError("smallest_group is at least smallest_count")
+        if self.rounding != "random" and self.smallest_group > self.smallest_count:
+            below, at = (rounded(self, n, 0.0) for n in (self.smallest_group - 1, self.smallest_group))
+            if below == at:
+                raise ValueError("smallest_group is the smallest number that is shown as what it is shown as")
         return self
 
     @property
     def controls(self) -> bool:
         """Whether it keeps anything back."""
         return self.name != NO_CONTROL
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether counts that are shown are not rounded, so that differences between them are exact."""
-        return self.controls and self.base == 1
 
     def is_few(self, n: ArrayLike) -> Booleans:
         """Where a number of people is somebody, and too few for a mean, a share or a test."""
@@ -70,11 +74,12 @@ class RulePack(BaseModel):
 
     @property
     def ambiguity(self) -> int:
-        """How far apart the smallest and largest value must stay that a protected count can have.
+        """How far apart the values must stay that a protected count can have: no nearer than what it is kept back for.
 
-        Where counts are rounded, no narrower than rounding leaves them; else as wide as what is suppressed.
+        That is from the least to the most that is suppressed, or that is shown as one number.
         """
-        return self.base - 1 if self.base > 1 else self.smallest_count - 1
+        least = 0 if self.zeros == "suppressed" else 1
+        return max(self.base - 1, self.smallest_count - 1 - least)
 
 
 def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:
@@ -102,7 +107,10 @@ def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:
         pack = RulePack(name=own, **values)
     except (OSError, ValueError, TypeError, ValidationError) as error:
         says = f"{name}: not a rule pack ({type(error).__name__})."
-        remedy = "write one table with label, source, smallest_count, zeros, rounding, base, smallest_group, movers"
+        remedy = (
+            "write one table with label, source, smallest_count, zeros, rounding, base (above 1), smallest_group (the "
+            "first number of a step of rounding, at least smallest_count), movers"
+        )
         raise ProtocolError(worded(says, remedy=remedy)) from None
     if pack.name in _shipped():
         remedy = "give the table a name of its own: what is published states which pack was used"
@@ -156,26 +164,29 @@ class Rounder:
 
     def possible(self, shown: float) -> tuple[float, float]:
         """The counts that a reader who knows the pack must think possible."""
-        base, low, high = self.pack.base, shown, shown
+        base, below, above = self.pack.base, 0, 0
         if self.pack.rounding == "nearest":
-            low, high = shown - base // 2, shown + (base - 1) // 2
+            below, above = base // 2, (base - 1) // 2
         elif self.pack.rounding == "midpoint" and shown:
-            low, high = shown - (base - base // 2) + 1, shown + base // 2
+            below, above = base - base // 2 - 1, base // 2
         elif self.pack.rounding == "random":
-            low, high = shown - (base - 1), shown + (base - 1)
-        smallest = self.pack.smallest_count if shown else 0
-        if self.pack.rounding == "nearest" and not shown and self.pack.smallest_count > base // 2:
-            high = 0
-        return max(low, smallest if self.pack.rounding in ("nearest", "none") else 0), high
+            below = above = base - 1
+        if shown:
+            return max(shown - below, self.pack.smallest_count), shown + above
+        return 0, 0 if self.pack.smallest_count > above else above
 
     def _rounded(self, n: int, people: str) -> int:
-        base = self.pack.base
-        if self.pack.rounding == "nearest":
-            return (n + base // 2) // base * base
-        if self.pack.rounding == "midpoint":
-            return -(-n // base) * base - (base // 2 if n else 0)
-        if self.pack.rounding == "random":
-            down, over = divmod(n, base)
-            draw = int.from_bytes(hashlib.sha256(f"{self._salt}:{n}:{people}".encode()).digest()[:6]) / 2**48
-            return (down + (draw < over / base)) * base
-        return n
+        draw = int.from_bytes(hashlib.sha256(f"{self._salt}:{n}:{people}".encode()).digest()[:6]) / 2**48
+        return rounded(self.pack, n, draw)
+
+
+def rounded(pack: RulePack, n: int, draw: float) -> int:
+    """A count as a pack rounds it; `draw`, from [0, 1), decides where it does so at random."""
+    if pack.rounding == "nearest":
+        return (n + pack.base // 2) // pack.base * pack.base
+    if pack.rounding == "midpoint":
+        return -(-n // pack.base) * pack.base - (pack.base // 2 if n else 0)
+    if pack.rounding == "random":
+        down, over = divmod(n, pack.base)
+        return (down + (draw < over / pack.base)) * pack.base
+    return n

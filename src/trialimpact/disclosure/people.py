@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import Cells, Key, ShownCells
 from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.disclosure.suppression import Key, LinkedCounts, ShownCells
 from trialimpact.flow import ALL, BREAKDOWN
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
@@ -23,9 +23,9 @@ MOST_LEVELS = 8
 """Of characteristics with more levels, sums of several are not compared with subgroups."""
 
 
-def people_of(results: TrialResults) -> Cells:
+def people_of(results: TrialResults) -> LinkedCounts:
     """Every count of people that is published, with the sums that a reader can form."""
-    cells = Cells()
+    cells = LinkedCounts()
     _add_flow(cells, published_flow(results))
     _add_received(cells, results.frames["allocation.csv"])
     _add_groups(cells, results.moments)
@@ -54,7 +54,7 @@ def flow_key(row: Mapping[str, str]) -> Key:
     return (_FLOW, row["stage"], row["kind"], *(row[name] for name in BREAKDOWN))
 
 
-def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
+def _add_flow(cells: LinkedCounts, flow: pd.DataFrame) -> None:
     for row in records(flow):
         cells.add(flow_key(row), row["n"])
     for (stage, kind), here in grouped(flow, "stage", "kind"):
@@ -83,7 +83,7 @@ def _add_flow(cells: Cells, flow: pd.DataFrame) -> None:
     _relate_stages(cells, flow)
 
 
-def _relate_stages(cells: Cells, flow: pd.DataFrame) -> None:
+def _relate_stages(cells: LinkedCounts, flow: pd.DataFrame) -> None:
     """Whoever remained is removed at the next stage, or remains."""
     everyone = dict.fromkeys(BREAKDOWN, ALL)
     first, *stages = flow["stage"].unique()
@@ -119,7 +119,7 @@ def received_key(stage: str, assigned: str, received: str) -> Key:
     )
 
 
-def _add_received(cells: Cells, allocation: pd.DataFrame) -> None:
+def _add_received(cells: LinkedCounts, allocation: pd.DataFrame) -> None:
     for row in published_received(allocation).to_dict("records"):
         cells.add(received_key(row["stage"], row["assigned_arm"], row["received_arm"]), row["n"])
     for (stage,), here in grouped(published_received(allocation), "stage"):
@@ -135,7 +135,7 @@ def side_key(contrast: str, side: str, subgroup: str = ALL) -> Key:
     return (GROUP, contrast, side, subgroup)
 
 
-def _add_groups(cells: Cells, moments: Moments) -> None:
+def _add_groups(cells: LinkedCounts, moments: Moments) -> None:
     protocol = moments.protocol
     for contrast in protocol.contrasts:
         for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
@@ -172,7 +172,7 @@ def balance_sides(row: Mapping[Any, Any]) -> dict[str, BalanceSide]:
     return found
 
 
-def _add_balance(cells: Cells, balance: pd.DataFrame) -> None:
+def _add_balance(cells: LinkedCounts, balance: pd.DataFrame) -> None:
     for (contrast, characteristic), rows in grouped(balance, "contrast", "characteristic"):
         for side in ("treatment", "control"):
             levels = []
@@ -192,7 +192,7 @@ def _add_balance(cells: Cells, balance: pd.DataFrame) -> None:
                     cells.relate(known, parts)
 
 
-def _join_arms(cells: Cells, protocol: TrialProtocol) -> None:
+def _join_arms(cells: LinkedCounts, protocol: TrialProtocol) -> None:
     """Those of a side at a level, or in a subgroup, are those of its arms: other sides may be some of these."""
     sides = {
         (contrast.name, side): frozenset(getattr(contrast, side))
@@ -217,7 +217,7 @@ def _join_arms(cells: Cells, protocol: TrialProtocol) -> None:
                     cells.relate(total, [part])
 
 
-def _join_alike(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
+def _join_alike(cells: LinkedCounts, pairs: Iterable[tuple[str, Key, Key]]) -> None:
     """Groups, levels and offices of as many people on both sides are taken for the same people, as a reader may."""
     sizes: dict[tuple[str, int, int], list[tuple[Key, Key]]] = {}
     for contrast, one, other in pairs:
@@ -228,7 +228,7 @@ def _join_alike(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
                 cells.relate(key, [same])
 
 
-def _join_unions(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
+def _join_unions(cells: LinkedCounts, pairs: Iterable[tuple[str, Key, Key]]) -> None:
     """A subgroup, or an office, of as many people on both sides as some levels together is taken for them."""
     levels: dict[tuple[str, str], list[tuple[Key, Key]]] = {}
     groups: list[tuple[str, Key, Key]] = []
@@ -249,7 +249,7 @@ def _join_unions(cells: Cells, pairs: Iterable[tuple[str, Key, Key]]) -> None:
                             cells.relate(group[side], [pair[side] for pair in some])
 
 
-def _by_side(cells: Cells) -> Iterator[tuple[str, Key, Key]]:
+def _by_side(cells: LinkedCounts) -> Iterator[tuple[str, Key, Key]]:
     """The contrast and keys of subgroups, levels and what is missing, treatment and control."""
     for key in list(cells.counts):
         is_group = key[0] == GROUP and key[3] != ALL
@@ -262,7 +262,7 @@ def _by_side(cells: Cells) -> Iterator[tuple[str, Key, Key]]:
                 yield key[1], key, other
 
 
-def _offices(cells: Cells, results: TrialResults) -> Iterator[tuple[str, Key, Key]]:
+def _offices(cells: LinkedCounts, results: TrialResults) -> Iterator[tuple[str, Key, Key]]:
     """The contrast and keys of those analysed of each office, treatment and control, where a side is one arm."""
     everyone = dict.fromkeys(BREAKDOWN, ALL)
     for contrast in results.protocol.contrasts:

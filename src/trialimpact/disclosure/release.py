@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.cells import ShownCells, protect
 from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
@@ -42,6 +41,7 @@ from trialimpact.disclosure.rows import (
     release_horizons,
 )
 from trialimpact.disclosure.states import release_moves, release_states
+from trialimpact.disclosure.suppression import ShownCells, protect
 from trialimpact.flow import ALL
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, plain

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.curves import Side, sides_of
-from trialimpact.disclosure.differencing import is_hidden
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
@@ -64,9 +63,9 @@ class Publication:
             which = self.protocol.contrast(contrast)
             sides = sides_of(self.moments, outcome, subgroup, which)
             shown = self.grids.is_shown(which, subgroup)
-            days, horizons = (
-                grid(outcome, subgroup) if shown else () for grid in (self.grids.days, self.grids.horizons)
-            )
+            plain = shown and self.shows_method("difference", contrast, subgroup)
+            days = self.grids.days(outcome, subgroup) if plain else ()
+            horizons = self.grids.horizons(outcome, subgroup) if shown else ()
             self._curves[key] = ShownCurve(sides, days, horizons)
         return self._curves[key]
 
@@ -110,22 +109,31 @@ class Publication:
     def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:
         """Whether another estimate may be shown beside the headline, of the same people under other weights.
 
-        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for. Of periods of
-        intake it is not counted how many are in each: there may be few, unless the last digit hides their mean.
+        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for. What is neither
+        stratified nor adjusted counts as the plain difference: days, bands, durations, bounds. Of periods of intake it
+        is not counted how many are in each: there may be few.
         """
-        pack, which = self.rounder.pack, self.protocol.contrast(contrast)
-        sides = (which.treatment, which.control)
         method = "difference" if method == "common_intake" else method
-        if method == self.protocol.analysis.headline:
+        if not self.rounder.pack.controls or method == self.protocol.analysis.headline:
             return True
         if method in ("difference", "stratified"):
-            n = [self.moments.n_claimants(subgroup, arms, name) for name in self.moments.strata for arms in sides]
-            return not pack.is_few(n).any()
-        if method == "adjusted":
-            return not self._adjusts_for_few(contrast, subgroup)
-        few, longest = pack.smallest_group - 1, self.protocol.analysis.max_horizon
-        numbers = [self.moments.n_claimants(subgroup, arms) for arms in sides]
-        return all(is_hidden(few, [n, n], pack, longest) for n in numbers)
+            return self._strata_are_of_many(contrast, subgroup)
+        return method == "adjusted" and not self._adjusts_for_few(contrast, subgroup)
+
+    def shows_plain(self, frame: pd.DataFrame) -> Booleans:
+        """Which rows of a method that is neither stratified nor adjusted are shown: by `shows`, beside the headline."""
+        beside = [self.shows_method("difference", row["contrast"], row.get("subgroup", ALL)) for row in records(frame)]
+        return np.asarray(self.shown_among(frame) & np.array(beside, dtype=bool))
+
+    def _strata_are_of_many(self, contrast: str, subgroup: str) -> bool:
+        """Whether the mean days of each outcome, on each side of each stratum, are of many."""
+        which, longest = self.protocol.contrast(contrast), self.protocol.analysis.max_horizon
+        return all(
+            Side(self.moments.counts_of(outcome.name, subgroup, arms, stratum), {}).is_of_many(longest, self.rounder)
+            for outcome in self.protocol.outcomes
+            for stratum in self.moments.strata
+            for arms in (which.treatment, which.control)
+        )
 
     def _adjusts_for_few(self, contrast: str, subgroup: str) -> bool:
         """In subgroups it is not counted how many are at a level: there may be few."""
@@ -178,7 +186,9 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
-        gone |= np.array([not about.shows_method(method, contrast, subgroup) for method in at["method"]], dtype=bool)
+        rare_before = about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup)
+        gone |= np.array([not about.shows_method(method, contrast, subgroup) or (method == "adjusted" and rare_before)
+                          for method in at["method"]], dtype=bool)  # fmt: skip
         parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
@@ -196,11 +206,6 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
                 whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
             found[place] |= about.rounder.pack.is_few(whole - int(row[f"n_{side}"]))
     return found
-
-
-def of_shown(frame: pd.DataFrame, about: Publication, numbers: tuple[str, ...]) -> pd.DataFrame:
-    """Rows at horizons, on days and of groups that are shown; the others without their numbers."""
-    return blanked(frame, ~about.shown_among(frame), numbers)
 
 
 def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
@@ -231,7 +236,10 @@ def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: 
 def _daily_errors(
     rows: pd.DataFrame, curve: ShownCurve, about: Publication, share: list[Floats], n: list[Floats]
 ) -> Floats:
-    """Errors of the difference in shares, from counts as they are shown; what clusters add is a rounded factor."""
+    """Errors of the difference in shares, from counts as they are shown.
+
+    What clusters add is one factor of all days, with one decimal: more would tell how many of them act alike.
+    """
     rule, clustered = about.protocol.analysis.small_sample, about.moments.clustered
     with np.errstate(invalid="ignore", divide="ignore"):
         plain = sum(p * (1 - p) / m for p, m in zip(share, n, strict=True))
@@ -242,7 +250,8 @@ def _daily_errors(
         counts = [(side.counts.on[at], side.counts.followed[at]) for side in curve.sides]
         raw = np.sqrt(sum(on / m * (1 - on / m) / m for on, m in counts))
         known = rows["std_error"].to_numpy(dtype=float)
-        design = np.where((raw > 0) | np.isnan(known), np.round(known / raw, 2), 1.0)
+        factors = (known / raw)[raw > 0]
+        design = np.round(np.nanmedian(factors), 1) if np.isfinite(factors).any() else math.nan
     return np.asarray(np.sqrt(plain) * design)
 
 

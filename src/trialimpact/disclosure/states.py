@@ -46,14 +46,14 @@ def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:
 
 
 def _holds_few_more(rows: pd.DataFrame, about: Publication) -> bool:
-    """Whether an outcome of the same sources as a state holds for a few people of a side who are not in the state."""
+    """Whether an outcome of a source of a state holds for a few people of a side who are not in the state."""
     horizon = about.protocol.analysis.max_horizon
     daily = rows[(rows["day"] >= 0) & (rows["day"] < horizon)]
     contrast, named = about.protocol.contrast(rows["contrast"].iloc[0]), about.protocol.states
     for state in named.in_order if named else ():
         in_state = daily[daily["outcome"] == state.name]
         for outcome in about.protocol.outcomes:
-            if set(outcome.on) != set(state.on):
+            if {each.partition(":")[0] for each in outcome.on}.isdisjoint(each.partition(":")[0] for each in state.on):
                 continue
             for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
                 on = about.moments.counts_of(outcome.name, ALL, arms).from_day(0, horizon)[1]

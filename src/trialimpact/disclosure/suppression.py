@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialimpact.disclosure.packs import Rounder
 
@@ -20,17 +21,17 @@ _MOVED = 1e-7
 
 
 @dataclass(slots=True)
-class Cells:
+class LinkedCounts:
     """Counts by key, and what a reader knows of how they add up.
 
     Attributes
     ----------
     counts : mapping of key to count
     hidden : set of keys
-        Cells that are nowhere shown, and that follow from others: the rest of a total.
+        LinkedCounts that are nowhere shown, and that follow from others: the rest of a total.
     relations : list of (total, parts)
     elsewhere : set of keys
-        Cells that other files show too, beside every estimate: they are suppressed last.
+        LinkedCounts that other files show too, beside every estimate: they are suppressed last.
     """
 
     counts: dict[Key, int] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class ShownCells:
     protected: frozenset[Key]
 
 
-def protect(cells: Cells, rounder: Rounder) -> ShownCells:
+def protect(cells: LinkedCounts, rounder: Rounder) -> ShownCells:
     """Suppress small counts, and then the least else that keeps each of them from being worked out.
 
     Source: Kelly, Golden and Assad (1992), cell suppression by linear programming. Cost: one linear programme a
@@ -116,15 +117,16 @@ def protect(cells: Cells, rounder: Rounder) -> ShownCells:
 
 
 class _System:
-    """Cells as variables, and the relations as rows of a table that give zero."""
+    """LinkedCounts as variables, and the relations as rows of a table that give zero."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: LinkedCounts) -> None:
         self.keys = list(cells.counts)
         self._place = {key: at for at, key in enumerate(self.keys)}
         self._table = self._relations(cells)
+        self._counts, self._hidden = cells.counts, cells.hidden
         self._worth = np.array([_worth(n, key in cells.elsewhere) for key, n in cells.counts.items()])
 
-    def _relations(self, cells: Cells) -> Any:
+    def _relations(self, cells: LinkedCounts) -> Any:
         from scipy import sparse
 
         entries = [
@@ -144,13 +146,17 @@ class _System:
         """
         from scipy import optimize, sparse
 
-        bounds = np.array([_bounds(values.get(each, math.nan), rounder) for each in self.keys], dtype=float)
+        least = self._least(rounder)
+        bounds = np.array([
+            (low, np.inf) if math.isnan(value := values.get(each, math.nan)) else rounder.possible(value)
+            for each, low in zip(self.keys, least, strict=True)
+        ], dtype=float)  # fmt: skip
         shown = np.flatnonzero(np.isfinite(bounds[:, 1]))
         every = sparse.eye_array(len(self.keys), format="csr")
         count: Any = sparse.csr_array(sparse.hstack([every, every[:, shown], -every[:, shown]]))
         table, one = self._table @ count, count[[self._place[key]], :]
         cost = np.concatenate([np.zeros(len(self.keys)), self._worth[shown], self._worth[shown]])
-        within = [*bounds, *((0.0, np.inf) for _ in shown), *((0.0, low) for low in bounds[shown, 0])]
+        within = [*bounds, *((0.0, np.inf) for _ in shown), *((0.0, low) for low in bounds[shown, 0] - least[shown])]
         solve: Any = optimize.linprog
         solved = solve(
             np.tile(cost, 2),
@@ -164,11 +170,14 @@ class _System:
         left = solved.x.reshape(2, -1)[:, len(self.keys) :].reshape(4, -1).max(axis=0) > _MOVED
         return {self.keys[at] for at in shown[left]}
 
+    def _least(self, rounder: Rounder) -> NDArray[np.float64]:
+        """The least a reader thinks of each cell, were it suppressed: it is of somebody, where zeros are shown."""
+        somebody = np.array([n > 0 and key not in self._hidden for key, n in self._counts.items()], dtype=float)
+        return somebody * (not rounder.suppresses(0))
+
 
 def _worth(n: int, elsewhere: bool) -> float:
-    """What a reader loses by a cell: more where it is large, and most where other files show it too."""
-    return (1.0 + math.log1p(n)) * (100.0 if elsewhere else 1.0)
-
-
-def _bounds(value: float, rounder: Rounder) -> tuple[float, float]:
-    return (0.0, np.inf) if math.isnan(value) else rounder.possible(value)
+    """What a reader loses by a cell: more where it is large, more where other files show it too, most of a zero, for
+    who sees a suppressed cell thinks of somebody.
+    """
+    return 1_000.0 if n == 0 else (1.0 + math.log1p(n)) * (100.0 if elsewhere else 1.0)
