@@ -1,0 +1,223 @@
+"""Whom a reader can form by subtracting: few who are followed on, few of a stratum, few who came back, under every pack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import SmallTrial
+
+import trialimpact as ti
+from trialimpact.disclosure import pack_names, release_results, rule_pack
+from trialimpact.disclosure.differencing import withdrawn_groups
+from trialimpact.results import TrialResults
+
+pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+
+PACKS = [name for name in pack_names() if name != "none"]
+ONE = [{"name": "a", "on": ["a"]}]
+TWO = [*ONE, {"name": "a_not_b", "on": ["a"], "off": ["b"]}]
+
+
+def people(n: int, seed: int, *, joined: tuple[int, int] = (0, 60)) -> pd.DataFrame:
+    """As many of T as of C, who join at random."""
+    rng = np.random.default_rng(seed)
+    found = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": np.array(["T", "C"])[np.arange(n) % 2]})
+    return found.assign(index=rng.integers(*joined, n), place="north")
+
+
+def coming_and_going(people: pd.DataFrame, seed: int, *, before: int = 60, stay: int = 25) -> pd.DataFrame:
+    rng, spells = np.random.default_rng(seed), []
+    for who, day in zip(people["claimant_id"], people["index"], strict=True):
+        start = day - before - int(rng.integers(0, stay))
+        while start < 300:
+            end = start + 1 + int(rng.geometric(1 / stay))
+            spells.append((who, "a", start, end))
+            start = end + int(rng.geometric(1 / stay))
+    return pd.DataFrame(spells, columns=["claimant_id", "kind", "start", "end"])
+
+
+def results(
+    people: pd.DataFrame,
+    spells: pd.DataFrame,
+    *,
+    extract: int = 300,
+    pre_days: int = 0,
+    methods: bool = False,
+    **more: Any,
+) -> TrialResults:
+    spells = spells[spells["start"] < extract].assign(end=lambda rows: rows["end"].clip(upper=extract))
+    covered = {"a": (-120, extract), "b": (-120, extract)}
+    analysis = {"horizon_days": [50, 100]} | more.pop("analysis", {})
+    made = SmallTrial(people, spells, covered, horizon=100, pre_days=pre_days, analysis=analysis)
+    design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json") | {"outcomes": ONE} | more
+    return ti.analyse_trial(ti.TrialProtocol.from_dict(design), made.tables).results(methods=methods)
+
+
+def released(found: TrialResults) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:
+    for pack in PACKS:
+        frames = release_results(found, pack).frames
+        yield pack, {name: frame[~frame["suppressed"].astype(bool)] for name, frame in frames.items()}
+
+
+def horizons(frames: dict[str, pd.DataFrame], subgroup: str = "all", method: str = "difference") -> list[int]:
+    rows = frames["estimates.csv"].query("subgroup == @subgroup and method == @method and horizon_days.notna()")
+    return sorted(rows["horizon_days"].astype(int))
+
+
+def test_a_horizon_to_which_few_are_followed_is_not_shown() -> None:
+    """What three people did between day 50 and day 100 was the difference of two means."""
+    some = people(200, 1, joined=(98, 101))
+    some.loc[:5, "index"] = [40, 45, 50, 42, 47, 52]
+    for pack, frames in released(results(some, coming_and_going(some, 2), extract=160)):
+        assert 50 in horizons(frames), pack
+        assert 100 not in horizons(frames), pack
+
+
+def test_a_group_is_not_shown_at_a_horizon_to_which_few_others_are_followed() -> None:
+    some = people(340, 3)
+    south = np.arange(200, 340)
+    some.loc[south, "place"] = "south"
+    some.loc[south[6:], "index"] = 105
+    north = [{"name": "north", "where": {"column": "place", "equals": "north"}}]
+    for pack, frames in released(results(some, coming_and_going(some, 4), extract=160, subgroups=north)):
+        assert 100 in horizons(frames), pack
+        assert 50 in horizons(frames, "north"), pack
+        assert 100 not in horizons(frames, "north"), pack
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_strata_that_few_are_followed_in_are_not_told_by_their_weights(few: bool) -> None:
+    some = people(340, 5)
+    south = np.arange(200, 340)
+    some.loc[south, "place"] = "south"
+    some.loc[south[6 if few else 140 :], "index"] = 105
+    found = results(some, coming_and_going(some, 6), extract=160, analysis={"strata": ["place"]})
+    assert "stratified" in set(found.frames["estimates.csv"]["method"])
+    for pack, frames in released(found):
+        assert 100 in horizons(frames), pack
+        assert bool(horizons(frames, method="stratified")) is not few, pack
+
+
+def test_under_a_stratified_headline_nothing_plain_stands_beside_it() -> None:
+    """Days, bands, times and effects by receipt are of the same people under their own weights."""
+    some = people(300, 7)
+    some.loc[[1, 3, 5, *range(0, 80, 2)], "place"] = "south"
+    analysis = {"strata": ["place"], "headline": "stratified"}
+    found = results(some, coming_and_going(some, 8), methods=True, analysis=analysis)
+    for pack, frames in released(found):
+        assert 100 in horizons(frames, method="stratified"), pack
+        estimates = frames["estimates.csv"]
+        assert set(estimates["method"]) == {"stratified"}, pack
+        assert estimates["day"].isna().all(), pack
+        for name in ("bands.csv", "durations.csv", "bounds.csv", "compliance.csv", "placebo.csv"):
+            assert not len(frames[name]), (pack, name)
+
+
+@pytest.mark.parametrize("n", [300, 4_000])
+def test_a_group_that_leaves_few_is_withdrawn_however_many_are_beside_them(n: int) -> None:
+    some = people(n, 9)
+    some.loc[[0, 2, 4, 6], "place"] = "south"
+    north = [{"name": "north", "where": {"column": "place", "equals": "north"}}]
+    spells = pd.DataFrame({"claimant_id": some["claimant_id"], "kind": "a", "start": some["index"], "end": 200})
+    moments = SmallTrial(some, spells, {"a": (-60, 300)}, more={"subgroups": north, "outcomes": ONE}).moments()
+    for pack in PACKS:
+        ((contrast, subgroup),) = {
+            (each.contrast, each.subgroup) for each in withdrawn_groups(moments, rule_pack(pack))
+        }
+        assert subgroup == "north", (pack, contrast)
+
+
+def test_days_before_day_0_in_both_of_two_outcomes_are_not_told() -> None:
+    some = people(300, 10)
+    spells = coming_and_going(some, 11)
+    beside = some.iloc[[0, 2, 4, 6]]
+    spells = spells[~spells["claimant_id"].isin(beside["claimant_id"])]
+    both = [(who, kind, day - 50, day - 20) for who, day in zip(beside["claimant_id"], beside["index"], strict=True)
+            for kind in "ab"]  # fmt: skip
+    spells = pd.concat([spells, pd.DataFrame(both, columns=spells.columns)], ignore_index=True)
+    found = results(some, spells, pre_days=60, outcomes=TWO, methods=True)
+    for pack, frames in released(found):
+        for name in ("pretrend.csv", "placebo.csv", "estimates.csv"):
+            rows = frames[name]
+            before = rows[rows["horizon_days"].isna() & ~(rows["day"] >= 0)] if "day" in rows else rows
+            assert "a_not_b" in set(found.frames[name]["outcome"])
+            assert set(before["outcome"]) == {"a"}, (pack, name)
+
+
+def leaving(some: pd.DataFrame, back: int) -> pd.DataFrame:
+    """Everybody has the outcome at day 0 and leaves; some come back ten days after, so many a side."""
+    rng, spells = np.random.default_rng(12), []
+    for place, (who, day) in enumerate(zip(some["claimant_id"], some["index"], strict=True)):
+        end = day + 1 + int(rng.geometric(1 / 40))
+        spells.append((who, "a", day, end))
+        if place < 2 * back:
+            spells.append((who, "a", end + 10, end + 40))
+    return pd.DataFrame(spells, columns=["claimant_id", "kind", "start", "end"])
+
+
+@pytest.mark.parametrize(("back", "told"), [(4, []), (150, ["first_exit", "sustained_exit"])])
+def test_times_to_leaving_do_not_tell_the_days_of_few_who_came_back(back: int, told: list[str]) -> None:
+    some = people(400, 12)
+    found = results(some, leaving(some, back), methods=True, durations={"sustained_days": 21})
+    for pack, frames in released(found):
+        rows = frames["durations.csv"]
+        means = rows[rows["measure"].isin(["survival", "restricted_mean_difference"]) & (rows["event"] != "re_entry")]
+        assert sorted(means["event"].unique()) == told, pack
+        assert (rows["measure"] == "log_rank").any(), pack
+
+
+def test_periods_of_intake_are_not_told_by_their_weights() -> None:
+    some = people(400, 13, joined=(0, 120))
+    found = results(some, coming_and_going(some, 14), methods=True)
+    assert (found.frames["adjusted.csv"]["method"] == "intake_stratified").any()
+    for pack, frames in released(found):
+        assert not (frames["adjusted.csv"]["method"] == "intake_stratified").any(), pack
+
+
+@pytest.mark.parametrize("rare", [True, False])
+def test_adjusting_for_days_before_day_0_does_not_tell_of_few_who_had_some(rare: bool) -> None:
+    some = people(400, 15)
+    spells = coming_and_going(some, 16)
+    index = spells["claimant_id"].map(some.set_index("claimant_id")["index"])
+    few = spells["claimant_id"].isin([f"p{place}" for place in (0, 2, 4, 6)])
+    kept = spells[(spells["start"] >= index) | few | (not rare)]
+    found = results(some, kept, pre_days=40, methods=True)
+    assert (found.frames["adjusted.csv"]["method"] == "adjusted").any()
+    for pack, frames in released(found):
+        assert (frames["adjusted.csv"]["method"] == "adjusted").any() is not rare, pack
+
+
+@pytest.mark.parametrize("amount", [91, 500])
+def test_a_mean_of_an_amount_that_few_have_does_not_count_them(amount: int) -> None:
+    some = people(400, 17)
+    some["sanction"] = 0.0
+    some.loc[[0, 2, 4, 1, 3, 5, 7], "sanction"] = amount
+    some["age"] = np.random.default_rng(1).normal(40, 10, len(some)).round()
+    numbers = [{"name": name, "column": name, "kind": "numeric"} for name in ("sanction", "age")]
+    for pack, frames in released(results(some, coming_and_going(some, 18), characteristics=numbers)):
+        rows = frames["balance.csv"].set_index("characteristic")
+        if pack == "uk_llc":
+            assert not len(rows), "that nobody is missing is kept back"
+            continue
+        for side in ("treatment", "control"):
+            of_people = [value * 200 / amount for value in rows.loc[["sanction"], f"value_{side}"].dropna()]
+            assert all(abs(each - n) > 1 for each in of_people for n in (3, 4)), (pack, of_people)
+            assert rows.loc["age", f"value_{side}"] in range(37, 44), pack
+
+
+def test_what_clusters_add_to_daily_errors_is_one_coarse_factor() -> None:
+    some = people(400, 19)
+    some["house"] = [f"h{max(0, place // 2 - 5)}" for place in range(400)]
+    some["arm"] = np.where(some["house"].str[1:].astype(int) % 2 == 1, "T", "C")
+    found = results(some, coming_and_going(some, 20), analysis={"clusters": "house", "small_sample": "cr1"})
+    for pack, frames in released(found):
+        rows = frames["estimates.csv"].query("day.notna() and std_error > 0.02")
+        plain = sum(rows[f"mean_{s}"] * (1 - rows[f"mean_{s}"]) / rows[f"n_{s}"] for s in ("treatment", "control"))
+        factors = rows["std_error"] / np.sqrt(plain)
+        assert len(rows) > 5, pack
+        assert factors.std() < 0.02, pack
+        assert abs(factors.mean() * 10 - round(factors.mean() * 10)) < 0.1, pack
