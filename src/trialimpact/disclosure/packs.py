@@ -74,12 +74,8 @@ class RulePack(BaseModel):
 
     @property
     def ambiguity(self) -> int:
-        """How far apart the values must stay that a protected count can have: no nearer than what it is kept back for.
-
-        That is from the least to the most that is suppressed, or that is shown as one number.
-        """
-        least = 0 if self.zeros == "suppressed" else 1
-        return max(self.base - 1, self.smallest_count - 1 - least)
+        """How far apart the values must stay that a protected count can have: no nearer than rounding leaves them."""
+        return self.base - 1
 
 
 def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:

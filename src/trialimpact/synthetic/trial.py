@@ -85,13 +85,14 @@ class SyntheticTrial:
         return count_moments(self.panel())
 
     def write(self, folder: str | Path) -> dict[str, Any]:
-        """Write the protocol, the tables as CSV, and the truth into an existing folder.
+        """Write the protocol, the tables as CSV, and the truth into a folder, made where there is none.
 
         Returns what a manifest should say of them.
         """
         from importlib import resources
 
         folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         text = (resources.files("trialimpact") / "protocols" / f"{self.shipped_as}.toml").read_text(encoding="utf-8")
         (folder / "protocol.toml").write_text(text, encoding="utf-8")
         write_tables(self.protocol, self.tables, folder)
