@@ -38,10 +38,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(home: Path, *arguments: str) -> str:
+def run(home: Path, *arguments: str, code: int = 0) -> str:
     program = home / ".venv" / "bin" / "trialimpact"
     done = subprocess.run([str(program), *arguments], check=False, cwd=home, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stdout
 
 
@@ -76,4 +76,5 @@ def test_the_reproduction_from_records_elsewhere(home: Path) -> None:
         "--quiet",
     )
     assert (home / "demo" / "reproduction.html").is_file()
-    run(home, "lint-report", "iap_2016")
+    said = run(home, "lint-report", "iap_2016", code=1)
+    assert "inconsistent" in said, "what was printed in 2016 does not all agree, and the exit code says so"
