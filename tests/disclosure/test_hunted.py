@@ -50,6 +50,11 @@ def trial(n: int = 200, seed: int = 2, **more: Any) -> SmallTrial:
                       more={"states": states, **more})  # fmt: skip
 
 
+def told(left: float, n_rounded: int) -> list[int]:
+    """What a number below ten may be, of which so many numbers rounded to five leave so much."""
+    return [n for n in range(1, 10) if abs(left - n) <= 2 * n_rounded]
+
+
 @pytest.fixture(scope="module")
 def results() -> TrialResults:
     made = trial()
@@ -184,7 +189,10 @@ def test_a_group_of_several_levels_does_not_tell_a_small_one() -> None:
     balance = rows["balance.csv"].query("characteristic == 'Place' and contrast == 't'").set_index("level")
     north = rows["estimates.csv"].query("subgroup == 'north' and contrast == 't' and horizon_days == 100")
     assert balance.loc["m", "suppressed"]
-    assert balance.loc["n", "suppressed"] or north["suppressed"].all()
+    if not (balance.loc["n", "suppressed"] or north["suppressed"].all()):
+        for side in ("treatment", "control"):
+            group, level = north[f"n_{side}"].iloc[0], balance.loc["n", f"value_{side}"] * balance.loc["n", f"n_{side}"]
+            assert len(told(group - level, 2)) > 4
     assert rows["subgroups.csv"]["n_complement"].isna().all()
     joint = rows["balance.csv"].query("kind == 'joint'")
     assert joint[["n_treatment", "missing_treatment"]].isna().all(axis=None)
@@ -280,7 +288,7 @@ def test_sides_that_share_arms_do_not_tell_of_a_small_arm(pack: str) -> None:
 
 
 def test_levels_of_arms_together_are_those_of_each(results: TrialResults) -> None:
-    """Twenty at a level in one arm, and twenty-three in both, are three in the other."""
+    """Twenty-one at a level in one arm, and twenty-two in both, which show as one number, are few in the other."""
     from trialimpact.disclosure.packs import Rounder, rule_pack
     from trialimpact.disclosure.people import _join_arms, balance_key
     from trialimpact.disclosure.suppression import LinkedCounts, protect
@@ -291,11 +299,11 @@ def test_levels_of_arms_together_are_those_of_each(results: TrialResults) -> Non
         {"name": "tx", "treatment": ["T", "X"], "control": ["C"]},
     ])  # fmt: skip
     cells = LinkedCounts()
-    for contrast, n in (("t", 3), ("x", 20), ("tx", 23)):
+    for contrast, n in (("t", 1), ("x", 21), ("tx", 22)):
         cells.add(balance_key(contrast, "treatment", "Level", "level m"), n)
         cells.add(balance_key(contrast, "control", "Level", "level m"), 30)
     _join_arms(cells, made.protocol)
-    shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))
+    shown = protect(cells, Rounder(rule_pack("ons_10_5"), ""))
     treated = [shown.numbers[balance_key(name, "treatment", "Level", "level m")] for name in ("t", "x", "tx")]
     assert np.isnan(treated).sum() >= 2
     assert [shown.numbers[balance_key(name, "control", "Level", "level m")] for name in ("t", "x", "tx")] == [30] * 3
@@ -388,16 +396,17 @@ def test_an_office_under_another_name_is_not_told_by_what_is_missing() -> None:
         missing = level[f"missing_{side}"].dropna()
         known = [of_arm["A"], of_arm["B"], of_arm["all"], *missing.head(1)]
         assert np.isnan(of_arm["K"])
-        assert len(missing) == 0 or np.isnan(known).any(), "all but the office of five"
+        if len(missing) and not np.isnan(known).any():
+            assert len(told(known[2] - known[0] - known[1] - known[3], 4)) > 4
 
 
 @pytest.mark.parametrize("pack", EXACT_IN_CI)
 def test_groups_of_sides_that_share_arms_are_taken_together(pack: str) -> None:
     """X outside north is of a few; T and T and X in north, and all of X, would tell it."""
-    made = trial(320)
-    arm = np.array(["T", "C", "C", "T", "X", "C", "T", "C"])[np.arange(320) % 8]
+    made = trial(640)
+    arm = np.array(["T", "C", "C", "T", "X", "C", "T", "C"])[np.arange(640) % 8]
     made.people["arm"] = arm
-    made.people["site"] = np.where((arm != "X") & (np.arange(320) % 3 == 0), "s", "n")
+    made.people["site"] = np.where((arm != "X") & (np.arange(640) % 3 == 0), "s", "n")
     made.people.loc[made.people.index[arm == "X"][:5], "site"] = "s"
     made.more |= {
         "outcomes": [{"name": "a", "on": ["a"]}],

@@ -57,13 +57,13 @@ def test_of_a_few_people_no_row_is_left() -> None:
     moments = trial(8).moments()
     frame = plain(ti.estimate_bands(moments, "a").to_frame())
     assert len(frame)
-    shown = release_bands(frame, Publication(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset(), {}))
+    shown = release_bands(frame, Publication(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset()))
     assert shown.empty
     assert shown.columns.tolist() == [*frame.columns, "suppressed"]
 
 
 def test_a_person_moves_a_bound_by_the_horizon_over_the_people_of_a_side() -> None:
-    about = Publication(trial(8).moments(), Rounder(rule_pack("ons_10_5"), ""), frozenset(), {})
+    about = Publication(trial(8).moments(), Rounder(rule_pack("ons_10_5"), ""), frozenset())
     n, horizons = [99, 101, 999, 1_001], [None, None, 10, 10]  # a day is a horizon of one
     frame = pd.DataFrame({"n_treatment": n, "n_control": 9_000, "horizon_days": pd.array(horizons, dtype="Int64")})
     assert _as_blurred_as_counts(frame, 1, about).tolist() == [False, True, False, True]

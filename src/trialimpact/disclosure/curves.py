@@ -13,6 +13,10 @@ from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Counts, Moments
 from trialimpact.protocol import Contrast
 
+FEW_DAYS = 28
+"""On so many days before a horizon those on, or those off, may be few: while all begin, or the last leave."""
+DAYS_APART = 7
+"""Of fewer people than hide a few in whole days, a curve is shown at most weekly: rounding averages out over days."""
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""
 _STREAMS = ("followed", "on", "entries", "exits", "starts", "stops")
@@ -65,12 +69,6 @@ class Side:
                 found[: exact.size] = exact
         return np.asarray(found)
 
-    def left_since(self, day: int) -> Integers:
-        """By how many the people followed differ between `day` and each later day."""
-        here = day - self.counts.first_day
-        followed = self.counts.followed
-        return np.asarray(np.abs(followed[here + 1 :] - followed[here]))
-
     def may_be_shown(self, rounder: Rounder) -> Booleans:
         """Days on which the share may be shown: neither those followed, nor those on, nor those off are few."""
         n, on = self.counts.followed, self.counts.on
@@ -84,9 +82,15 @@ class Side:
         return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
 
     def is_of_many(self, end: int, rounder: Rounder) -> bool:
-        """Whether the mean days to a horizon are: of many days on and off, and on no day of few who are followed."""
-        followed, _ = self.counts.from_day(0, end)
-        return self.is_spread(end, rounder) and not rounder.pack.is_few(followed).any()
+        """Whether the mean days to a horizon are.
+
+        Days on and off are of many; on no day few are followed; on few days those on, or off, are few: where the curve
+        is not shown, the mean less the curve is of them.
+        """
+        followed, on = self.counts.from_day(0, end)
+        is_few = rounder.pack.is_few
+        few_days = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
+        return self.is_spread(end, rounder) and not is_few(followed).any() and few_days <= FEW_DAYS
 
 
 def combined(sides: Sequence[tuple[Side, int]]) -> Side:
@@ -112,18 +116,21 @@ def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) 
     return treatment, control
 
 
-def published_days(sides: Sequence[Side], among: Sequence[int] | None, rounder: Rounder) -> tuple[int, ...]:
+def published_days(
+    sides: Sequence[Side], among: Sequence[int] | None, rounder: Rounder, *, days_apart: int = 1
+) -> tuple[int, ...]:
     """The days of a curve that are shown: from one to the next enough people change on each side.
 
-    As many stop being followed, or nobody. `among`: no others are shown.
+    Not fewer where somebody stops being followed: the day that is left out would be that of one person. `among`: no
+    others are shown.
     """
     shown = np.logical_and.reduce([side.may_be_shown(rounder) for side in sides])
     if among is not None:
         shown &= np.isin(sides[0].counts.first_day + np.arange(shown.size), among)
-    return tuple(_steps(sides, shown, rounder.pack.movers))
+    return tuple(_steps(sides, shown, rounder.pack.movers, days_apart))
 
 
-def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]:
+def _steps(sides: Sequence[Side], shown: Booleans, movers: int, days_apart: int) -> Iterator[int]:
     first = sides[0].counts.first_day
     places = np.flatnonzero(shown)
     if not places.size:
@@ -132,9 +139,9 @@ def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]
     yield day
     while True:
         enough = shown[day - first + 1 :].copy()
+        enough[: days_apart - 1] = False
         for side in sides:
-            left = side.left_since(day)
-            enough &= (side.changed_since(day) >= movers) & ((left == 0) | (left >= movers))
+            enough &= side.changed_since(day) >= movers
         later = np.flatnonzero(enough)
         if not later.size:
             return

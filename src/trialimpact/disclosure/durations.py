@@ -45,14 +45,18 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
     """Whether a row is of enough events on each side, of a contrast and horizon that are shown.
 
     Curves and means are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit
-    together, of whoever left for a while. These are not few either.
+    together, of whoever left for a while. These are not few either; how many they were by a day, or an earlier horizon,
+    is not counted.
     """
     enough = about.rounder.pack.smallest_group
     plain = about.shows_method("difference", row["contrast"], row["subgroup"])
     if not plain or not about.shows(row) or _events(frame, row) < enough:
         return False
-    if row["measure"] not in ("survival", "restricted_mean_difference") or row["event"] == "re_entry":
+    of_mean = row["measure"] == "restricted_mean_difference"
+    if not (of_mean or row["measure"] == "survival") or row["event"] == "re_entry":
         return True
+    if of_mean and row["horizon_days"] != about.protocol.analysis.max_horizon:
+        return False
     for side in SIDES:
         first, held, back = (_happened(frame, row | {"event": event, "side": side}) for event in EVENTS)
         if about.rounder.pack.is_few(back.max()):

@@ -5,10 +5,13 @@ Curves that share people must not be shown on days of their own: what one leaves
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from trialimpact.disclosure.curves import Side, combined, published_days, published_horizons
+import numpy as np
+
+from trialimpact.disclosure.curves import DAYS_APART, Side, combined, published_days, published_horizons
 from trialimpact.disclosure.differencing import Combination, groups_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
@@ -40,6 +43,11 @@ class Grids:
         few = min(self.moments.n_claimants(subgroup, arms) for arms in (contrast.treatment, contrast.control))
         return (contrast.name, subgroup) not in self.withdrawn and few >= self.rounder.pack.smallest_group
 
+    def is_large(self, subgroup: str) -> bool:
+        """Whether each side has so many people that what a few did is less than a day of the mean."""
+        n = min((self.moments.n_claimants(subgroup, arms) for arms in self._arms(subgroup)), default=0)
+        return n >= self.rounder.pack.smallest_group * self.moments.protocol.analysis.max_horizon
+
     def days(self, outcome: str, subgroup: str) -> tuple[int, ...]:
         """The days that are shown, of every contrast that is shown."""
         key = (outcome, subgroup)
@@ -48,7 +56,8 @@ class Grids:
             protocol = self.moments.protocol
             first, last = -protocol.analysis.pre_days, protocol.analysis.end_day
             rare = not all(side.is_spread(last, self.rounder, first=first) for side in self._held_more(*key))
-            self._days[key] = published_days(sides, among, self.rounder) if sides and not rare else ()
+            apart = 1 if self.is_large(subgroup) else DAYS_APART
+            self._days[key] = published_days(sides, among, self.rounder, days_apart=apart) if sides and not rare else ()
         return self._days[key]
 
     def horizons(self, outcome: str, subgroup: str) -> tuple[int, ...]:
@@ -75,13 +84,19 @@ class Grids:
         return [Side.of(self.moments, outcome, subgroup, arms) for arms in self._arms(subgroup)]
 
     def _arms(self, subgroup: str) -> list[Arms]:
-        """The arms of contrasts that are shown, and those that one side leaves of another."""
+        """The arms of contrasts that are shown, and those that are left of sums and differences of up to three."""
         shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
         found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
-        rests = [
-            tuple(arm for arm in whole if arm not in part) for whole in found for part in found if {*part} < {*whole}
-        ]
-        return list(dict.fromkeys([*found, *rests]))
+        of_arm = {arms: np.isin(self.moments.protocol.arms, arms).astype(int) for arms in found}
+        left = []
+        for some in itertools.chain(itertools.permutations(found, 2), itertools.permutations(found, 3)):
+            for signs in ((1, -1), (1, 1, -1), (1, -1, -1)):
+                if len(signs) == len(some):
+                    people = np.array(signs) @ np.array([of_arm[arms] for arms in some])
+                    if np.isin(people, (0, 1)).all() and np.any(people):
+                        left.append(tuple(itertools.compress(self.moments.protocol.arms, people)))
+        sets = {frozenset(arms): arms for arms in [*left, *found]}
+        return [*found, *(arms for arms in sets.values() if arms not in found)]
 
     def _rests(self, outcome: str, subgroup: str) -> Iterator[Side]:
         """Those who are left of up to three groups, of which this one is the smallest."""
@@ -111,7 +126,8 @@ class Grids:
         protocol = self.moments.protocol
         this = protocol.outcome(outcome)
         for other in protocol.outcomes[: protocol.outcomes.index(this)]:
-            pairs = list(zip(self._of_arms(outcome, subgroup), self._of_arms(other.name, subgroup), strict=True))
+            both = ([*self._of_arms(name, subgroup), *self._rests(name, subgroup)] for name in (outcome, other.name))
+            pairs = list(zip(*both, strict=True))
             if contains(this, other):
                 yield from (side.without(beside) for side, beside in pairs)
             elif contains(other, this):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
-from trialimpact.disclosure.people import balance_key, balance_sides, received_key
+from trialimpact.disclosure.people import balance_key, balance_sides, known_keys, received_key
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.balance import compare_shares
@@ -20,11 +20,10 @@ from trialimpact.estimators.contrast import difference
 from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
-from trialimpact.protocol import TrialProtocol
 from trialimpact.results import grouped, records
 
-MOST_SOLVED = 4
-"""Levels and numbers adjusted for, of which what a few among them did might be worked out."""
+AUDIT_STEP = 100
+"""Rows that broke a rule are told to so many."""
 
 LEVELS = ("red", "amber", "green", "not tested")
 
@@ -55,7 +54,7 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
     gone, on, known, sides = False, [], [], balance_sides(row)
     for side, counts in sides.items():
         name = (row["contrast"], side, row["characteristic"])
-        n, missing = (shown.numbers[balance_key(*name, which)] for which in ("known", "missing"))
+        n, missing = (shown.numbers[key] for key in known_keys(*name, row["level"], shown.numbers))
         if counts.of_level is not None:
             on.append(shown.numbers[balance_key(*name, f"level {row['level']}")])
         known.append(n)
@@ -65,6 +64,9 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         gone |= any(math.isnan(n) for n in on)
         if not gone:
             row |= compare_shares(np.minimum(on, known), np.array(known))
+    elif row["kind"] == "joint":
+        # Whoever misses one of several is at most the sum of those who miss each.
+        row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
     elif row["kind"] == "numeric":
         decimals = min(coarse_decimals(counts.known, rounder, unit)
                        for counts, unit in zip(sides.values(), _units(row), strict=True))  # fmt: skip
@@ -73,22 +75,6 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
     return row | {"suppressed": bool(gone)}
-
-
-def adjusted_for_few(balance: pd.DataFrame, protocol: TrialProtocol, pack: RulePack) -> dict[str, bool]:
-    """Contrasts whose adjusted estimates may tell of a few, and whether few of a side are at a level, or missing.
-
-    They may where little is adjusted for: of many slopes that a reader does not know one equation tells none.
-    """
-    adjusts = protocol.adjustment
-    found = {}
-    for (contrast,), rows in grouped(balance[balance["characteristic"].isin(adjusts.characteristics)], "contrast"):
-        if len(rows) + adjusts.pre_period <= MOST_SOLVED:
-            sides = [(row, side) for row in records(rows) for side in balance_sides(row).values()]
-            found[contrast] = any(
-                pack.is_few([side.of_level or 0, side.missing]).any() or _is_of_few(row, pack) for row, side in sides
-            )
-    return found
 
 
 def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
@@ -304,6 +290,7 @@ def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     gone = leaves_out_few(frame, about) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
     gone |= ~about.shown_among(frame)
     together = pd.Series(gone, index=frame.index).groupby([frame["outcome"], frame["horizon_days"]]).transform("any")
+    shown = about.without_means(shown)
     return blanked(shown.assign(**n), together.to_numpy(dtype=bool), (*n, *days, "std_error", *p, "critical"))
 
 
@@ -368,11 +355,10 @@ def _few_were_removed(flow: pd.DataFrame, about: Publication) -> bool:
 
 
 def release_audit(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Rules that rows broke: counts of rows as counts of people are shown; of how many is left to the flow."""
-    n_broken = about.n(frame["n_broken"])
-    if about.rounder.pack.rounding == "random":
-        # The flow shows some of these counts too, and a small one is drawn for each table.
-        n_broken = np.where(about.rounder.pack.is_few(frame["n_broken"]), math.nan, n_broken)
+    """Rules that rows broke, with how many in hundreds: the flow may keep back what they are, to protect others."""
+    hundreds = (frame["n_broken"] / AUDIT_STEP).round() * AUDIT_STEP
+    told = (frame["n_broken"] >= AUDIT_STEP) | (frame["n_broken"] == 0)
+    n_broken = about.n(hundreds.where(told))
     shown = frame.drop(columns=[name for name in ("rows",) if name in frame.columns])
     gone = np.isnan(n_broken)
     action = shown["action"].where(~gone, "")

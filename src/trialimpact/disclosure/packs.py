@@ -49,6 +49,8 @@ class RulePack(BaseModel):
             return self
         if self.rounding == "none" or self.base == 1:
             raise ValueError("rounding needs a base above 1")
+        if self.zeros == "suppressed" and rounded(self, self.smallest_count, 0.0) == 0:
+            raise ValueError("no count is shown as the zero that is suppressed")
         if self.smallest_group < self.smallest_count:
             raise ValueError("smallest_group is at least smallest_count")
         if self.rounding != "random" and self.smallest_group > self.smallest_count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, grouped, records
 
 _FLOW, _BALANCE, GROUP = "flow", "balance", "group"
-MOST_LEVELS = 8
-"""Of characteristics with more levels, sums of several are not compared with subgroups."""
+MOST_PARTS = 10
+"""Of characteristics with more levels, or of more offices, sums of several are not compared with others."""
 
 
 def people_of(results: TrialResults) -> LinkedCounts:
@@ -148,6 +148,14 @@ def _add_groups(cells: LinkedCounts, moments: Moments) -> None:
             cells.relate(side_key(contrast.name, side), of_arm)
 
 
+def known_keys(contrast: str, side: str, characteristic: str, level: object, among: Container[Key]) -> tuple[Key, Key]:
+    """The keys of those known and missing: of a level alone, where levels are conditions that are known of others."""
+    own = (balance_key(contrast, side, characteristic, f"{what} at {level}") for what in ("known", "missing"))
+    whole = (balance_key(contrast, side, characteristic, what) for what in ("known", "missing"))
+    known, missing = (one if one in among else other for one, other in zip(own, whole, strict=True))
+    return known, missing
+
+
 def balance_key(contrast: str, side: str, characteristic: str, level: str) -> Key:
     """The key of a level of a characteristic on one side; "known" and "missing" are of all its levels."""
     return (_BALANCE, contrast, side, characteristic, level)
@@ -175,21 +183,25 @@ def balance_sides(row: Mapping[Any, Any]) -> dict[str, BalanceSide]:
 def _add_balance(cells: LinkedCounts, balance: pd.DataFrame) -> None:
     for (contrast, characteristic), rows in grouped(balance, "contrast", "characteristic"):
         for side in ("treatment", "control"):
-            levels = []
+            levels: dict[Key, list[Key]] = {}
+            alike = bool((rows[f"n_{side}"] == rows[f"n_{side}"].iloc[0]).all())
             for row in rows.to_dict("records"):
                 found = balance_sides(row)[side]
-                known, missing = (balance_key(contrast, side, characteristic, name) for name in ("known", "missing"))
+                of = "" if alike else f" at {row['level']}"
+                known, missing = (
+                    balance_key(contrast, side, characteristic, f"{what}{of}") for what in ("known", "missing")
+                )
                 cells.add(known, found.known)
                 cells.add(missing, found.missing)
+                cells.relate(side_key(contrast, side), [known, missing])
                 if found.of_level is not None:
                     key = balance_key(contrast, side, characteristic, f"level {row['level']}")
                     cells.add(key, found.of_level)
-                    levels.append(key)
-            cells.relate(side_key(contrast, side), [known, missing])
-            if levels:
-                whole = sum(cells.counts[key] for key in levels) == cells.counts[known]
-                for parts in [levels] if whole else [[key] for key in levels]:
-                    cells.relate(known, parts)
+                    levels.setdefault(known, []).append(key)
+            for known, parts in levels.items():
+                whole = sum(cells.counts[key] for key in parts) == cells.counts[known]
+                for some in [parts] if whole else [[key] for key in parts]:
+                    cells.relate(known, some)
 
 
 def _join_arms(cells: LinkedCounts, protocol: TrialProtocol) -> None:
@@ -229,24 +241,27 @@ def _join_alike(cells: LinkedCounts, pairs: Iterable[tuple[str, Key, Key]]) -> N
 
 
 def _join_unions(cells: LinkedCounts, pairs: Iterable[tuple[str, Key, Key]]) -> None:
-    """A subgroup, or an office, of as many people on both sides as some levels together is taken for them."""
-    levels: dict[tuple[str, str], list[tuple[Key, Key]]] = {}
-    groups: list[tuple[str, Key, Key]] = []
-    for contrast, one, other in pairs:
-        if one[0] == _BALANCE:
-            levels.setdefault((contrast, one[3]), []).append((one, other))
-        else:
-            groups.append((contrast, one, other))
-    for of, *group in groups:
-        for (contrast, _), of_one in levels.items():
-            if contrast != of or len(of_one) > MOST_LEVELS:
-                continue
-            for size in range(2, len(of_one)):
-                for some in itertools.combinations(of_one, size):
-                    sums = [sum(cells.counts[pair[side]] for pair in some) for side in (0, 1)]
-                    if sums == [cells.counts[group[0]], cells.counts[group[1]]]:
-                        for side in (0, 1):
-                            cells.relate(group[side], [pair[side] for pair in some])
+    """Groups, levels and offices of as many people on both sides as some levels, or offices, are taken for these."""
+    families: dict[tuple[str, ...], list[tuple[Key, Key]]] = {}
+    every = [(contrast, one, other) for contrast, one, other in pairs if not one[-1].startswith("missing")]
+    for contrast, one, other in every:
+        families.setdefault(_family(contrast, one), []).append((one, other))
+    for family, members in families.items():
+        if family[1] == GROUP or not 2 < len(members) <= MOST_PARTS:
+            continue
+        chosen = np.array(list(itertools.product((0, 1), repeat=len(members))))
+        chosen = chosen[(chosen.sum(axis=1) > 1) & (chosen.sum(axis=1) < len(members))]
+        sums = chosen @ np.array([[cells.counts[key] for key in pair] for pair in members])
+        for contrast, *pair in every:
+            if contrast == family[0] and _family(contrast, pair[0]) != family:
+                for some in chosen[(sums == [cells.counts[key] for key in pair]).all(axis=1)]:
+                    for side in (0, 1):
+                        cells.relate(pair[side], [both[side] for both in itertools.compress(members, some)])
+
+
+def _family(contrast: str, key: Key) -> tuple[str, ...]:
+    """What people are in one of: levels of one characteristic, or offices; groups are not."""
+    return (contrast, key[0], key[3]) if key[0] == _BALANCE else (contrast, key[0])
 
 
 def _by_side(cells: LinkedCounts) -> Iterator[tuple[str, Key, Key]]:
@@ -254,7 +269,7 @@ def _by_side(cells: LinkedCounts) -> Iterator[tuple[str, Key, Key]]:
     for key in list(cells.counts):
         is_group = key[0] == GROUP and key[3] != ALL
         is_level = key[0] == _BALANCE and (
-            key[4].startswith("level ") or (key[4] == "missing" and cells.counts[key] > 0)
+            key[4].startswith("level ") or (key[4].startswith("missing") and cells.counts[key] > 0)
         )
         if (is_group or is_level) and key[2] == "treatment" and key not in cells.hidden:
             other = (*key[:2], "control", *key[3:])

@@ -14,7 +14,6 @@ from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
     Releaser,
-    adjusted_for_few,
     release_arms,
     release_audit,
     release_balance,
@@ -145,8 +144,7 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     shown = protect(people_of(results), rounder)
     hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}
     gone = frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
-    few = adjusted_for_few(results.frames["balance.csv"], results.protocol, pack)
-    about = Publication(results.moments, rounder, gone, few)
+    about = Publication(results.moments, rounder, gone)
     return Release(
         protocol=results.protocol,
         pack=pack,

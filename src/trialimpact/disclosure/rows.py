@@ -17,7 +17,7 @@ from trialimpact.estimators.confidence import newcombe_limits, wald_limits
 from trialimpact.estimators.contrast import Floats, difference
 from trialimpact.estimators.small_sample import side_factor, whole_factor
 from trialimpact.flow import ALL
-from trialimpact.intervals import Booleans
+from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import grouped, records
@@ -43,8 +43,6 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
-    adjusted_for_few: Mapping[str, bool]
-    """Contrasts whose adjusted estimates, beside the plain ones, may tell of a few, and whether they do of all."""
     grids: Grids = field(init=False)
     _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
 
@@ -107,37 +105,34 @@ class Publication:
         return True
 
     def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:
-        """Whether another estimate may be shown beside the headline, of the same people under other weights.
+        """Whether an estimate may be shown beside the headline, of the same people under other weights.
 
-        The two together tell the mean of a few people of a stratum, or of a level that is adjusted for. What is neither
-        stratified nor adjusted counts as the plain difference: days, bands, durations, bounds. Of periods of intake it
-        is not counted how many are in each: there may be few.
+        The two together tell what a few did whose weight differs most: of a small stratum, of a level adjusted for.
+        So a release has one weighting, the headline's, but where there are so many people that whole days hide the few.
+        What is neither stratified nor adjusted is the plain difference: days, bands, times, bounds too.
         """
         method = "difference" if method == "common_intake" else method
         if not self.rounder.pack.controls or method == self.protocol.analysis.headline:
             return True
-        if method in ("difference", "stratified"):
-            return self._strata_are_of_many(contrast, subgroup)
-        return method == "adjusted" and not self._adjusts_for_few(contrast, subgroup)
+        return self.grids.is_shown(self.protocol.contrast(contrast), subgroup) and self.grids.is_large(subgroup)
+
+    def without_means(self, frame: pd.DataFrame, plain: Booleans | None = None) -> pd.DataFrame:
+        """Rows of estimates without the means of each side, where two contrasts weigh an arm's strata in two ways.
+
+        That is, of several contrasts under a stratified headline; `plain` rows have one weight.
+        """
+        if len(self.protocol.contrasts) == 1 or self.protocol.analysis.headline != "stratified":
+            return frame
+        hidden = [not self.shows_method("difference", row["contrast"], row.get("subgroup", ALL))
+                  for row in records(frame)]  # fmt: skip
+        gone = np.array(hidden, dtype=bool) & ~(np.zeros(len(frame), dtype=bool) if plain is None else plain)
+        means = ("mean_treatment", "mean_control")
+        return frame.assign(**{name: frame[name].astype(float).where(~gone) for name in means})
 
     def shows_plain(self, frame: pd.DataFrame) -> Booleans:
         """Which rows of a method that is neither stratified nor adjusted are shown: by `shows`, beside the headline."""
         beside = [self.shows_method("difference", row["contrast"], row.get("subgroup", ALL)) for row in records(frame)]
         return np.asarray(self.shown_among(frame) & np.array(beside, dtype=bool))
-
-    def _strata_are_of_many(self, contrast: str, subgroup: str) -> bool:
-        """Whether the mean days of each outcome, on each side of each stratum, are of many."""
-        which, longest = self.protocol.contrast(contrast), self.protocol.analysis.max_horizon
-        return all(
-            Side(self.moments.counts_of(outcome.name, subgroup, arms, stratum), {}).is_of_many(longest, self.rounder)
-            for outcome in self.protocol.outcomes
-            for stratum in self.moments.strata
-            for arms in (which.treatment, which.control)
-        )
-
-    def _adjusts_for_few(self, contrast: str, subgroup: str) -> bool:
-        """In subgroups it is not counted how many are at a level: there may be few."""
-        return contrast in self.adjusted_for_few and (subgroup != ALL or self.adjusted_for_few[contrast])
 
     def n(self, values: pd.Series) -> Floats:
         """Counts as they are shown."""
@@ -158,7 +153,7 @@ def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         asked = (*curve.horizons, *about.protocol.analysis.horizon_days)
         at = _horizons(rows[rows["horizon_days"].isin(asked)], curve, about)
         gone = at["suppressed"].to_numpy(dtype=bool) | (not about.shows_method(method, contrast, subgroup))
-        parts.append(blanked(at, gone, _HORIZON_NUMBERS))
+        parts.append(blanked(_weighed(at, about), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 
@@ -186,10 +181,8 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
-        rare_before = about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup)
-        gone |= np.array([not about.shows_method(method, contrast, subgroup) or (method == "adjusted" and rare_before)
-                          for method in at["method"]], dtype=bool)  # fmt: skip
-        parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
+        gone |= np.array([not about.shows_method(method, contrast, subgroup) for method in at["method"]], dtype=bool)
+        parts.append(blanked(_weighed(shown, about), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 
@@ -211,8 +204,11 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
 def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
     """Shares, their difference and its limits, all from counts as they are shown."""
     at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
-    n = [about.n(pd.Series(side.counts.followed[at])) for side in curve.sides]
-    on = [about.n(pd.Series(side.counts.on[at])) for side in curve.sides]
+    stepped = [in_steps(side.counts.followed[at], about.rounder.pack.movers) for side in curve.sides]
+    n = [about.n(pd.Series(followed)) for followed in stepped]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        on = [about.n(pd.Series(_scaled(side.counts.on[at], followed / side.counts.followed[at], about)))
+              for side, followed in zip(curve.sides, stepped, strict=True)]  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
         share = [np.where(n > 0, np.minimum(on / n, 1.0), np.nan) for on, n in zip(on, n, strict=True)]
     error = _daily_errors(rows, curve, about, share, n)
@@ -231,6 +227,23 @@ def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: 
     )  # fmt: skip
     rounded = rounded_columns(shown, (*_DAYS, "std_error"), DECIMALS["share"])
     return rounded.assign(suppressed=np.isnan(apart))
+
+
+def _scaled(on: Integers, by: Floats, about: Publication) -> Floats:
+    """Numbers on, of as many people as are shown; none becomes too small to be shown."""
+    return np.maximum(np.round(on * by), np.minimum(on, about.rounder.pack.smallest_count))
+
+
+def in_steps(followed: Integers, step: int) -> Integers:
+    """Numbers followed on days that are shown, as of the last day by which a whole step of people had come or gone.
+
+    When one person leaves, nothing changes.
+    """
+    found = np.array(followed)
+    for place in range(1, found.size):
+        if abs(found[place] - found[place - 1]) < step:
+            found[place] = found[place - 1]
+    return found
 
 
 def _daily_errors(
@@ -263,6 +276,15 @@ def _horizons(rows: pd.DataFrame, curve: ShownCurve, about: Publication) -> pd.D
     gone = ~rows["horizon_days"].isin(curve.horizons).to_numpy(dtype=bool)
     gone |= np.logical_or.reduce([np.isnan(each) for each in n.values()])
     return blanked(shown.assign(**n), gone, _HORIZON_NUMBERS)
+
+
+def _weighed(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """Rows under other weights than the headline's in whole days, without errors, which would tell more."""
+    plain = rows["method"].isin(("difference", "common_intake"))
+    other = plain if about.protocol.analysis.headline == "stratified" else ~plain
+    whole = rounded_columns(rows, _DAYS, 0).assign(std_error=math.nan, p_value=math.nan)
+    found = rows.astype(dict.fromkeys((*_DAYS, "std_error", "p_value"), float)).mask(other, whole)
+    return about.without_means(found, plain.to_numpy(dtype=bool))
 
 
 def rounded_columns(frame: pd.DataFrame, columns: Iterable[str], decimals: int) -> pd.DataFrame:

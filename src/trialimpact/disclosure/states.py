@@ -30,7 +30,7 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | rare | leaves_out_few(at, about)
         gone |= not about.grids.is_shown(about.protocol.contrast(contrast), ALL)
         numbers = (*n, "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "p_value")
-        parts.append(blanked(shown.assign(**n), gone, numbers))
+        parts.append(blanked(about.without_means(shown).assign(**n), gone, numbers))
     return pd.concat(parts, ignore_index=True) if parts else frame.assign(suppressed=False)
 
 
@@ -78,7 +78,7 @@ def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     # A p-value with three decimals would give the counts back that the means are too coarse for.
-    shown = rounded_columns(at, means, decimals).assign(p_value=np.nan)
+    shown = about.without_means(rounded_columns(at, means, decimals)).assign(p_value=np.nan)
     n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in sides}
     gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
     without = shown.drop(columns=["movers_treatment", "movers_control"])

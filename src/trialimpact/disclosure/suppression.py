@@ -156,19 +156,27 @@ class _System:
         count: Any = sparse.csr_array(sparse.hstack([every, every[:, shown], -every[:, shown]]))
         table, one = self._table @ count, count[[self._place[key]], :]
         cost = np.concatenate([np.zeros(len(self.keys)), self._worth[shown], self._worth[shown]])
-        within = [*bounds, *((0.0, np.inf) for _ in shown), *((0.0, low) for low in bounds[shown, 0] - least[shown])]
+        below = np.maximum(bounds[shown, 0] - least[shown], 0.0)
         solve: Any = optimize.linprog
-        solved = solve(
-            np.tile(cost, 2),
-            A_eq=sparse.vstack([sparse.block_diag([table, table]), sparse.hstack([-one, one])]),
-            b_eq=np.append(np.zeros(2 * table.shape[0]), rounder.pack.ambiguity),
-            bounds=within * 2,
-            method="highs",
-        )
-        if solved.status != 0:
-            return set()
-        left = solved.x.reshape(2, -1)[:, len(self.keys) :].reshape(4, -1).max(axis=0) > _MOVED
-        return {self.keys[at] for at in shown[left]}
+        # Who takes a cell for one that is suppressed because it is small knows how large it can be.
+        for most in (rounder.pack.protected_below - 1.0, bounds[self._place[key], 1]):
+            bounds[self._place[key], 1] = most
+            solved = solve(
+                np.tile(cost, 2),
+                A_eq=sparse.vstack([sparse.block_diag([table, table]), sparse.hstack([-one, one])]),
+                b_eq=np.append(np.zeros(2 * table.shape[0]), rounder.pack.ambiguity),
+                bounds=[*bounds, *((0.0, np.inf) for _ in shown), *((0.0, low) for low in below)] * 2,
+                method="highs",
+            )
+            if solved.status == 0:
+                left = solved.x.reshape(2, -1)[:, len(self.keys) :].reshape(4, -1).max(axis=0) > _MOVED
+                return {self.keys[at] for at in shown[left]}
+        return self._beside(key) & {self.keys[at] for at in shown}
+
+    def _beside(self, key: Key) -> set[Key]:
+        """The cells that stand in a sum with one."""
+        rows = self._table[:, [self._place[key]]].nonzero()[0]
+        return {self.keys[at] for at in self._table[rows].nonzero()[1]} - {key}
 
     def _least(self, rounder: Rounder) -> NDArray[np.float64]:
         """The least a reader thinks of each cell, were it suppressed: it is of somebody, where zeros are shown."""
