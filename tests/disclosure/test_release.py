@@ -334,3 +334,10 @@ def test_group_sizes_are_the_same_wherever_they_stand(released: Any) -> None:
         assert row["n_treatment"] == arms["IAP"]
         assert row["n_control"] == arms["BAU"]
         assert frames["audit.csv"]["n_rows"].isna().all()
+
+
+def test_without_control_checks_are_summed_up_all_the_same(released: Any, results: Any) -> None:
+    checks = released("none").frames["integrity.csv"]
+    raw = results.frames["integrity.csv"]
+    assert set(checks["check"]) == set(raw["check"])
+    assert checks["n_places"].sum() == len(raw)

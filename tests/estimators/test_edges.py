@@ -14,6 +14,7 @@ from trials import SmallTrial, short_trial
 import trialimpact as ti
 from trialimpact.errors import DesignError
 from trialimpact.estimators import bands, compliance, cox, durations, integrity, ledger, placebo, segmentation
+from trialimpact.estimators.covariates import Covariates, build_covariates
 from trialimpact.estimators.states import declared_states
 from trialimpact.estimators.target import day_weights
 
@@ -39,11 +40,11 @@ def panel() -> Any:
 
 def test_every_result_shows_itself(panel: Any) -> None:
     states = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}
-    analysed = ti.analyse_trial(*short_trial(200, seed=4, subgroups=2))
+    analysed = ti.analyse_trial(*short_trial(320, seed=4, subgroups=2))
     with_states = trial(more={"states": states})
     records = ti.load_records(with_states.protocol, with_states.tables)
     of_states = ti.build_panel(ti.build_sample(records), ti.merge_spells(records), ti.merge_states(records))
-    moments = trial().moments()
+    moments, known = trial().moments(), build_covariates(analysed.panel, "on_benefit")
     eligible = {"T": 24, "C": 22}
     found = [
         ti.estimate_daily(moments, "a"), ti.estimate_cumulative(moments, "a"), ti.estimate_covariance(moments, "a"),
@@ -51,7 +52,12 @@ def test_every_result_shows_itself(panel: Any) -> None:
         ti.estimate_bounds(panel, eligible, "a"), ti.estimate_durations(panel, "a"), ti.estimate_randomisation(panel, "a", draws=50),
         ti.estimate_states(of_states), ti.estimate_moves(of_states), analysed.counts.received, analysed.balance,
         ti.estimate_subgroups(analysed.moments, "on_benefit"), analysed.inference,
+        ti.detectable_days(1_000, 50.0), ti.past_variation(panel, "a"),
+        ti.estimate_segmentation(analysed.panel, known, "on_benefit", n_splits=3, n_groups=2), known,
+        ti.estimate_arms(panel, "a"),
     ]  # fmt: skip
+    days = ti.estimate_covariance(moments, "a").to_frame()
+    assert (days.index == days.columns).all()
     for field in fields(analysed.inference):
         value = getattr(analysed.inference, field.name)
         found += [each for each in (value if isinstance(value, tuple) else [value]) if hasattr(each, "_repr_html_")]
@@ -86,6 +92,17 @@ def test_what_is_too_little_says_so(panel: Any, monkeypatch: pytest.MonkeyPatch)
     late.spells = late.spells[late.spells["start"] < 5]
     with pytest.raises(DesignError, match="followed"):
         ti.estimate_bounds(late.panel(), {"T": 24, "C": 22}, "a")
+    with pytest.raises(DesignError, match="on some day nobody is followed"):
+        ti.past_variation(late.panel(), "a")
+    alone = trial(analysis={"clusters": "own", "small_sample": "cr1"})
+    alone.people["own"] = [f"h{place}" if place % 2 else f"h{place // 4 * 4}" for place in range(40)]
+    with pytest.raises(DesignError, match="too few clusters"):
+        ti.past_variation(alone.panel(), "a")
+    with pytest.raises(DesignError, match="nobody of a side is followed"):
+        many = trial(400, covered=late.covered)
+        many.spells = many.spells[many.spells["start"] < 5]
+        scores = Covariates(names=("x",), matrix=np.random.default_rng(1).normal(size=(400, 1)))
+        ti.estimate_segmentation(many.panel(), scores, "a", n_splits=3, n_groups=2)
     with pytest.raises(DesignError, match="no states"):
         ti.estimate_moves(panel)
     with pytest.raises(DesignError, match="no states"):
