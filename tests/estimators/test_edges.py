@@ -33,6 +33,13 @@ def trial(n: int = 40, **more: Any) -> SmallTrial:
     return SmallTrial(people, pd.concat([spells, beside], ignore_index=True), **more)
 
 
+def three_arms() -> Any:
+    contrasts = [{"name": arm.lower(), "treatment": [arm], "control": ["C"]} for arm in ("T", "X")]
+    made = trial(60, arms=("T", "C", "X"), more={"contrasts": contrasts})
+    made.people.loc[::3, "arm"] = "X"
+    return made.panel()
+
+
 @pytest.fixture(scope="module")
 def panel() -> Any:
     return trial().panel()
@@ -54,7 +61,7 @@ def test_every_result_shows_itself(panel: Any) -> None:
         ti.estimate_subgroups(analysed.moments, "on_benefit"), analysed.inference,
         ti.detectable_days(1_000, 50.0), ti.past_variation(panel, "a"),
         ti.estimate_segmentation(analysed.panel, known, "on_benefit", n_splits=3, n_groups=2), known,
-        ti.estimate_arms(panel, "a"),
+        ti.estimate_arms(three_arms(), "a"),
     ]  # fmt: skip
     days = ti.estimate_covariance(moments, "a").to_frame()
     assert (days.index == days.columns).all()
