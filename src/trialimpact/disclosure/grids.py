@@ -36,6 +36,7 @@ class Grids:
     _days: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     _horizons: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
+    _arms_of: dict[str, list[Arms]] = field(default_factory=dict)
     _left: dict[Arms, list[Combination]] = field(default_factory=dict)
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
@@ -85,18 +86,11 @@ class Grids:
 
     def _arms(self, subgroup: str) -> list[Arms]:
         """The arms of contrasts that are shown, and those that are left of sums and differences of up to three."""
-        shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
-        found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
-        of_arm = {arms: np.isin(self.moments.protocol.arms, arms).astype(int) for arms in found}
-        left = []
-        for some in itertools.chain(itertools.permutations(found, 2), itertools.permutations(found, 3)):
-            for signs in ((1, -1), (1, 1, -1), (1, -1, -1)):
-                if len(signs) == len(some):
-                    people = np.array(signs) @ np.array([of_arm[arms] for arms in some])
-                    if np.isin(people, (0, 1)).all() and np.any(people):
-                        left.append(tuple(itertools.compress(self.moments.protocol.arms, people)))
-        sets = {frozenset(arms): arms for arms in [*left, *found]}
-        return [*found, *(arms for arms in sets.values() if arms not in found)]
+        if subgroup not in self._arms_of:
+            shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
+            found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
+            self._arms_of[subgroup] = [*found, *arms_left(found, self.moments.protocol.arms)]
+        return self._arms_of[subgroup]
 
     def _rests(self, outcome: str, subgroup: str) -> Iterator[Side]:
         """Those who are left of up to three groups, of which this one is the smallest."""
@@ -140,6 +134,23 @@ class Grids:
             if days := self.days(outcome, name):
                 return days
         return None
+
+
+def arms_left(sides: list[Arms], arms: Arms) -> list[Arms]:
+    """The arms that are left of two or three sides by signs, and are no side themselves.
+
+    >>> arms_left([("T", "U"), ("U", "X"), ("T", "U", "X")], ("T", "U", "X"))
+    [('X',), ('T',), ('U',)]
+    """
+    place = {side: np.isin(arms, side).astype(int) for side in sides}
+    left: dict[frozenset[str], Arms] = {}
+    for signs in ((1, -1), (1, 1, -1), (1, -1, -1)):
+        for some in itertools.permutations(sides, len(signs)):
+            people = np.array(signs) @ np.array([place[side] for side in some])
+            if np.isin(people, (0, 1)).all() and np.any(people):
+                found = tuple(itertools.compress(arms, people))
+                left.setdefault(frozenset(found), found)
+    return [found for both, found in left.items() if both not in map(frozenset, sides)]
 
 
 def contains(one: Outcome, other: Outcome) -> bool:
