@@ -81,7 +81,7 @@ def subgroup_sentences(release: Release) -> Iterator[str]:
     if not clear:
         n = len({each.who for each in found})
         yield (
-            f"We cannot say that the effect differs between groups: of {n} subgroups none differs clearly from the "
+            f"We cannot say that the effect differs between groups: of {n} subgroup{'s' * (n > 1)} none differs clearly from the "
             "others, when the number of comparisons is allowed for."
         )
     else:
@@ -201,7 +201,7 @@ def sensitivity_findings(release: Release) -> Iterator[str]:
     for frame in frames:
         here = frame[(frame["horizon_days"] == longest) & (frame["subgroup"] == "all")] if len(frame) else frame
         for row in records(here):
-            if row["method"] in words:
+            if row["method"] in words and row["method"] != release.protocol.analysis.headline:
                 yield f"{words[row['method']]}: {finding_of_row(row, release.protocol).brief()}"
 
 
@@ -212,7 +212,7 @@ def kept_back_findings(release: Release) -> Iterator[str]:
         made["adjusted"] = made["adjusted"].query("method == 'adjusted'")
     titles = [METHOD_TITLES[name] for name, rows in made.items() if not len(rows)]
     if titles:
-        why = "It was not asked for, could not be computed, or is of too few."
+        why = "It was not asked for, could not be computed, is of too few, or weighs people in another way."
         yield f"Nothing is shown of: {'; '.join(titles)}. {why}"
 
 
