@@ -81,8 +81,8 @@ def subgroup_sentences(release: Release) -> Iterator[str]:
     if not clear:
         n = len({each.who for each in found})
         yield (
-            f"We cannot say that the effect differs between groups: of {n} subgroup{'s' * (n > 1)} none differs clearly from the "
-            "others, when the number of comparisons is allowed for."
+            f"We cannot say that the effect differs between groups: of {n} subgroup{'s' * (n > 1)} none differs clearly "
+            "from the others, when the number of comparisons is allowed for."
         )
     else:
         yield "Of the other subgroups we cannot say that they differ from the rest."
