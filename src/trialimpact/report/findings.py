@@ -80,8 +80,9 @@ def subgroup_sentences(release: Release) -> Iterator[str]:
         yield each.brief()
     if not clear:
         n = len({each.who for each in found})
+        groups = f"{n} subgroup{'s' * (n > 1)}"
         yield (
-            f"We cannot say that the effect differs between groups: of {n} subgroup{'s' * (n > 1)} none differs clearly "
+            f"We cannot say that the effect differs between groups: of {groups} none differs clearly "
             "from the others, when the number of comparisons is allowed for."
         )
     else:
