@@ -46,6 +46,7 @@ def panel() -> Any:
 
 
 def test_every_result_shows_itself(panel: Any) -> None:
+    pytest.importorskip("lifelines", reason="times to leaving need lifelines")
     states = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}
     analysed = ti.analyse_trial(*short_trial(320, seed=4, subgroups=2))
     with_states = trial(more={"states": states})

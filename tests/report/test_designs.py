@@ -45,7 +45,7 @@ def given(weekly: bool, **more: Any) -> ti.TrialAnalysis:
     week = 7 if weekly else 1
     start = rng.integers(-30, 20, n) // week * week
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": rng.choice(["a", "b"], n), "start": start})
-    spells["end"] = start + week * rng.integers(1, 5, n)
+    spells["end"] = start + 7 * rng.integers(1, 5, n)
     trial = SmallTrial(people, spells, horizon=28, pre_days=14, analysis=more)
     return ti.analyse_trial(trial.protocol, trial.tables)
 

@@ -14,9 +14,11 @@ from trialimpact.moments import Counts, Moments
 from trialimpact.protocol import Contrast
 
 FEW_DAYS = 28
-"""On so many days before a horizon those on, or those off, may be few: while all begin, or the last leave."""
+"""On so many days before a horizon, and a quarter of them, those on, or those off, may be few: while all begin."""
 DAYS_APART = 7
-"""Of fewer people than hide a few in whole days, a curve is shown at most weekly: rounding averages out over days."""
+"""Of fewer people than hide a few in whole days, a curve is shown on such days at most: rounding averages out over
+days, and the first day on which enough have changed is that of one of them.
+"""
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""
 _STREAMS = ("followed", "on", "entries", "exits", "starts", "stops")
@@ -90,7 +92,7 @@ class Side:
         followed, on = self.counts.from_day(0, end)
         is_few = rounder.pack.is_few
         few_days = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
-        return self.is_spread(end, rounder) and not is_few(followed).any() and few_days <= FEW_DAYS
+        return self.is_spread(end, rounder) and not is_few(followed).any() and few_days <= min(FEW_DAYS, end // 4)
 
 
 def combined(sides: Sequence[tuple[Side, int]]) -> Side:
@@ -127,10 +129,11 @@ def published_days(
     shown = np.logical_and.reduce([side.may_be_shown(rounder) for side in sides])
     if among is not None:
         shown &= np.isin(sides[0].counts.first_day + np.arange(shown.size), among)
-    return tuple(_steps(sides, shown, rounder.pack.movers, days_apart))
+    shown &= (sides[0].counts.first_day + np.arange(shown.size)) % days_apart == 0
+    return tuple(_steps(sides, shown, rounder.pack.movers))
 
 
-def _steps(sides: Sequence[Side], shown: Booleans, movers: int, days_apart: int) -> Iterator[int]:
+def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]:
     first = sides[0].counts.first_day
     places = np.flatnonzero(shown)
     if not places.size:
@@ -139,7 +142,6 @@ def _steps(sides: Sequence[Side], shown: Booleans, movers: int, days_apart: int)
     yield day
     while True:
         enough = shown[day - first + 1 :].copy()
-        enough[: days_apart - 1] = False
         for side in sides:
             enough &= side.changed_since(day) >= movers
         later = np.flatnonzero(enough)

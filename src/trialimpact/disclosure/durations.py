@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trialimpact.disclosure.curves import DAYS_APART
 from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
 from trialimpact.estimators.durations import EVENTS, SIDES
@@ -45,8 +46,8 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
     """Whether a row is of enough events on each side, of a contrast and horizon that are shown.
 
     Curves and means are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit
-    together, of whoever left for a while. These are not few either; how many they were by a day, or an earlier horizon,
-    is not counted.
+    together, of whoever left for a while. These are not few either, nor are those who were off on day 0; how many they
+    were by a day, or an earlier horizon, is not counted.
     """
     enough = about.rounder.pack.smallest_group
     plain = about.shows_method("difference", row["contrast"], row["subgroup"])
@@ -57,7 +58,12 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
         return True
     if of_mean and row["horizon_days"] != about.protocol.analysis.max_horizon:
         return False
+    which = about.protocol.contrast(row["contrast"])
     for side in SIDES:
+        counts = about.moments.counts_of(row["outcome"], row["subgroup"], getattr(which, side))
+        followed, on = counts.from_day(0, 1)
+        if about.rounder.pack.is_few(followed - on).any():
+            return False
         first, held, back = (_happened(frame, row | {"event": event, "side": side}) for event in EVENTS)
         if about.rounder.pack.is_few(back.max()):
             return False
@@ -91,10 +97,17 @@ def _ratio_decimals(row: dict[str, Any], frame: pd.DataFrame, about: Publication
     return min(DECIMALS["p"], max(1, math.floor(-math.log10(blur))))
 
 
+def _by_week(rows: pd.DataFrame) -> pd.DataFrame:
+    """Events of a week at its end: the day on which one more makes enough is that of one person."""
+    week = -(-rows["day"].astype(int) // DAYS_APART) * DAYS_APART
+    kinds = dict.fromkeys(rows.columns, "first") | {"n_events": "sum"}
+    return rows.sort_values("day").assign(day=week).groupby("day", as_index=False).agg(kinds)[list(rows.columns)]
+
+
 def _survival(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Events are put off until enough have happened; the curve is of counts as they are shown."""
     kept, alive, waiting, at_risk = [], 1.0, 0.0, math.nan
-    for row in rows.sort_values("day").to_dict("records"):
+    for row in _by_week(rows).to_dict("records"):
         waiting += row["n_events"]
         at_risk = row["n_at_risk"] if math.isnan(at_risk) else at_risk
         enough = row["n_at_risk"] >= about.rounder.pack.smallest_group

@@ -66,13 +66,29 @@ class Grids:
         key = (outcome, subgroup)
         if key not in self._horizons:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
-            self._horizons[key] = published_horizons(sides, asked, self.rounder) if sides else ()
+            found = published_horizons(sides, asked, self.rounder) if sides else ()
+            self._horizons[key] = tuple(horizon for horizon in found if not self._tells_intake(*key, 0, horizon))
         return self._horizons[key]
 
     def shows_before(self, outcome: str, subgroup: str) -> bool:
         """Whether days before day 0 are of many: of each side, on some day enough had the outcome, or had it not."""
         first = -self.moments.protocol.analysis.pre_days
-        return all(side.is_spread(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+        spread = all(side.is_spread(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+        return spread and not self._tells_intake(outcome, subgroup, first, 0)
+
+    def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
+        """Whether, on a day from `first` to before `end`, few are followed in this outcome and not in one before it.
+
+        Records that end on different days follow whoever joined in between in one alone.
+        """
+        protocol = self.moments.protocol
+        mine = self._of_arms(outcome, subgroup)
+        for other in protocol.outcomes[: protocol.outcomes.index(protocol.outcome(outcome))]:
+            for one, beside in zip(mine, self._of_arms(other.name, subgroup), strict=True):
+                followed = [side.counts.from_day(first, end - first)[0] for side in (one, beside)]
+                if self.rounder.pack.is_few(np.abs(followed[0] - followed[1])).any():
+                    return True
+        return False
 
     def sides(self, outcome: str, subgroup: str) -> list[Side]:
         """The sides of the contrasts that are shown, and what a reader can subtract; empty where none is shown."""

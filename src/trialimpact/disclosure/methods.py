@@ -186,9 +186,10 @@ def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     first = shown["first_day"].astype(float)
     shown = shown.assign(first_day=first.where(first == -about.protocol.analysis.pre_days))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
-    numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "df")
+    numbers = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
     gone = ~about.shown_among(frame) | _rare_before(frame, about)
-    return blanked(shown.assign(statistic=np.nan, critical=np.nan), gone, numbers)
+    # Degrees of freedom are a rank: of how many people changed before day 0, where few did.
+    return blanked(shown.assign(statistic=np.nan, critical=np.nan, df=np.nan), gone, numbers)
 
 
 def _rare_before(frame: pd.DataFrame, about: Publication) -> Booleans:

@@ -104,30 +104,25 @@ class Publication:
                     return False
         return True
 
-    def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:
+    def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:  # noqa: ARG002
         """Whether an estimate may be shown beside the headline, of the same people under other weights.
 
         The two together tell what a few did whose weight differs most: of a small stratum, of a level adjusted for.
-        So a release has one weighting, the headline's, but where there are so many people that whole days hide the few.
-        What is neither stratified nor adjusted is the plain difference: days, bands, times, bounds too.
+        So a release has one weighting, the headline's. What is neither stratified nor adjusted is the plain difference:
+        days, bands, times, bounds too; of those who joined when both arms did, where no other contrast has its own.
         """
-        method = "difference" if method == "common_intake" else method
-        if not self.rounder.pack.controls or method == self.protocol.analysis.headline:
-            return True
-        return self.grids.is_shown(self.protocol.contrast(contrast), subgroup) and self.grids.is_large(subgroup)
+        if method == "common_intake":
+            method = "difference" if len(self.protocol.contrasts) == 1 else method
+        return not self.rounder.pack.controls or method == self.protocol.analysis.headline
 
-    def without_means(self, frame: pd.DataFrame, plain: Booleans | None = None) -> pd.DataFrame:
+    def without_means(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of estimates without the means of each side, where two contrasts weigh an arm's strata in two ways.
 
-        That is, of several contrasts under a stratified headline; `plain` rows have one weight.
+        That is, of several contrasts under a stratified headline.
         """
         if len(self.protocol.contrasts) == 1 or self.protocol.analysis.headline != "stratified":
             return frame
-        hidden = [not self.shows_method("difference", row["contrast"], row.get("subgroup", ALL))
-                  for row in records(frame)]  # fmt: skip
-        gone = np.array(hidden, dtype=bool) & ~(np.zeros(len(frame), dtype=bool) if plain is None else plain)
-        means = ("mean_treatment", "mean_control")
-        return frame.assign(**{name: frame[name].astype(float).where(~gone) for name in means})
+        return frame.assign(mean_treatment=math.nan, mean_control=math.nan)
 
     def shows_plain(self, frame: pd.DataFrame) -> Booleans:
         """Which rows of a method that is neither stratified nor adjusted are shown: by `shows`, beside the headline."""
@@ -153,7 +148,7 @@ def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         asked = (*curve.horizons, *about.protocol.analysis.horizon_days)
         at = _horizons(rows[rows["horizon_days"].isin(asked)], curve, about)
         gone = at["suppressed"].to_numpy(dtype=bool) | (not about.shows_method(method, contrast, subgroup))
-        parts.append(blanked(_weighed(at, about), gone, _HORIZON_NUMBERS))
+        parts.append(blanked(about.without_means(at), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 
@@ -182,7 +177,7 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
         gone |= np.array([not about.shows_method(method, contrast, subgroup) for method in at["method"]], dtype=bool)
-        parts.append(blanked(_weighed(shown, about), gone, _HORIZON_NUMBERS))
+        parts.append(blanked(about.without_means(shown), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 
@@ -276,15 +271,6 @@ def _horizons(rows: pd.DataFrame, curve: ShownCurve, about: Publication) -> pd.D
     gone = ~rows["horizon_days"].isin(curve.horizons).to_numpy(dtype=bool)
     gone |= np.logical_or.reduce([np.isnan(each) for each in n.values()])
     return blanked(shown.assign(**n), gone, _HORIZON_NUMBERS)
-
-
-def _weighed(rows: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Rows under other weights than the headline's in whole days, without errors, which would tell more."""
-    plain = rows["method"].isin(("difference", "common_intake"))
-    other = plain if about.protocol.analysis.headline == "stratified" else ~plain
-    whole = rounded_columns(rows, _DAYS, 0).assign(std_error=math.nan, p_value=math.nan)
-    found = rows.astype(dict.fromkeys((*_DAYS, "std_error", "p_value"), float)).mask(other, whole)
-    return about.without_means(found, plain.to_numpy(dtype=bool))
 
 
 def rounded_columns(frame: pd.DataFrame, columns: Iterable[str], decimals: int) -> pd.DataFrame:

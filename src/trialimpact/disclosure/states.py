@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -46,21 +48,21 @@ def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:
 
 
 def _holds_few_more(rows: pd.DataFrame, about: Publication) -> bool:
-    """Whether an outcome of a source of a state holds for a few people of a side who are not in the state."""
+    """Whether an outcome, and a state or some together, differ by no more than a few people of a side on any day."""
     horizon = about.protocol.analysis.max_horizon
     daily = rows[(rows["day"] >= 0) & (rows["day"] < horizon)]
-    contrast, named = about.protocol.contrast(rows["contrast"].iloc[0]), about.protocol.states
-    for state in named.in_order if named else ():
-        in_state = daily[daily["outcome"] == state.name]
+    contrast = about.protocol.contrast(rows["contrast"].iloc[0])
+    for side in ("treatment", "control"):
+        people = daily[f"mean_{side}"] * daily[f"n_{side}"]
+        held = [each.to_numpy(dtype=float) for _, each in people.groupby(daily["outcome"], sort=False)]
         for outcome in about.protocol.outcomes:
-            if {each.partition(":")[0] for each in outcome.on}.isdisjoint(each.partition(":")[0] for each in state.on):
-                continue
-            for side, arms in (("treatment", contrast.treatment), ("control", contrast.control)):
-                on = about.moments.counts_of(outcome.name, ALL, arms).from_day(0, horizon)[1]
-                inside = (in_state[f"mean_{side}"] * in_state[f"n_{side}"]).to_numpy(dtype=float)
-                most = round(float(np.abs(on[: inside.size] - inside).max(initial=0)))
-                if 0 < most < about.rounder.pack.smallest_group or about.rounder.suppresses(most):
-                    return True
+            on = about.moments.counts_of(outcome.name, ALL, getattr(contrast, side)).from_day(0, horizon)[1]
+            for size in range(1, len(held)):
+                for some in itertools.combinations(held, size):
+                    together = np.sum(some, axis=0)
+                    most = round(float(np.abs(on[: together.size] - together).max(initial=0)))
+                    if 0 < most < about.rounder.pack.smallest_group or about.rounder.suppresses(most):
+                        return True
     return False
 
 
