@@ -303,3 +303,57 @@ def test_levels_that_are_conditions_are_each_of_those_known_of() -> None:
             for name in ("n_treatment", "n_control"):
                 assert abs(rows.loc[level, name] - raw.loc[level, name]) < 6, (pack, level)
             assert abs(rows.loc[level, "value_control"] - raw.loc[level, "value_control"]) < 0.03, (pack, level)
+
+
+def test_times_to_leaving_do_not_tell_the_days_of_few_who_were_off_on_day_0() -> None:
+    pytest.importorskip("lifelines", reason="times to leaving need lifelines")
+    some = people(400, 33)
+    spells = leaving(some, 0)
+    late = spells["claimant_id"].isin([f"p{place}" for place in (0, 2, 4, 6)])
+    spells.loc[late, "start"] += 5
+    spells.loc[late, "end"] += 20
+    found = results(some, spells, methods=True)
+    assert (found.frames["durations.csv"]["event"] == "first_exit").any()
+    for pack, frames in released(found):
+        rows = frames["durations.csv"]
+        assert not rows["measure"].isin(["survival", "restricted_mean_difference"]).any(), pack
+
+
+def test_states_do_not_tell_the_days_of_few_in_one_source_alone() -> None:
+    """Of a state that needs both sources, beside an outcome of one, what is left is of those in that one alone."""
+    some = people(300, 34)
+    a = coming_and_going(some, 35)
+    few = pd.DataFrame({"claimant_id": [f"p{place}" for place in (0, 2, 4, 6)], "kind": "b", "start": 0, "end": 200})
+    spells = pd.concat([a, a.assign(kind="b"), few], ignore_index=True)
+    states = {"in_order": [{"name": "both", "on": ["a"], "and_on": ["b"]}, {"name": "one", "on": ["b"]}]}
+    found = results(some, spells, methods=True, outcomes=[{"name": "b", "on": ["b"]}], states=states)
+    assert len(found.frames["states.csv"])
+    for pack, frames in released(found):
+        assert not len(frames["states.csv"]), pack
+
+
+def test_tests_before_day_0_do_not_count_who_changed(of_two_contrasts: TrialResults) -> None:
+    assert of_two_contrasts.frames["pretrend.csv"]["df"].notna().any()
+    for pack, frames in released(of_two_contrasts):
+        assert frames["pretrend.csv"]["df"].isna().all(), pack
+
+
+def test_of_several_contrasts_a_common_intake_is_not_told(of_two_contrasts: TrialResults) -> None:
+    assert (of_two_contrasts.frames["adjusted.csv"]["method"] == "common_intake").any()
+    for pack, frames in released(of_two_contrasts):
+        assert not (frames["adjusted.csv"]["method"] == "common_intake").any(), pack
+
+
+@pytest.fixture(scope="module")
+def of_two_contrasts() -> TrialResults:
+    """Two contrasts of one control, whose arms do not join over the same days."""
+    some = people(450, 36)
+    some["arm"] = np.array(["T", "C", "D"])[np.arange(450) % 3]
+    some.loc[(some["arm"] == "D") & (some["index"] < 15), "index"] += 30
+    contrasts = [
+        {"name": "t", "treatment": ["T"], "control": ["C"]},
+        {"name": "d", "treatment": ["D"], "control": ["C"]},
+    ]
+    allocation = {"rule": "assigned", "control": "C", "arms": ["T", "C", "D"]}
+    spells = coming_and_going(some, 37)
+    return results(some, spells, pre_days=40, methods=True, contrasts=contrasts, allocation=allocation)
