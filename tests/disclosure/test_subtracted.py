@@ -105,7 +105,7 @@ def test_joining_after_one_source_ends_is_not_told_by_an_outcome_of_another() ->
     """Who joins between two extracts is followed in one outcome and not in the other."""
     some = people(300, 31)
     some.loc[[1, 3, 5, 0, 2], "index"] = 175
-    spells = coming_and_going(some, 32)
+    spells = pd.concat([coming_and_going(some, 32), coming_and_going(some, 33).assign(kind="b")], ignore_index=True)
     made = SmallTrial(
         some, spells[spells["start"] < 170], {"a": (-120, 300), "b": (-120, 170)}, horizon=100, pre_days=0
     )

@@ -77,17 +77,19 @@ class Grids:
         return spread and not self._tells_intake(outcome, subgroup, first, 0)
 
     def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
-        """Whether, on a day from `first` to before `end`, few are followed in this outcome and not in one before it.
+        """Whether, from `first` to before `end`, no more than a few are followed in this outcome and not in one before
+        it, of which one contains the other.
 
         Records that end on different days follow whoever joined in between in one alone.
         """
-        protocol = self.moments.protocol
+        protocol, this = self.moments.protocol, self.moments.protocol.outcome(outcome)
         mine = self._of_arms(outcome, subgroup)
-        for other in protocol.outcomes[: protocol.outcomes.index(protocol.outcome(outcome))]:
-            for one, beside in zip(mine, self._of_arms(other.name, subgroup), strict=True):
-                followed = [side.counts.from_day(first, end - first)[0] for side in (one, beside)]
-                if self.rounder.pack.is_few(np.abs(followed[0] - followed[1])).any():
-                    return True
+        for other in protocol.outcomes[: protocol.outcomes.index(this)]:
+            if contains(this, other) or contains(other, this):
+                for one, beside in zip(mine, self._of_arms(other.name, subgroup), strict=True):
+                    followed = [side.counts.from_day(first, end - first)[0] for side in (one, beside)]
+                    if self.rounder.pack.is_few(np.abs(followed[0] - followed[1]).max(initial=0)):
+                        return True
         return False
 
     def sides(self, outcome: str, subgroup: str) -> list[Side]:
