@@ -18,8 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 OTHERS = ("opensafely_7_5", "opensafely_midpoint_6", "stats_nz_rr3")
 PACKS = ["ons_10_5", "uk_llc", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
-"""One that rounds and one that does not; the others are tried by `make test-slow`."""
-EXACT_IN_CI = [
+"""One that shows zeros and one that does not; the others are tried by `make test-slow`."""
+ONE_IN_CI = [
     pytest.param(name, marks=() if name == "uk_llc" else pytest.mark.slow) for name in ("ons_10_5", "uk_llc", *OTHERS)
 ]
 """Where each pack takes an analysis of its own."""
@@ -245,7 +245,7 @@ def test_the_joint_test_is_kept_back_with_a_level_that_is_in_it(pack: str, of_le
     assert joint["p_value"].isna().all()
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 @pytest.mark.parametrize("how", ["strata", "adjustment"])
 def test_two_weights_of_the_same_people_do_not_tell_of_a_few(pack: str, how: str) -> None:
     few = with_a_level(6)
@@ -263,7 +263,7 @@ def test_two_weights_of_the_same_people_do_not_tell_of_a_few(pack: str, how: str
     assert (shown["method"] == "difference").any()
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 def test_sides_that_share_arms_do_not_tell_of_a_small_arm(pack: str) -> None:
     made = trial()
     made.people.loc[made.people.index[[10, 20]], "arm"] = "X"
@@ -309,7 +309,7 @@ def test_levels_of_arms_together_are_those_of_each(results: TrialResults) -> Non
     assert [shown.numbers[balance_key(name, "control", "Level", "level m")] for name in ("t", "x", "tx")] == [30] * 3
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 def test_checks_of_few_people_are_in_no_level(pack: str) -> None:
     """An office of five, all in one arm where one in four should be; and an arm of four."""
     made = trial(allocation={"rule": "assigned", "control": "C", "arms": ["T", "C"], "ratio": {"T": 1, "C": 3}})
@@ -361,7 +361,7 @@ def test_equal_small_counts_are_rounded_apart_and_those_of_the_same_people_alike
     assert sum(shown[key] for key in offices) == pytest.approx(280, abs=4 * np.sqrt(40 * 2))
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 def test_a_number_that_few_have_is_not_tested_aloud(pack: str) -> None:
     made = with_a_level(40)
     made.people["sanctions"] = 0
@@ -400,7 +400,7 @@ def test_an_office_under_another_name_is_not_told_by_what_is_missing() -> None:
             assert len(told(known[2] - known[0] - known[1] - known[3], 4)) > 4
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 def test_groups_of_sides_that_share_arms_are_taken_together(pack: str) -> None:
     """X outside north is of a few; T and T and X in north, and all of X, would tell it."""
     made = trial(640)
@@ -425,7 +425,7 @@ def test_groups_of_sides_that_share_arms_are_taken_together(pack: str) -> None:
     assert not {("t", "north"), ("tx", "north"), ("tx", "all"), ("t", "all")} <= shown
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 @pytest.mark.parametrize("headline", ["difference", "stratified"])
 def test_no_file_has_the_other_weighting(pack: str, headline: str) -> None:
     """Five people of C in a stratum: of plain and stratified days one alone is in the release."""
@@ -442,7 +442,7 @@ def test_no_file_has_the_other_weighting(pack: str, headline: str) -> None:
     assert len(raw.frames["placebo.csv"]) and rows["placebo.csv"].empty
 
 
-@pytest.mark.parametrize("pack", EXACT_IN_CI)
+@pytest.mark.parametrize("pack", ONE_IN_CI)
 def test_times_are_of_both_sides_or_of_none(pack: str, tmp_path: Path) -> None:
     """One of T is on at day 0, so no time to leaving of C is shown; and nothing is left of a table but its head."""
     pytest.importorskip("lifelines", reason="times to leaving need lifelines")

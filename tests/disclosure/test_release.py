@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 CONTROLLED = [name for name in pack_names() if name != "none"]
 IN_CI = [pytest.param(name, marks=() if name in ("ons_10_5", "uk_llc") else pytest.mark.slow) for name in CONTROLLED]
-"""One that rounds and one that does not; `make test-slow` tries the others."""
+"""One that shows zeros and one that does not; `make test-slow` tries the others."""
 COUNTS = ("n", "n_treatment", "n_control", "missing_treatment", "missing_control", "n_complement", "n_at_risk",
           "n_events", "n_broken", "n_rows")  # fmt: skip
 

@@ -16,8 +16,9 @@ from trialimpact.protocol import Contrast
 FEW_DAYS = 28
 """On so many days before a horizon, and a quarter of them, those on, or those off, may be few: while all begin."""
 DAYS_APART = 7
-"""Of fewer people than hide a few in whole days, a curve is shown on such days at most: rounding averages out over
-days, and the first day on which enough have changed is that of one of them.
+"""Unless sides are large, a curve is shown on days that this divides, at most.
+
+Rounding averages out over days, and the first day on which enough have changed is that of one of them.
 """
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""

@@ -50,8 +50,7 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
     were by a day, or an earlier horizon, is not counted.
     """
     enough = about.rounder.pack.smallest_group
-    plain = about.shows_method("difference", row["contrast"], row["subgroup"])
-    if not plain or not about.shows(row) or _events(frame, row) < enough:
+    if not about.shows_method("difference") or not about.shows(row) or _events(frame, row) < enough:
         return False
     of_mean = row["measure"] == "restricted_mean_difference"
     if not (of_mean or row["measure"] == "survival") or row["event"] == "re_entry":

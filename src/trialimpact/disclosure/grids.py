@@ -45,7 +45,7 @@ class Grids:
         return (contrast.name, subgroup) not in self.withdrawn and few >= self.rounder.pack.smallest_group
 
     def is_large(self, subgroup: str) -> bool:
-        """Whether each side has so many people that what a few did is less than a day of the mean."""
+        """Whether each side has so many people that what a few did is less than a day of the mean days of all."""
         n = min((self.moments.n_claimants(subgroup, arms) for arms in self._arms(subgroup)), default=0)
         return n >= self.rounder.pack.smallest_group * self.moments.protocol.analysis.max_horizon
 

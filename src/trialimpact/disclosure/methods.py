@@ -212,10 +212,9 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         n_assignments=shown["n_assignments"].astype(float).where(~of_people), exact=shown["exact"].where(~of_people)
     )
     weightings = ("difference", "stratified") if about.protocol.analysis.strata else ("difference",)
-    hidden = [not all(about.shows_method(method, row["contrast"], row["subgroup"]) for method in weightings)
-              for row in records(frame)]  # fmt: skip
+    hidden = not all(map(about.shows_method, weightings))
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
-    gone = ~about.shown_among(frame) | (before & _rare_before(frame, about)) | np.array(hidden, dtype=bool)
+    gone = ~about.shown_among(frame) | (before & _rare_before(frame, about)) | hidden
     return blanked(shown, gone, ("estimate", "p_value"))
 
 
@@ -237,7 +236,8 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
         for name in numbers
     }
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
-    gone = ~about.shows_plain(frame) | ((frame["estimand"] != "itt").to_numpy(dtype=bool) & few_crossed)
+    gone = ~about.shown_among(frame) | (not about.shows_method("difference"))
+    gone |= (frame["estimand"] != "itt").to_numpy(dtype=bool) & few_crossed
     return blanked(kept, gone, (*numbers, "p_value"))
 
 
@@ -252,8 +252,8 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
-    plain = np.array([about.shows_method("difference", name, ALL) for name in frame["contrast"]], dtype=bool)
-    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0], ~plain])
+    gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0]])
+    gone |= not about.shows_method("difference")
     return blanked(shown.assign(**n), gone, (*n, *numbers))
 
 

@@ -61,7 +61,7 @@ class Publication:
             which = self.protocol.contrast(contrast)
             sides = sides_of(self.moments, outcome, subgroup, which)
             shown = self.grids.is_shown(which, subgroup)
-            plain = shown and self.shows_method("difference", contrast, subgroup)
+            plain = shown and self.shows_method("difference")
             days = self.grids.days(outcome, subgroup) if plain else ()
             horizons = self.grids.horizons(outcome, subgroup) if shown else ()
             self._curves[key] = ShownCurve(sides, days, horizons)
@@ -104,7 +104,7 @@ class Publication:
                     return False
         return True
 
-    def shows_method(self, method: str, contrast: str, subgroup: str) -> bool:  # noqa: ARG002
+    def shows_method(self, method: str) -> bool:
         """Whether an estimate may be shown beside the headline, of the same people under other weights.
 
         The two together tell what a few did whose weight differs most: of a small stratum, of a level adjusted for.
@@ -124,11 +124,6 @@ class Publication:
             return frame
         return frame.assign(mean_treatment=math.nan, mean_control=math.nan)
 
-    def shows_plain(self, frame: pd.DataFrame) -> Booleans:
-        """Which rows of a method that is neither stratified nor adjusted are shown: by `shows`, beside the headline."""
-        beside = [self.shows_method("difference", row["contrast"], row.get("subgroup", ALL)) for row in records(frame)]
-        return np.asarray(self.shown_among(frame) & np.array(beside, dtype=bool))
-
     def n(self, values: pd.Series) -> Floats:
         """Counts as they are shown."""
         return np.array([math.nan if value != value else self.rounder.shown(value) for value in values], dtype=float)
@@ -147,7 +142,7 @@ def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
             parts.append(_daily(daily, curve, about))
         asked = (*curve.horizons, *about.protocol.analysis.horizon_days)
         at = _horizons(rows[rows["horizon_days"].isin(asked)], curve, about)
-        gone = at["suppressed"].to_numpy(dtype=bool) | (not about.shows_method(method, contrast, subgroup))
+        gone = at["suppressed"].to_numpy(dtype=bool) | (not about.shows_method(method))
         parts.append(blanked(about.without_means(at), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
@@ -164,7 +159,7 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
             known = times.dropna()
             critical = round(float(known.median()), 2) if len(known) else math.nan
             parts.append(_daily(daily, curve, about, critical=critical))
-        if about.shows_method("difference", contrast, subgroup):
+        if about.shows_method("difference"):
             parts.append(_horizons(rows[rows["horizon_days"].isin(curve.horizons)], curve, about))
     return _stacked(parts, frame)
 
@@ -176,7 +171,7 @@ def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
-        gone |= np.array([not about.shows_method(method, contrast, subgroup) for method in at["method"]], dtype=bool)
+        gone |= np.array([not about.shows_method(method) for method in at["method"]], dtype=bool)
         parts.append(blanked(about.without_means(shown), gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
@@ -199,7 +194,7 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
 def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
     """Shares, their difference and its limits, all from counts as they are shown."""
     at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
-    stepped = [in_steps(side.counts.followed[at], about.rounder.pack.movers) for side in curve.sides]
+    stepped = [_in_steps(side.counts.followed[at], about.rounder.pack.movers) for side in curve.sides]
     n = [about.n(pd.Series(followed)) for followed in stepped]
     with np.errstate(invalid="ignore", divide="ignore"):
         on = [about.n(pd.Series(_scaled(side.counts.on[at], followed / side.counts.followed[at], about)))
@@ -229,7 +224,7 @@ def _scaled(on: Integers, by: Floats, about: Publication) -> Floats:
     return np.maximum(np.round(on * by), np.minimum(on, about.rounder.pack.smallest_count))
 
 
-def in_steps(followed: Integers, step: int) -> Integers:
+def _in_steps(followed: Integers, step: int) -> Integers:
     """Numbers followed on days that are shown, as of the last day by which a whole step of people had come or gone.
 
     When one person leaves, nothing changes.
