@@ -14,7 +14,7 @@ from trials import SmallTrial, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.differencing import Withdrawn, _sets_left
+from trialimpact.disclosure.differencing import Withdrawn, sets_left
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import Rounder
 
@@ -105,6 +105,6 @@ def test_sums_and_differences_of_groups_are_those_that_every_combination_tried_g
                 left = sum(sign * sets[place].astype(int) for place, sign in zip(chosen, signs, strict=True))
                 if set(signs) == {1, -1} and not (left < 0).any() and not (left > 1).any() and (left > 0).any():
                     tried.add(frozenset(zip(chosen, signs, strict=True)))
-    found = [frozenset(zip(chosen, signs, strict=True)) for chosen, signs in _sets_left(sets, n)]
+    found = [frozenset(zip(chosen, signs, strict=True)) for chosen, signs in sets_left(sets, n)]
     assert len(found) == len(set(found))
     assert set(found) == tried

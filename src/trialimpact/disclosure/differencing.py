@@ -74,7 +74,7 @@ def _leaks(
     sets = np.array([members[place[name]] & np.isin(arm, [protocol.arms.index(each) for each in side])
                      for side, name in keys])  # fmt: skip
     size = {name: int(moments.cells.claimants[moments.cells.members[at]].sum()) for name, at in place.items()}
-    for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
+    for chosen, signs in sorted(sets_left(sets, claimants), key=_in_order):
         groups = [keys[at] for at in chosen]
         n_left = int(sum(sign * (claimants @ sets[at]) for at, sign in zip(chosen, signs, strict=True)))
         if n_left >= pack.smallest_group or gone & set(groups):
@@ -97,7 +97,7 @@ def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> It
     """
     members, _, claimants = _atoms(moments, arms)
     sets = members[[moments.protocol.subgroup_names.index(name) for name in names]]
-    for chosen, signs in sorted(_sets_left(sets, claimants), key=_in_order):
+    for chosen, signs in sorted(sets_left(sets, claimants), key=_in_order):
         yield tuple((names[place], sign) for place, sign in zip(chosen, signs, strict=True))
 
 
@@ -107,7 +107,7 @@ def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     return len(chosen), chosen, tuple(-sign for sign in signs)
 
 
-def _sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterator[Signed]:
+def sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterator[Signed]:
     """Rows of sets and their signs: one less others inside it, or two less one that is inside both and holds what they
     share; of somebody.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trialimpact.disclosure.curves import DAYS_APART, Side, combined, published_days, published_horizons
-from trialimpact.disclosure.differencing import Combination, groups_left
+from trialimpact.disclosure.differencing import Combination, groups_left, sets_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
@@ -158,16 +158,15 @@ def arms_left(sides: list[Arms], arms: Arms) -> list[Arms]:
     """The arms that are left of two or three sides by signs, and are no side themselves.
 
     >>> arms_left([("T", "U"), ("U", "X"), ("T", "U", "X")], ("T", "U", "X"))
-    [('X',), ('T',), ('U',)]
+    [('U',), ('X',), ('T',)]
     """
-    place = {side: np.isin(arms, side).astype(int) for side in sides}
+    if not sides:
+        return []
+    places = np.array([np.isin(arms, side) for side in sides])
     left: dict[frozenset[str], Arms] = {}
-    for signs in ((1, -1), (1, 1, -1), (1, -1, -1)):
-        for some in itertools.permutations(sides, len(signs)):
-            people = np.array(signs) @ np.array([place[side] for side in some])
-            if np.isin(people, (0, 1)).all() and np.any(people):
-                found = tuple(itertools.compress(arms, people))
-                left.setdefault(frozenset(found), found)
+    for chosen, signs in sets_left(places, np.ones(len(arms), dtype=np.int64)):
+        found = tuple(itertools.compress(arms, np.array(signs) @ places[list(chosen)]))
+        left.setdefault(frozenset(found), found)
     return [found for both, found in left.items() if both not in map(frozenset, sides)]
 
 
