@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,27 @@ def test_ods_tables_are_marked_where_they_stand(ods: Any) -> None:
     assert len(headers) == len(marked) == 4
     empty = [cell for cell in ods.spreadsheet.getElementsByType(table.TableCell) if not _text(cell).strip()]
     assert not empty
+
+
+@pytest.mark.parametrize(("write", "needs"), [(write_xlsx, "gptables"), (write_ods, "odf")])
+def test_the_same_tables_are_the_same_bytes_at_another_time(
+    write: Callable[[Workbook, Path], None],
+    needs: str,
+    workbook: Workbook,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip(needs, reason=f"{needs} is not installed")
+    write(workbook, tmp_path / "one")
+    localtime, later = time.localtime, time.time() + 10_000_000
+    monkeypatch.setattr(time, "localtime", lambda at=later: localtime(at))
+    time.sleep(1.1)  # XLSX are dated in seconds
+    write(workbook, tmp_path / "other")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_xlsx_names_itself_in_its_properties(xlsx: Any) -> None:
+    assert xlsx.properties.title == "A trial: tables"
 
 
 def test_no_cell_is_empty_and_says_why(workbook: Workbook) -> None:

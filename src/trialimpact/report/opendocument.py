@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from trialimpact.errors import OutputError, worded
-from trialimpact.report.workbook import SHORTHAND, Workbook, description, table_name
+from trialimpact.report.workbook import CREATED, SHORTHAND, Workbook, description, table_name
 
 _WIDTHS = {"text": "12cm", "cell": "4.5cm"}
 
@@ -45,6 +47,11 @@ class _Writer:
 
     def __init__(self, title: str) -> None:
         self._odf = _odfpy()
+        # odfpy declares the namespaces of all that was written before, in that order: here always all that it knows.
+        declared = self._odf["element"].Element.namespaces
+        known = {**self._odf["namespaces"].nsdict, **declared}
+        declared.clear()
+        declared.update(known)
         self._document: Any = self._odf["opendocument"].OpenDocumentSpreadsheet()
         self._document.meta.addElement(self._odf["dc"].Title(text=title))
         self._document.meta.addElement(self._odf["dc"].Language(text="en-GB"))
@@ -86,7 +93,12 @@ class _Writer:
     def save(self, path: Path) -> None:
         """Write the file."""
         self._document.spreadsheet.addElement(self._ranges)
-        self._document.save(str(path))
+        document = io.BytesIO()
+        self._document.save(document)
+        with zipfile.ZipFile(document) as made, zipfile.ZipFile(path, "w") as written:
+            for each in made.infolist():
+                each.date_time = (*CREATED, 0, 0, 0)
+                written.writestr(each, made.read(each))
 
     def _row(self, parent: Any, texts: list[str], style: str, *, link: bool = False) -> None:
         row = self._odf["table"].TableRow()
@@ -133,7 +145,8 @@ def _letter(n: int) -> str:
 def _odfpy() -> dict[str, Any]:
     try:
         return {
-            name: importlib.import_module(f"odf.{name}") for name in ("opendocument", "table", "text", "style", "dc")
+            name: importlib.import_module(f"odf.{name}")
+            for name in ("opendocument", "table", "text", "style", "dc", "element", "namespaces")
         }
     except ModuleNotFoundError:
         remedy = "pip install 'trialimpact[publish]'"

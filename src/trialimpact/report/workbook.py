@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ SHORTHAND = {
     NOT_APPLICABLE: "not applicable, or not known",
 }
 """Marks in cells, explained in the notes."""
+
+CREATED = 1980, 1, 1
+"""The day that a workbook gives as its own, the first that a ZIP archive knows: no clock is read, so that the same
+release is the same bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ def write_xlsx(workbook: Workbook, path: Path) -> None:
     )
     rows = pd.DataFrame({"Note reference": [f"n{n}" for n in range(1, len(notes) + 1)], "Note text": notes})
     with _quiet():
-        gptables.write_workbook(
+        book = gptables.produce_workbook(
             filename=str(path),
             sheets=sheets,
             cover=cover,
@@ -119,6 +124,8 @@ def write_xlsx(workbook: Workbook, path: Path) -> None:
             notes_table=rows if notes else None,
             auto_width=True,
         )
+        book.set_properties({"title": workbook.title, "created": datetime(*CREATED)})
+        book.close()
 
 
 @contextmanager
