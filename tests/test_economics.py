@@ -209,7 +209,7 @@ def test_what_cannot_be_valued_says_so(analysis: ti.TrialAnalysis, tmp_path: Pat
     with pytest.raises(ti.ProtocolError, match="cannot be read"):
         ti.read_valuation(tmp_path / "none.toml")
     (tmp_path / "x.toml").write_text("name = 'x'\n")
-    with pytest.raises(ti.ProtocolError, match=r"not a ledger(.|\n)*currency"):
+    with pytest.raises(ti.ProtocolError, match=r"keys? (is|are) wrong(.|\n)*currency"):
         ti.read_valuation(tmp_path / "x.toml")
 
 

@@ -7,7 +7,6 @@ all its outcomes.
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from trialimpact.errors import DesignError, ProtocolError, worded
+from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
 from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_ledger
@@ -25,6 +24,7 @@ from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.protocol.conditions import Name, Number, Part
+from trialimpact.toml import toml_data, toml_model, toml_text
 
 DAYS_A_YEAR = 365.25
 STARTS = "starts"
@@ -124,16 +124,9 @@ def read_valuation(path: str | Path) -> Valuation:
     ProtocolError
         It is no such file; every wrong key is named.
     """
-    try:
-        return Valuation.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        says = f"{Path(path).name}: cannot be read ({type(error).__name__})."
-        raise ProtocolError(worded(says, remedy="start from `trialimpact cost-benefit --template`")) from None
-    except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the ledger'}: {each['msg']}" for each in error.errors()]
-        says = f"{Path(path).name}: not a ledger of unit values."
-        remedy = "correct each; `trialimpact cost-benefit --template` has every key"
-        raise ProtocolError(worded(says, *wrong, remedy=remedy)) from None
+    whole, remedy = "the ledger of unit values", "`trialimpact cost-benefit --template` has every key"
+    data = toml_data(toml_text(Path(path), whole), str(path))
+    return toml_model(Valuation, data, where=str(path), whole=whole, remedy=remedy)
 
 
 def valuation_template() -> str:

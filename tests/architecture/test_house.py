@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
-    "errors", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
+    "errors", "toml", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
     "joining", "cells", "tally", "jumps", "horizons", "moments", "whole", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
     "report", "estimates", "analysis", "audit", "monitoring", "interim", "interviews", "summary", "output", "publication", "baseline", "reproduce",
     "synthetic", "cli_simulate", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",

@@ -12,10 +12,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trialimpact.errors import ProtocolError, unknown_name, worded
 from trialimpact.intervals import Booleans
+from trialimpact.toml import toml_data, toml_model, toml_text
 
 DEFAULT_PACK = "ons_10_5"
 NO_CONTROL = "none"
@@ -99,21 +100,23 @@ def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:
         return _shipped()[str(name)]
     if not str(name).endswith(".toml"):
         raise unknown_name("rule pack", str(name), [*_shipped(), "FILE.toml"], where="trialimpact")
-    try:
-        tables = tomllib.loads(Path(name).read_text(encoding="utf-8"))
-        ((own, values),) = tables.items()
-        pack = RulePack(name=own, **values)
-    except (OSError, ValueError, TypeError, ValidationError) as error:
-        says = f"{name}: not a rule pack ({type(error).__name__})."
-        remedy = (
-            "write one table with label, source, smallest_count, zeros, rounding, base (above 1), smallest_group (the "
-            "first number of a step of rounding, at least smallest_count), movers"
-        )
-        raise ProtocolError(worded(says, remedy=remedy)) from None
+    pack = _own(Path(name))
     if pack.name in _shipped():
         remedy = "give the table a name of its own: what is published states which pack was used"
         raise ProtocolError(worded(f"{name}: {pack.name!r} is a pack of ours.", remedy=remedy))
     return pack
+
+
+def _own(path: Path) -> RulePack:
+    """A pack of a user's: one table, by whose name it goes."""
+    tables, keys = toml_data(toml_text(path, "the rule pack"), str(path)), [*RulePack.model_fields][1:]
+    remedy = f"a pack is one table of the keys {', '.join(keys)}"
+    if [*map(type, tables.values())] != [dict]:
+        raise ProtocolError(worded(f"{path}: not one table.", remedy=remedy))
+    ((name, values),) = tables.items()
+    if "name" in values:
+        raise ProtocolError(worded(f"{path}: name: a pack goes by the name of its table.", remedy="leave it out"))
+    return toml_model(RulePack, {**values, "name": name}, where=str(path), whole="the rule pack", remedy=remedy)
 
 
 def pack_names() -> tuple[str, ...]:

@@ -1,0 +1,81 @@
+"""A user's TOML -> a checked model, with errors that name the file, the key, the value and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from trialimpact.errors import ProtocolError, printable, worded
+
+Model = TypeVar("Model", bound=BaseModel)
+
+SHOWN = 100
+"""How many letters or digits of a wrong value a message shows."""
+
+
+def toml_text(path: Path, whole: str) -> str:
+    """The text of a file; `whole` is what errors call what it holds."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        says = f"{path}: {whole} cannot be read: {reason}."
+        raise ProtocolError(worded(says, remedy="give the path of a TOML file")) from None
+
+
+def toml_data(text: str, where: str) -> dict[str, Any]:
+    """What TOML text holds; `where` is what errors call the file."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy="correct that line")) from None
+    except (ValueError, RecursionError):
+        says = f"{where}: not TOML that can be read: thousands of digits in a number, or of brackets in brackets."
+        raise ProtocolError(worded(says, remedy="write it shorter")) from None
+
+
+def toml_model(model: type[Model], data: dict[str, Any], *, where: str, whole: str, remedy: str) -> Model:
+    """A model from a dictionary; every wrong key is named."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_in_words(problem, model, whole) for problem in error.errors()]
+        noun = "key is" if len(problems) == 1 else "keys are"
+        says = f"{where}: {len(problems)} {noun} wrong."
+        raise ProtocolError(worded(says, *problems, remedy=f"correct each; {remedy}")) from None
+
+
+def _in_words(problem: Any, model: type[BaseModel], whole: str) -> str:
+    path = [printable(str(step)) for step in problem["loc"]]
+    key = ".".join(path) or f"{whole} as a whole"
+    kind, given = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"{key}: there is no such key{_closest(path, model)}"
+    if kind == "missing":
+        return f"{key}: this key is required and is not there"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {said}{_shown(given)}"
+
+
+def _shown(given: Any) -> str:
+    """What was given, where it is one value; not all of it where it is long."""
+    if isinstance(given, int) and abs(given) >= 10**SHOWN:
+        return f" (given a number of more than {SHOWN} digits)"
+    if not isinstance(given, str | int | float | bool):
+        return ""
+    text = repr(given)
+    return f" (given {text})" if len(text) <= SHOWN else f" (given {text[:SHOWN]}...)"
+
+
+def _closest(path: list[str], model: type[BaseModel]) -> str:
+    close = difflib.get_close_matches(path[-1], sorted(_field_names(model)), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _field_names(model: type[BaseModel]) -> set[str]:
+    schema = model.model_json_schema()
+    return {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
