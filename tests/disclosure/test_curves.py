@@ -77,7 +77,7 @@ def test_who_changed_is_counted_exactly_from_products_and_never_too_high(analysi
         truth = (on[:, [day - first]] != on[:, day + 1 - first :]).sum(axis=0)
         found = side.changed_since(day)
         assert (found <= truth).all()
-        if side.together:
+        if any(tables for tables, _ in side.together):
             end = (0 if day < 0 else analysis.protocol.analysis.max_horizon) - day - 1
             np.testing.assert_array_equal(found[:end], truth[:end])
 
@@ -123,7 +123,7 @@ def test_a_mean_of_days_is_of_many_or_where_zeros_are_shown_of_nobody(pack: str,
         days = np.array(on)
         jumps = dict.fromkeys(("entries", "exits", "starts", "stops"), days * 0)
         counts = Counts(followed=days * 0 + 50, on=days, first_day=0, **jumps)
-        return Side(counts, {}).is_spread(len(on), Rounder(rule_pack(pack), ""))
+        return Side(counts).is_spread(len(on), Rounder(rule_pack(pack), ""))
 
     assert spread([50, 30, 20])
     assert spread([0, 10, 40])

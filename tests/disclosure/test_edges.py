@@ -48,6 +48,17 @@ def test_without_days_before_day_0_and_with_a_pack_of_ones_own() -> None:
     assert (one["day"].dropna() >= 0).all() and len(one["day"].dropna())
 
 
+@pytest.mark.parametrize("n_known", [0, 1])
+def test_a_level_of_which_next_to_nobody_is_known_says_nothing(n_known: int) -> None:
+    """Not even the degrees of freedom of the joint test, which leaves out what does not vary."""
+    levels = [{"label": "woman", "where": {"column": "sex", "equals": "F"}}]
+    made = trial(200, characteristics=[{"name": "sex", "levels": levels}])
+    made.people["sex"] = pd.Series(["F"] * n_known + [None] * (200 - n_known), dtype=object)
+    balance = release_results(results(made), "ons_10_5").frames["balance.csv"]
+    assert balance["kind"].tolist() == ["categorical", "joint"] and balance["suppressed"].all()
+    assert balance.select_dtypes("number").isna().all(axis=None)
+
+
 def test_what_is_withdrawn_is_said_to_the_checker() -> None:
     assert Withdrawn("t", "north", "all - north among treatment", 3).in_words() == (
         "north (t): all - north among treatment leaves 3 people"

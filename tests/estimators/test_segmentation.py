@@ -12,7 +12,7 @@ from trials import SmallTrial
 from trialimpact import DesignError, count_moments, estimate_cumulative, estimate_segmentation
 from trialimpact.estimators.covariates import Covariates
 from trialimpact.estimators.ledger import sides_of
-from trialimpact.estimators.segmentation import learn_response, weighted_days
+from trialimpact.estimators.segmentation import _halves, learn_response, weighted_days
 from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 
@@ -81,6 +81,13 @@ def test_people_who_respond_differently_are_found_and_described() -> None:
     assert found.conf_low < found.difference < found.conf_high
 
 
+def test_halves_keep_clusters_whole() -> None:
+    panel, _ = trial(7, 400, (2.0, 1.0), clusters="household")
+    for half in _halves(panel, sides_of(panel, panel.protocol.contrasts[0]), np.random.default_rng(1), 5):
+        assert {len(set(half[panel.cluster == each])) for each in range(len(panel.clusters))} == {1}
+        assert 0.4 < half.mean() < 0.6
+
+
 def rejected(n_trials: int, n: int, **analysis: Any) -> int:
     return sum(
         estimate_segmentation(*trial(1_000 + seed, n, (1.6, 1.6), **analysis), "a", n_splits=8, n_groups=3).p_value
@@ -132,7 +139,7 @@ def test_people_who_respond_alike_give_no_evidence_in_many_trials() -> None:
 def test_the_seed_gives_the_same_groups_and_what_cannot_be_done_says_so() -> None:
     panel, covariates = trial(6, 400, (2.0, 1.0))
     one, two = (estimate_segmentation(panel, covariates, "a", n_splits=3, n_groups=2) for _ in range(2))
-    pd.testing.assert_frame_equal(one.groups, two.groups)
+    pd.testing.assert_frame_equal(one.to_frame(), two.groups)
     split = estimate_segmentation(panel, covariates, "a", n_splits=1, n_groups=2)
     first, last = split.groups["estimate"]
     assert split.difference == pytest.approx(last - first)

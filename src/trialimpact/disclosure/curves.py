@@ -11,7 +11,6 @@ import numpy as np
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Counts, Moments
-from trialimpact.protocol import Contrast
 
 FEW_DAYS = 28
 """On so many days before a horizon, and a quarter of them, those on, or those off, may be few: while all begin."""
@@ -22,7 +21,11 @@ Rounding averages out over days, and the first day on which enough have changed 
 """
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""
-_STREAMS = ("followed", "on", "entries", "exits", "starts", "stops")
+_BY_DAY = ("followed", "on", "entries", "exits", "starts", "stops")
+
+
+Together = dict[int, Integers]
+"""By the first day of a window of days, the people on at each two days of it; empty where moments have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,18 +33,18 @@ class Side:
     """One side of a contrast, of one outcome and group: counts by day, and how many are on at both of two days."""
 
     counts: Counts
-    together: dict[int, Integers]
-    """By the first day of a window of days, the people on at each two days of it; empty where moments have none."""
+    together: tuple[tuple[Together, int], ...] = ()
+    """Of each side that this one is combined from, with its sign: tables of days × days are held once."""
 
     @classmethod
     def of(cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Side:
         """Look it up in the moments."""
         analysis, together = moments.protocol.analysis, {}
         if not moments.clustered and moments.horizons is None:
-            together[0] = moments.gram_of(outcome, subgroup, arms).on_on
+            together[0] = moments.gram_of(outcome, subgroup, arms).on_on.copy()
             if analysis.pre_days:
-                together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on
-        return cls(moments.counts_of(outcome, subgroup, arms), together)
+                together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on.copy()
+        return cls(moments.counts_of(outcome, subgroup, arms), ((together, 1),))
 
     def less(self, other: Side) -> Side:
         """Those of this side who are not in another, which is part of it."""
@@ -51,7 +54,7 @@ class Side:
         """The same people, on where they are on here and not in another outcome, which this one contains."""
         on = np.maximum(self.counts.on - other.counts.on, 0)
         net = np.diff(on, prepend=0)
-        return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)), {})
+        return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
@@ -64,13 +67,16 @@ class Side:
         on = self.counts.on
         moves = (self.counts.starts + self.counts.stops)[here + 1 :]
         found = np.maximum(np.abs(on[here + 1 :] - on[here]), np.maximum.accumulate(moves))
-        for begins, both in self.together.items():
-            end = begins + len(both)
-            if begins <= day < end - 1:
-                later = np.arange(day + 1, end) - first
-                exact = on[here] + on[later] - 2 * both[day - begins, day + 1 - begins :]
-                found[: exact.size] = exact
+        if (both := self._on_then_and(day)) is not None:
+            found[: both.size] = on[here] + on[here + 1 : here + 1 + both.size] - 2 * both
         return np.asarray(found)
+
+    def _on_then_and(self, day: int) -> Integers | None:
+        """People on at `day` and at each later day of its window; None where moments do not say."""
+        rows = [sign * both[day - begins, day + 1 - begins :]
+                for tables, sign in self.together for begins, both in tables.items()
+                if begins <= day < begins + len(both) - 1]  # fmt: skip
+        return np.sum(rows, axis=0) if rows else None
 
     def may_be_shown(self, rounder: Rounder) -> Booleans:
         """Days on which the share may be shown: neither those followed, nor those on, nor those off are few."""
@@ -100,10 +106,10 @@ def combined(sides: Sequence[tuple[Side, int]]) -> Side:
     """The people that are left of sums and differences of sides, by their signs."""
     first = sides[0][0]
     left: dict[str, Any] = {
-        name: np.asarray(sum(sign * getattr(side.counts, name) for side, sign in sides)) for name in _STREAMS
+        name: np.asarray(sum(sign * getattr(side.counts, name) for side, sign in sides)) for name in _BY_DAY
     }
-    together = {day: np.asarray(sum(sign * side.together[day] for side, sign in sides)) for day in first.together}
-    return Side(replace(first.counts, **left), together)
+    parts = tuple((tables, sign * times) for side, sign in sides for tables, times in side.together)
+    return Side(replace(first.counts, **left), parts)
 
 
 def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
@@ -111,12 +117,6 @@ def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
     distinct = np.unique(np.concatenate([on, off]))
     few = np.array([rounder.suppresses(int(each)) for each in distinct], dtype=bool)
     return np.asarray(~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, off)], dtype=bool)
-
-
-def sides_of(moments: Moments, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
-    """Treatment and control."""
-    treatment, control = (Side.of(moments, outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control))
-    return treatment, control
 
 
 def published_days(

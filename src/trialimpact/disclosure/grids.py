@@ -35,7 +35,9 @@ class Grids:
     withdrawn: frozenset[tuple[str, str]]
     _days: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     _horizons: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    _known: dict[tuple[str, str, Arms], Side] = field(default_factory=dict)
     _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
+    _held: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _arms_of: dict[str, list[Arms]] = field(default_factory=dict)
     _left: dict[Arms, list[Combination]] = field(default_factory=dict)
 
@@ -100,7 +102,14 @@ class Grids:
         return self._sides[key]
 
     def _of_arms(self, outcome: str, subgroup: str) -> list[Side]:
-        return [Side.of(self.moments, outcome, subgroup, arms) for arms in self._arms(subgroup)]
+        return [self.side(outcome, subgroup, arms) for arms in self._arms(subgroup)]
+
+    def side(self, outcome: str, subgroup: str, arms: Arms) -> Side:
+        """Those of some arms, looked up once."""
+        key = (outcome, subgroup, arms)
+        if key not in self._known:
+            self._known[key] = Side.of(self.moments, *key)
+        return self._known[key]
 
     def _arms(self, subgroup: str) -> list[Arms]:
         """The arms of contrasts that are shown, and those that are left of sums and differences of up to three."""
@@ -117,7 +126,7 @@ class Grids:
         for arms in self._arms(subgroup):
             for combination in self._combinations(arms):
                 if self._smallest(name for name, _ in combination) == subgroup:
-                    yield combined([(Side.of(self.moments, outcome, name, arms), sign) for name, sign in combination])
+                    yield combined([(self.side(outcome, name, arms), sign) for name, sign in combination])
 
     def _combinations(self, arms: Arms) -> list[Combination]:
         """Groups that are shown of some arms, and what they leave of each other."""
@@ -133,8 +142,14 @@ class Grids:
         """Everyone first, then the larger before the smaller."""
         return subgroup != ALL, -self.moments.n_claimants(subgroup, self.moments.protocol.arms), subgroup
 
-    def _held_more(self, outcome: str, subgroup: str) -> Iterator[Side]:
+    def _held_more(self, outcome: str, subgroup: str) -> list[Side]:
         """Of outcomes before this one, of which one contains the other: days in the one and not in the other."""
+        key = (outcome, subgroup)
+        if key not in self._held:
+            self._held[key] = list(self._find_held(*key))
+        return self._held[key]
+
+    def _find_held(self, outcome: str, subgroup: str) -> Iterator[Side]:
         protocol = self.moments.protocol
         this = protocol.outcome(outcome)
         for other in protocol.outcomes[: protocol.outcomes.index(this)]:

@@ -46,7 +46,7 @@ def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) ->
     found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
     found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
     numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
-               "difference", "standardised_difference", "p_value"]  # fmt: skip
+               "difference", "standardised_difference", "df", "p_value"]  # fmt: skip
     return blanked(found, found["suppressed"].to_numpy(dtype=bool), numbers)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.curves import Side, sides_of
+from trialimpact.disclosure.curves import Side
 from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.estimators.confidence import newcombe_limits, wald_limits
@@ -19,7 +19,7 @@ from trialimpact.estimators.small_sample import side_factor, whole_factor
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Moments
-from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.results import grouped, records
 
 _DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
@@ -59,13 +59,19 @@ class Publication:
         key = (outcome, contrast, subgroup)
         if key not in self._curves:
             which = self.protocol.contrast(contrast)
-            sides = sides_of(self.moments, outcome, subgroup, which)
+            sides = self._sides(outcome, subgroup, which)
             shown = self.grids.is_shown(which, subgroup)
             plain = shown and self.shows_method("difference")
             days = self.grids.days(outcome, subgroup) if plain else ()
             horizons = self.grids.horizons(outcome, subgroup) if shown else ()
             self._curves[key] = ShownCurve(sides, days, horizons)
         return self._curves[key]
+
+    def _sides(self, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
+        treatment, control = (
+            self.grids.side(outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control)
+        )
+        return treatment, control
 
     def shows(self, row: Mapping[str, Any]) -> bool:
         """Whether the horizon or the day of a row is shown; of a row without, whether its group is."""
@@ -87,7 +93,7 @@ class Publication:
         withdrawn or is not shown itself.
         """
         which = self.protocol.contrast(contrast)
-        everyone, group = (sides_of(self.moments, outcome, name, which) for name in (ALL, subgroup))
+        everyone, group = (self._sides(outcome, name, which) for name in (ALL, subgroup))
         outside = [self.moments.n_claimants(ALL, arms) - self.moments.n_claimants(subgroup, arms)
                    for arms in (which.treatment, which.control)]  # fmt: skip
         # Some outside are of unknown membership; as many as could be are taken from each side.
