@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from trialimpact.protocol import Contrast, Outcome
 Arms = tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass
 class Grids:
     """One grid an outcome and group, found once.
 
@@ -39,7 +40,7 @@ class Grids:
     _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _held: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _arms_of: dict[str, list[Arms]] = field(default_factory=dict)
-    _left: dict[Arms, list[Combination]] = field(default_factory=dict)
+    _left: dict[Arms, dict[str, list[Combination]]] = field(default_factory=dict)
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
         """Whether a group of a contrast is shown at all: it was not withdrawn, and has enough people on each side."""
@@ -124,23 +125,25 @@ class Grids:
         if subgroup == ALL:
             return
         for arms in self._arms(subgroup):
-            for combination in self._combinations(arms):
-                if self._smallest(name for name, _ in combination) == subgroup:
-                    yield combined([(self.side(outcome, name, arms), sign) for name, sign in combination])
+            for combination in self._combinations(arms).get(subgroup, ()):
+                yield combined([(self.side(outcome, name, arms), sign) for name, sign in combination])
 
-    def _combinations(self, arms: Arms) -> list[Combination]:
-        """Groups that are shown of some arms, and what they leave of each other."""
+    def _combinations(self, arms: Arms) -> dict[str, list[Combination]]:
+        """Groups that are shown of some arms, and what they leave of each other, by the smallest of them."""
         if arms not in self._left:
             names = [name for name in self.moments.protocol.subgroup_names if arms in self._arms(name)]
-            self._left[arms] = list(groups_left(self.moments, arms, names))
+            found = self._left.setdefault(arms, {})
+            for combination in groups_left(self.moments, arms, names):
+                smallest = max((name for name, _ in combination), key=self._order.index)
+                found.setdefault(smallest, []).append(combination)
         return self._left[arms]
 
-    def _smallest(self, subgroups: Iterable[str]) -> str:
-        return max(subgroups, key=self._place)
-
-    def _place(self, subgroup: str) -> tuple[bool, int, str]:
-        """Everyone first, then the larger before the smaller."""
-        return subgroup != ALL, -self.moments.n_claimants(subgroup, self.moments.protocol.arms), subgroup
+    @cached_property
+    def _order(self) -> list[str]:
+        """Everyone first, then the larger groups before the smaller."""
+        n_claimants, protocol = self.moments.n_claimants, self.moments.protocol
+        sizes = {name: n_claimants(name, protocol.arms) for name in protocol.subgroup_names}
+        return sorted(sizes, key=lambda name: (name != ALL, -sizes[name], name))
 
     def _held_more(self, outcome: str, subgroup: str) -> list[Side]:
         """Of outcomes before this one, of which one contains the other: days in the one and not in the other."""
@@ -162,8 +165,7 @@ class Grids:
 
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
         """The days of the next larger group that has some."""
-        larger = [name for name in self.moments.protocol.subgroup_names if self._place(name) < self._place(subgroup)]
-        for name in sorted(larger, key=self._place, reverse=True):
+        for name in reversed(self._order[: self._order.index(subgroup)]):
             if days := self.days(outcome, name):
                 return days
         return None
