@@ -9,7 +9,7 @@ import numpy as np
 
 from trialimpact.intervals import Intervals, clip, merge, subtract
 from trialimpact.loaders import TrialRecords, day_of
-from trialimpact.protocol import Outcome, TrialProtocol
+from trialimpact.protocol import FOLLOWED, Outcome, TrialProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     if states is None:
         return {}
     coverage = coverage_of(records.protocol, states.terms)
-    left, spells = _united(records, ("followed",), coverage), []
+    left, spells = _united(records, (FOLLOWED,), coverage), []
     for state in states.in_order:
         inside = _united(records, state.on, coverage)
         if state.and_on:
@@ -122,7 +122,7 @@ def _united(
 def _term(records: TrialRecords, term: str, covered_from: int, extract_day: int) -> Intervals:
     """The spells that one term of an outcome names."""
     source, _, code = term.partition(":")
-    if source == "followed":
+    if source == FOLLOWED:
         people = np.arange(records.n_claimants)
         return Intervals.of(people, np.full_like(people, covered_from), np.full_like(people, extract_day))
     return records.spells[source].of_codes((code,) if code else ())

@@ -114,7 +114,12 @@ def test_sums_and_differences_of_groups_are_those_that_every_combination_tried_g
         for chosen in itertools.combinations(range(len(sets)), size):
             for signs in itertools.product((1, -1), repeat=size):
                 left = sum(sign * sets[place].astype(int) for place, sign in zip(chosen, signs, strict=True))
-                if set(signs) == {1, -1} and not (left < 0).any() and not (left > 1).any() and (left > 0).any():
+                minus = [sets[place] for place, sign in zip(chosen, signs, strict=True) if sign < 0]
+                plus = [sets[place] for place, sign in zip(chosen, signs, strict=True) if sign > 0]
+                # Two less one that is in one of them: a pair, and the other two's people.
+                apart = len(plus) == 2 and any(not (less & ~more).any() for less in minus for more in plus)
+                is_set = not (left < 0).any() and not (left > 1).any() and (left > 0).any()
+                if set(signs) == {1, -1} and is_set and not apart:
                     tried.add(frozenset(zip(chosen, signs, strict=True)))
     found = [frozenset(zip(chosen, signs, strict=True)) for chosen, signs in sets_left(sets, n)]
     assert len(found) == len(set(found))

@@ -56,6 +56,11 @@ class Side:
         net = np.diff(on, prepend=0)
         return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
+    def off(self) -> Side:
+        """The same people, on where they are followed and off here."""
+        counts = self.counts
+        return Side(replace(counts, on=counts.followed - counts.on, starts=counts.stops, stops=counts.starts))
+
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
 
@@ -84,22 +89,31 @@ class Side:
         return ~rounder.pack.is_few(n) & not_few(on, n - on, rounder)
 
     def is_spread(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
-        """Whether a mean of days [first, end) is of many: on some day enough are on, and on some day enough are off."""
-        followed, on = self.counts.from_day(first, end - first)
-        sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
-        smallest = rounder.pack.smallest_group
-        return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
+        """`are_spread`, of days [first, end)."""
+        return are_spread(*self.counts.from_day(first, end - first), rounder)
 
-    def is_of_many(self, end: int, rounder: Rounder) -> bool:
-        """Whether the mean days to a horizon are.
+    def is_of_many(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
+        """`are_of_many`, of days [first, end)."""
+        return are_of_many(*self.counts.from_day(first, end - first), rounder)
 
-        Days on and off are of many; on no day few are followed; on few days those on, or off, are few: where the curve
-        is not shown, the mean less the curve is of them.
-        """
-        followed, on = self.counts.from_day(0, end)
-        is_few = rounder.pack.is_few
-        few_days = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
-        return self.is_spread(end, rounder) and not is_few(followed).any() and few_days <= min(FEW_DAYS, end // 4)
+
+def are_spread(followed: Integers, on: Integers, rounder: Rounder) -> bool:
+    """Whether days on and off are of many: on some day enough are on, and on some day enough are off."""
+    sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
+    smallest = rounder.pack.smallest_group
+    return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
+
+
+def are_of_many(followed: Integers, on: Integers, rounder: Rounder) -> bool:
+    """Whether the mean of some days is.
+
+    Days on and off are of many; on no day few are followed; on few days those on, or off, are few: where the curve is
+    not shown, the mean less the curve is of them.
+    """
+    is_few = rounder.pack.is_few
+    few_days = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
+    spread = are_spread(followed, on, rounder)
+    return spread and not is_few(followed).any() and few_days <= min(FEW_DAYS, len(on) // 4)
 
 
 def combined(sides: Sequence[tuple[Side, int]]) -> Side:

@@ -13,10 +13,10 @@ from trialimpact.disclosure.packs import RulePack
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
 
-Combination: TypeAlias = tuple[tuple[str, int], ...]
-"""Groups with their signs."""
 SideGroup: TypeAlias = tuple[tuple[str, ...], str]
 """Arms, and a subgroup of their people."""
+Combination: TypeAlias = tuple[tuple[SideGroup, int], ...]
+"""Such groups with their signs."""
 Signed: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Places of sets, and their signs."""
 
@@ -67,13 +67,9 @@ def _leaks(
 ) -> Iterator[tuple[SideGroup, str, int]]:
     """What to withdraw, one after another, why, and of how many."""
     protocol, gone = moments.protocol, set[SideGroup]()
-    arms = tuple(sorted({arm for side in sides for arm in side}))
-    members, arm, claimants = _atoms(moments, arms)
     keys = [(side, name) for side in sides for name in protocol.subgroup_names]
-    place = {name: at for at, name in enumerate(protocol.subgroup_names)}
-    sets = np.array([members[place[name]] & np.isin(arm, [protocol.arms.index(each) for each in side])
-                     for side, name in keys])  # fmt: skip
-    size = {name: int(moments.cells.claimants[moments.cells.members[at]].sum()) for name, at in place.items()}
+    sets, claimants = _sets(moments, keys)
+    size = {name: moments.n_claimants(name, protocol.arms) for name in protocol.subgroup_names}
     for chosen, signs in sorted(sets_left(sets, claimants), key=_in_order):
         groups = [keys[at] for at in chosen]
         n_left = int(sum(sign * (claimants @ sets[at]) for at, sign in zip(chosen, signs, strict=True)))
@@ -90,15 +86,16 @@ def _leaks(
         yield leak, words.removeprefix("+ "), n_left
 
 
-def groups_left(moments: Moments, arms: tuple[str, ...], names: list[str]) -> Iterator[Combination]:
-    """Sums and differences of up to three groups that are a group of people of these arms.
+def groups_left(moments: Moments, groups: list[SideGroup]) -> Iterator[Combination]:
+    """Sums and differences of up to three groups, of the same arms or others, that are a group of people.
 
     Cost: pairs of groups × groups, in whole arrays.
     """
-    members, _, claimants = _atoms(moments, arms)
-    sets = members[[moments.protocol.subgroup_names.index(name) for name in names]]
+    if not groups:
+        return
+    sets, claimants = _sets(moments, groups)
     for chosen, signs in sorted(sets_left(sets, claimants), key=_in_order):
-        yield tuple((names[place], sign) for place, sign in zip(chosen, signs, strict=True))
+        yield tuple((groups[place], sign) for place, sign in zip(chosen, signs, strict=True))
 
 
 def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
@@ -108,8 +105,8 @@ def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 def sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterator[Signed]:
-    """Rows of sets and their signs: one less others inside it, or two less one that is inside both and holds what they
-    share; of somebody.
+    """Rows of sets and their signs: one less others inside it, or two less one that is inside both together, holds what
+    they share and is in neither alone; of somebody.
     """
     shared = (sets * claimants) @ sets.T.astype(np.int64)
     size = np.diagonal(shared)
@@ -129,10 +126,21 @@ def sets_left(sets: NDArray[np.bool_], claimants: NDArray[np.int64]) -> Iterator
         for other in range(one + 1, len(sets)):
             both = shared[one, other]
             may_be = (shared[one] + shared[other] >= size) & (shared[one] >= both) & (shared[other] >= both)
+            # Where it is in one of them, the two that are left are those of the pair, and the other.
+            may_be &= (shared[one] < size) & (shared[other] < size)
             together, common = sets[one] | sets[other], sets[one] & sets[other]
             for third in map(int, np.flatnonzero(may_be)):
                 if third not in (one, other) and not ((sets[third] & ~together) | (common & ~sets[third])).any():
                     yield from signed((one, other), (third,))
+
+
+def _sets(moments: Moments, groups: list[SideGroup]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which people alike are in each group, a row a group; and how many they are."""
+    protocol = moments.protocol
+    members, arm, claimants = _atoms(moments, tuple(sorted({each for arms, _ in groups for each in arms})))
+    place = {name: at for at, name in enumerate(protocol.subgroup_names)}
+    sets = [members[place[name]] & np.isin(arm, [protocol.arms.index(each) for each in arms]) for arms, name in groups]
+    return np.array(sets), claimants
 
 
 def _atoms(moments: Moments, arms: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:

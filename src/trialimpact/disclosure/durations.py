@@ -17,7 +17,10 @@ from trialimpact.results import grouped, records
 
 
 def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Measures of enough events on each side, rounded; survival in steps of enough events, without limits."""
+    """Measures of enough events on each side, rounded; survival in steps of enough events, without limits.
+
+    Test statistics are left out, as everywhere; so are errors and p-values of means beside the main ones.
+    """
     survival = frame["measure"] == "survival"
     beside = frame[~survival]
     few = ~np.array([_is_shown(row, frame, about) for row in records(beside)], dtype=bool)
@@ -27,7 +30,13 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     errors = [DECIMALS["days_error"] if of_days else to for of_days, to in zip(days, places, strict=True)]
     numbers = {name: _each_rounded(beside[name], places) for name in ("estimate", "conf_low", "conf_high")}
     shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
-    parts = [blanked(rounded_columns(shown, ("p_value",), DECIMALS["p"]), few, (*numbers, "std_error", "p_value"))]
+    shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
+    shown = shown.assign(
+        estimate=shown["estimate"].where(shown["measure"] != "log_rank"),
+        std_error=shown["std_error"].where(~days),
+        p_value=shown["p_value"].where(~days),
+    )
+    parts = [blanked(shown, few, (*numbers, "std_error", "p_value"))]
     for _, rows in grouped(frame[survival], "outcome", "contrast", "subgroup", "event"):
         first = next(records(rows)) | {"horizon_days": math.nan, "day": math.nan}
         # Of both sides or of none: else one side tells that next to nobody of the other could have an event.
@@ -45,18 +54,17 @@ def _each_rounded(values: pd.Series, places: list[int]) -> list[float]:
 def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> bool:
     """Whether a row is of enough events on each side, of a contrast and horizon that are shown.
 
-    Curves and means are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit
-    together, of whoever left for a while. These are not few either, nor are those who were off on day 0; how many they
-    were by a day, or an earlier horizon, is not counted.
+    Curves are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit together,
+    of whoever left for a while. These are not few either, nor are those who were off on day 0. Means are of first exits
+    alone: of what begins later, few are followed to the horizon.
     """
     enough = about.rounder.pack.smallest_group
     if not about.shows_method("difference") or not about.shows(row) or _events(frame, row) < enough:
         return False
-    of_mean = row["measure"] == "restricted_mean_difference"
-    if not (of_mean or row["measure"] == "survival") or row["event"] == "re_entry":
+    if row["measure"] == "restricted_mean_difference":
+        return row["event"] == "first_exit" and about.shows_beside(row["contrast"], row["measure"], row["subgroup"])
+    if row["measure"] != "survival" or row["event"] == "re_entry":
         return True
-    if of_mean and row["horizon_days"] != about.protocol.analysis.max_horizon:
-        return False
     which = about.protocol.contrast(row["contrast"])
     for side in SIDES:
         counts = about.moments.counts_of(row["outcome"], row["subgroup"], getattr(which, side))
@@ -64,7 +72,7 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
         if about.rounder.pack.is_few(followed - on).any():
             return False
         first, held, back = (_happened(frame, row | {"event": event, "side": side}) for event in EVENTS)
-        if about.rounder.pack.is_few(back.max()):
+        if about.rounder.pack.is_few(back.max()) or about.rounder.suppresses(int(back.max())):
             return False
         left_for_a_while = first.reindex(held.index, method="ffill") - held
         if row["event"] == "sustained_exit" and left_for_a_while.max() < enough:

@@ -17,7 +17,7 @@ from trialimpact.disclosure.differencing import Combination, groups_left, sets_l
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast, Outcome
+from trialimpact.protocol import FOLLOWED, Contrast, Outcome
 
 Arms = tuple[str, ...]
 
@@ -40,7 +40,6 @@ class Grids:
     _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _held: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _arms_of: dict[str, list[Arms]] = field(default_factory=dict)
-    _left: dict[Arms, dict[str, list[Combination]]] = field(default_factory=dict)
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
         """Whether a group of a contrast is shown at all: it was not withdrawn, and has enough people on each side."""
@@ -70,14 +69,19 @@ class Grids:
         if key not in self._horizons:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else ()
-            self._horizons[key] = tuple(horizon for horizon in found if not self._tells_intake(*key, 0, horizon))
+            neither = list(self._in_neither(*key)) if found else []
+            self._horizons[key] = tuple(
+                horizon for horizon in found
+                if not self._tells_intake(*key, 0, horizon)
+                and all(side.is_spread(horizon, self.rounder) for side in neither)
+            )  # fmt: skip
         return self._horizons[key]
 
     def shows_before(self, outcome: str, subgroup: str) -> bool:
-        """Whether days before day 0 are of many: of each side, on some day enough had the outcome, or had it not."""
+        """Whether the mean days before day 0 are of many on each side."""
         first = -self.moments.protocol.analysis.pre_days
-        spread = all(side.is_spread(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
-        return spread and not self._tells_intake(outcome, subgroup, first, 0)
+        many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+        return many and not self._tells_intake(outcome, subgroup, first, 0)
 
     def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
         """Whether, from `first` to before `end`, no more than a few are followed in this outcome and not in one before
@@ -88,7 +92,7 @@ class Grids:
         protocol, this = self.moments.protocol, self.moments.protocol.outcome(outcome)
         mine = self._of_arms(outcome, subgroup)
         for other in protocol.outcomes[: protocol.outcomes.index(this)]:
-            if contains(this, other) or contains(other, this):
+            if contains(this, other) or contains(other, this) or are_apart(this, other):
                 for one, beside in zip(mine, self._of_arms(other.name, subgroup), strict=True):
                     followed = [side.counts.from_day(first, end - first)[0] for side in (one, beside)]
                     if self.rounder.pack.is_few(np.abs(followed[0] - followed[1]).max(initial=0)):
@@ -117,26 +121,24 @@ class Grids:
         if subgroup not in self._arms_of:
             shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
             found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
-            self._arms_of[subgroup] = [*found, *arms_left(found, self.moments.protocol.arms)]
+            self._arms_of[subgroup] = [*found, *sides_combined(found, self.moments.protocol.arms)]
         return self._arms_of[subgroup]
 
     def _rests(self, outcome: str, subgroup: str) -> Iterator[Side]:
         """Those who are left of up to three groups, of which this one is the smallest."""
-        if subgroup == ALL:
-            return
-        for arms in self._arms(subgroup):
-            for combination in self._combinations(arms).get(subgroup, ()):
-                yield combined([(self.side(outcome, name, arms), sign) for name, sign in combination])
+        for combination in self._combinations.get(subgroup, ()):
+            yield combined([(self.side(outcome, name, arms), sign) for (arms, name), sign in combination])
 
-    def _combinations(self, arms: Arms) -> dict[str, list[Combination]]:
-        """Groups that are shown of some arms, and what they leave of each other, by the smallest of them."""
-        if arms not in self._left:
-            names = [name for name in self.moments.protocol.subgroup_names if arms in self._arms(name)]
-            found = self._left.setdefault(arms, {})
-            for combination in groups_left(self.moments, arms, names):
-                smallest = max((name for name, _ in combination), key=self._order.index)
-                found.setdefault(smallest, []).append(combination)
-        return self._left[arms]
+    @cached_property
+    def _combinations(self) -> dict[str, list[Combination]]:
+        """Groups of sides that are shown, and what they leave of each other, by the smallest of them."""
+        groups = [(arms, name) for name in self._order for arms in self._arms(name)]
+        found: dict[str, list[Combination]] = {}
+        for combination in groups_left(self.moments, groups):
+            names = {name for (_, name), _ in combination}
+            if len(names) > 1:  # what sides of one group leave is a side of it
+                found.setdefault(max(names, key=self._order.index), []).append(combination)
+        return found
 
     @cached_property
     def _order(self) -> list[str]:
@@ -163,6 +165,16 @@ class Grids:
             elif contains(other, this):
                 yield from (beside.without(side) for side, beside in pairs)
 
+    def _in_neither(self, outcome: str, subgroup: str) -> Iterator[Side]:
+        """Of outcomes before this one that exclude it: days in neither, whose mean those of the two leave."""
+        protocol, this = self.moments.protocol, self.moments.protocol.outcome(outcome)
+        for other in protocol.outcomes[: protocol.outcomes.index(this)]:
+            if are_apart(this, other):
+                both = (
+                    [*self._of_arms(name, subgroup), *self._rests(name, subgroup)] for name in (outcome, other.name)
+                )
+                yield from (beside.off().without(side) for side, beside in zip(*both, strict=True))
+
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
         """The days of the next larger group that has some."""
         for name in reversed(self._order[: self._order.index(subgroup)]):
@@ -171,20 +183,21 @@ class Grids:
         return None
 
 
-def arms_left(sides: list[Arms], arms: Arms) -> list[Arms]:
+def sides_combined(sides: list[Arms], arms: Arms) -> dict[Arms, list[tuple[Arms, int]]]:
     """The arms that are left of two or three sides by signs, and are no side themselves.
 
-    >>> arms_left([("T", "U"), ("U", "X"), ("T", "U", "X")], ("T", "U", "X"))
+    >>> list(sides_combined([("T", "U"), ("U", "X"), ("T", "U", "X")], ("T", "U", "X")))
     [('U',), ('X',), ('T',)]
     """
     if not sides:
-        return []
+        return {}
     places = np.array([np.isin(arms, side) for side in sides])
-    left: dict[frozenset[str], Arms] = {}
+    left: dict[Arms, list[tuple[Arms, int]]] = {}
     for chosen, signs in sets_left(places, np.ones(len(arms), dtype=np.int64)):
         found = tuple(itertools.compress(arms, np.array(signs) @ places[list(chosen)]))
-        left.setdefault(frozenset(found), found)
-    return [found for both, found in left.items() if both not in map(frozenset, sides)]
+        if frozenset(found) not in map(frozenset, sides):
+            left.setdefault(found, [(sides[place], sign) for place, sign in zip(chosen, signs, strict=True)])
+    return left
 
 
 def contains(one: Outcome, other: Outcome) -> bool:
@@ -194,5 +207,16 @@ def contains(one: Outcome, other: Outcome) -> bool:
 
 
 def _covers(some: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether each source, or code of it, is among some, or all of its source is."""
-    return all({each, each.partition(":")[0]} & {*some} for each in others)
+    """Whether each source, or code of it, is among some, or all of its source is, or every day that is followed."""
+    return all({each, each.partition(":")[0], FOLLOWED} & {*some} for each in others)
+
+
+def are_apart(one: Outcome, other: Outcome) -> bool:
+    """Whether nobody is in both on a day, by what the protocol says: what is on in the one is taken away in the other.
+
+    >>> work = Outcome(name="work", on=("employment",), off=("benefit",))
+    >>> are_apart(work, Outcome(name="benefit", on=("benefit:JSA",)))
+    True
+    """
+    gaps = one.bridge_gap_days or other.bridge_gap_days
+    return not gaps and (_covers(one.off, other.on) or _covers(other.off, one.on))

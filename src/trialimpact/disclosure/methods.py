@@ -1,4 +1,4 @@
-"""Rows of the methods beside the main estimates, of balance and of audits -> those that may leave."""
+"""Rows of the methods beside the main estimates, and of audits -> those that may leave."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
-from trialimpact.disclosure.people import balance_key, balance_sides, known_keys, received_key
+from trialimpact.disclosure.balance import coarse_decimals
+from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.disclosure.people import received_key
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
-from trialimpact.estimators.balance import compare_shares
-from trialimpact.estimators.contrast import difference
 from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
@@ -26,97 +25,6 @@ AUDIT_STEP = 100
 """Rows that broke a rule are told to so many."""
 
 LEVELS = ("red", "amber", "green", "not tested")
-
-
-def release_balance(frame: pd.DataFrame, shown: ShownCells, rounder: Rounder) -> pd.DataFrame:
-    """Levels: shares, differences and tests of counts as they are shown. Means: as coarse as counts are.
-
-    A mean of whole numbers with many digits would give its sum, and the number of people, back. So would a test of a
-    number that few have, and the joint test where a row that is in it is kept back.
-    """
-    rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
-    rare = np.array([_is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
-    found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
-    tests = ["standardised_difference", "p_value"]
-    found = found.assign(**{name: found[name].astype(float).where(~rare) for name in tests})
-    sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
-    small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
-    kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")
-    found["suppressed"] |= kept_back & (found["kind"] == "joint")
-    found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
-    found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
-    numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
-               "difference", "standardised_difference", "df", "p_value"]  # fmt: skip
-    return blanked(found, found["suppressed"].to_numpy(dtype=bool), numbers)
-
-
-def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> dict[str, Any]:
-    gone, on, known, sides = False, [], [], balance_sides(row)
-    for side, counts in sides.items():
-        name = (row["contrast"], side, row["characteristic"])
-        n, missing = (shown.numbers[key] for key in known_keys(*name, row["level"], shown.numbers))
-        if counts.of_level is not None:
-            on.append(shown.numbers[balance_key(*name, f"level {row['level']}")])
-        known.append(n)
-        gone |= math.isnan(n) or counts.known < rounder.pack.smallest_group
-        row |= {f"n_{side}": n, f"missing_{side}": missing}
-    if on:
-        gone |= any(math.isnan(n) for n in on)
-        if not gone:
-            row |= compare_shares(np.minimum(on, known), np.array(known))
-    elif row["kind"] == "joint":
-        # Whoever misses one of several is at most the sum of those who miss each.
-        row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
-    elif row["kind"] == "numeric":
-        decimals = min(coarse_decimals(counts.known, rounder, unit)
-                       for counts, unit in zip(sides.values(), _units(row), strict=True))  # fmt: skip
-        gone |= math.isnan(_spread(row))
-        treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
-        row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
-        row["standardised_difference"] = round(row["standardised_difference"], 1)
-    return row | {"suppressed": bool(gone)}
-
-
-def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
-    """Whether a number may be other than 0 for a few only of a side.
-
-    Of n people with mean m and standard deviation s, at least n m²/(m² + s²) have a number other than 0.
-    """
-    if row["kind"] != "numeric":
-        return False
-    for side in ("treatment", "control"):
-        square = row[f"value_{side}"] ** 2
-        if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * _spread(row) ** 2):
-            return True
-    return False
-
-
-def _spread(row: Mapping[str, Any]) -> float:
-    """The standard deviation of a number, pooled over both sides; NaN where the sides do not differ."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.float64(row["difference"]) / np.float64(row["standardised_difference"]))
-
-
-def _units(row: Mapping[str, Any]) -> list[float]:
-    """How much of a number one person has, by side: of an amount that some have the amount, else two deviations.
-
-    If all who have some have the same, it is (m² + s²) / |m|, of mean m and standard deviation s.
-    """
-    spread, found = _spread(row), []
-    for mean in (abs(float(row[f"value_{side}"])) for side in ("treatment", "control")):
-        an_amount = mean**2 < 2 * spread**2
-        found.append(max(1.0, mean + 2 * spread**2 / mean if an_amount and mean else 2 * spread))
-    return found
-
-
-def coarse_decimals(n: int, rounder: Rounder, unit: float = 1.0) -> int:
-    """So many decimals of a mean of `n` people that its sum is known no better than a count of people, a unit each.
-
-    Below 0 for tens, hundreds: of an amount that few have, a finer mean would give their number back.
-    """
-    blur = max(rounder.pack.base, rounder.pack.smallest_count) * unit
-    found = math.floor(math.log10(max(n, 1) / blur))
-    return found if unit > 1 else max(0, found)
 
 
 def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -140,7 +48,8 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
     kept = _adjusted_without_hidden(kept, frame, about)
-    alone = [not about.others_may_be_shown(*_about(row)) for row in records(frame)]
+    alone = [not (about.leaves_nobody_out(row["contrast"], row["subgroup"], int(row["n_complement"]))
+                  or _is_of_a_group(row, frame[~gone])) for row in records(frame)]  # fmt: skip
     apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
     if about.rounder.suppresses(0):
         # With both sides of the group it would tell that nobody's membership is unknown.
@@ -172,8 +81,11 @@ def _adjusted_without_hidden(kept: pd.DataFrame, raw: pd.DataFrame, about: Publi
     return kept.assign(**adjusted, family_size=size)
 
 
-def _about(row: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
-    return row["outcome"], row["contrast"], row["subgroup"], int(row["horizon_days"]), int(row["n_complement"])
+def _is_of_a_group(row: Mapping[str, Any], shown: pd.DataFrame) -> bool:
+    """Whether those who are known to be outside a subgroup are another one that is shown: the effect is the same."""
+    alike = np.logical_and.reduce([shown[name] == row[name] for name in ("outcome", "contrast", "horizon_days")])
+    alike &= shown["n_treatment"] + shown["n_control"] == row["n_complement"]
+    return bool(np.isclose(shown.loc[alike, "estimate"], row["complement_estimate"], rtol=0, atol=1e-9).any())
 
 
 def release_pretrend(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -219,7 +131,10 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:
-    """Effects by assignment and receipt; none where too few received another arm than theirs to be counted."""
+    """Effects by assignment and receipt; none where too few received another arm than theirs to be counted.
+
+    By the arm received, beside the one assigned, would tell the days of those who received another.
+    """
     arms = about.protocol.arms
     keys = [received_key("analysed", one, other) for one in arms for other in arms if one != other]
     few_crossed = any(key in shown.protected or math.isnan(shown.numbers.get(key, 0.0)) for key in keys)
@@ -235,9 +150,13 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
         name: [round(value, int(to)) + 0.0 for value, to in zip(frame[name].astype(float), places, strict=True)]
         for name in numbers
     }
+    by_receipt = (frame["estimand"] == "as_treated").to_numpy(dtype=bool)
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
+    kept = kept.assign(p_value=kept["p_value"].where(~by_receipt), std_error=kept["std_error"].where(~by_receipt))
+    beside = [about.shows_beside(row["contrast"], "as_treated", row["subgroup"]) for row in records(frame)]
     gone = ~about.shown_among(frame) | (not about.shows_method("difference"))
     gone |= (frame["estimand"] != "itt").to_numpy(dtype=bool) & few_crossed
+    gone |= by_receipt & ~np.array(beside, dtype=bool)
     return blanked(kept, gone, (*numbers, "p_value"))
 
 
@@ -253,7 +172,7 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
     gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0]])
-    gone |= not about.shows_method("difference")
+    gone |= ~about.shown_among(frame) | (not about.shows_method("difference"))
     return blanked(shown.assign(**n), gone, (*n, *numbers))
 
 

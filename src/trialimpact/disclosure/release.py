@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from trialimpact.disclosure.balance import release_balance, weightings_of_few
 from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
     Releaser,
     release_arms,
     release_audit,
-    release_balance,
     release_bounds,
     release_compliance,
     release_integrity,
@@ -35,9 +35,9 @@ from trialimpact.disclosure.people import (
 )
 from trialimpact.disclosure.rows import (
     Publication,
+    release_adjusted,
     release_bands,
     release_estimates,
-    release_horizons,
 )
 from trialimpact.disclosure.states import release_moves, release_states
 from trialimpact.disclosure.suppression import ShownCells, protect
@@ -48,7 +48,7 @@ from trialimpact.results import TrialResults, plain
 RELEASERS: dict[str, Releaser] = {
     "estimates.csv": release_estimates,
     "bands.csv": release_bands,
-    "adjusted.csv": release_horizons,
+    "adjusted.csv": release_adjusted,
     "subgroups.csv": release_subgroups,
     "pretrend.csv": release_pretrend,
     "placebo.csv": release_placebo,
@@ -144,7 +144,8 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     shown = protect(people_of(results), rounder)
     hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}
     gone = frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
-    about = Publication(results.moments, rounder, gone)
+    weighed = weightings_of_few(results.frames["balance.csv"], results.protocol, rounder)
+    about = Publication(results.moments, rounder, gone, weighed)
     return Release(
         protocol=results.protocol,
         pack=pack,
@@ -177,7 +178,7 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     found = {
         "flow.csv": shown_flow(published_flow(results), shown),
         "allocation.csv": shown_received(published_received(raw["allocation.csv"]), shown),
-        "balance.csv": release_balance(raw["balance.csv"], shown, about.rounder),
+        "balance.csv": release_balance(raw["balance.csv"], about.protocol, shown, about.rounder),
     }
     if "compliance.csv" in raw:
         found["compliance.csv"] = release_compliance(raw["compliance.csv"], about, shown)

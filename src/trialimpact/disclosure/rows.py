@@ -43,6 +43,8 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
+    weighed: frozenset[tuple[str, str]] = frozenset()
+    """(contrast, method) of those that weigh a few people in a way of their own."""
     grids: Grids = field(init=False)
     _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
 
@@ -86,40 +88,31 @@ class Publication:
         """Which rows are shown, by `shows`."""
         return np.array([self.shows(row) for row in records(frame)], dtype=bool)
 
-    def others_may_be_shown(self, outcome: str, contrast: str, subgroup: str, horizon: int, n_complement: int) -> bool:
-        """Whether the effect in those outside a subgroup may follow from what is shown.
+    def leaves_nobody_out(self, contrast: str, subgroup: str, n_complement: int) -> bool:
+        """Whether those outside a subgroup are everyone else, whom the days that are shown are chosen for.
 
-        They are many on each side, their outcome is neither rare nor everybody's, and they are no group that was
-        withdrawn or is not shown itself.
+        Where it is not known of some, those known to be outside are a group of their own, of which nothing is known.
         """
         which = self.protocol.contrast(contrast)
-        everyone, group = (self._sides(outcome, name, which) for name in (ALL, subgroup))
-        outside = [self.moments.n_claimants(ALL, arms) - self.moments.n_claimants(subgroup, arms)
-                   for arms in (which.treatment, which.control)]  # fmt: skip
-        # Some outside are of unknown membership; as many as could be are taken from each side.
-        unknown = sum(outside) - n_complement
-        if min(outside) - unknown < self.rounder.pack.smallest_group or (unknown and self.rounder.protects(unknown)):
-            return False
-        if not all(rest.is_spread(horizon, self.rounder) for rest in map(Side.less, everyone, group)):
-            return False
-        for name in self.protocol.subgroup_names:
-            if name not in (ALL, subgroup) and horizon not in self.curve(outcome, contrast, name).horizons:
-                sizes = [self.moments.n_claimants(name, arms) for arms in (which.treatment, which.control)]
-                apart = [abs(rest - size) for rest, size in zip(outside, sizes, strict=True)]
-                if max(apart) <= unknown + self.rounder.pack.smallest_group:
-                    return False
-        return True
+        everyone, group = (self.moments.n_claimants(name, which.treatment + which.control) for name in (ALL, subgroup))
+        return everyone - group == n_complement
 
     def shows_method(self, method: str) -> bool:
-        """Whether an estimate may be shown beside the headline, of the same people under other weights.
+        """Whether means are under the headline's weights: what is not stratified is the plain difference.
 
-        The two together tell what a few did whose weight differs most: of a small stratum, of a level adjusted for.
-        So a release has one weighting, the headline's. What is neither stratified nor adjusted is the plain difference:
-        days, bands, times, bounds too; of those who joined when both arms did, where no other contrast has its own.
+        Two means of days of the same people tell what a few did whose weight differs most: of a small stratum, of a
+        level adjusted for.
         """
-        if method == "common_intake":
-            method = "difference" if len(self.protocol.contrasts) == 1 else method
-        return not self.rounder.pack.controls or method == self.protocol.analysis.headline
+        return method == self.protocol.analysis.headline
+
+    def shows_beside(self, contrast: str, method: str, subgroup: str = ALL) -> bool:
+        """Whether another mean of everybody's days may be shown beside the headline's, of other people or weights.
+
+        The two together tell what those did who are not in both. In rounded numbers they do not, where sides are so
+        large that a tenth of a day of their mean is a person's whole time; of weights, where no level is of a few.
+        """
+        plain = self.shows_method("difference") and subgroup == ALL and len(self.protocol.contrasts) == 1
+        return plain and self.grids.is_large(ALL) and (contrast, method) not in self.weighed
 
     def without_means(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of estimates without the means of each side, where two contrasts weigh an arm's strata in two ways.
@@ -170,15 +163,22 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     return _stacked(parts, frame)
 
 
-def release_horizons(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Rows of a method beside: those at horizons of the protocol, rounded; none that leaves a few people out."""
+def release_adjusted(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
+    """The headline's days, and everybody's by methods beside it, at horizons of the protocol.
+
+    Of those beside, days and their limits alone: errors and p-values, which are finer, would tell what rounding keeps.
+    """
     parts = []
     for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
-        gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool)
-        gone |= np.array([not about.shows_method(method) for method in at["method"]], dtype=bool)
-        parts.append(blanked(about.without_means(shown), gone, _HORIZON_NUMBERS))
+        main = np.array([about.shows_method(method) for method in at["method"]], dtype=bool)
+        shown = shown.assign(**{name: shown[name].where(main) for name in ("std_error", "p_value")})
+        beside = np.array([about.shows_beside(contrast, method, subgroup) for method in at["method"]], dtype=bool)
+        if about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup):
+            beside &= (at["method"] != "adjusted").to_numpy(dtype=bool)
+        gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool) | ~(main | beside)
+        parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
 
 

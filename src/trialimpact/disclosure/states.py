@@ -3,67 +3,92 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.methods import coarse_decimals
-from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.disclosure.balance import coarse_decimals
+from trialimpact.disclosure.curves import are_of_many, are_spread
+from trialimpact.disclosure.grids import Arms, sides_combined
+from trialimpact.disclosure.packs import DECIMALS, Rounder
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
 from trialimpact.flow import ALL
-from trialimpact.results import grouped
+from trialimpact.intervals import Integers
+from trialimpact.protocol import FOLLOWED, TrialProtocol
 
 
 def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """Days in each state to the longest horizon: all, or none where one is rare."""
-    longest, parts = about.protocol.analysis.max_horizon, []
-    for (contrast,), rows in grouped(frame, "contrast"):
-        at = rows[rows["horizon_days"] == longest]
-        # States add up to the horizon, and some of them to outcomes.
-        rare = any(_is_rare(rows[rows["outcome"] == name], about) for name in at["outcome"])
-        shown = rounded_columns(
-            at, ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high"), DECIMALS["days"]
-        )
-        shown = rounded_columns(
-            rounded_columns(shown, ("std_error",), DECIMALS["days_error"]), ("p_value",), DECIMALS["p"]
-        )
-        n = {name: about.n(at[name]) for name in ("n_treatment", "n_control")}
-        rare |= _holds_few_more(rows, about)
-        gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | rare | leaves_out_few(at, about)
-        gone |= not about.grids.is_shown(about.protocol.contrast(contrast), ALL)
-        numbers = (*n, "mean_treatment", "mean_control", "estimate", "std_error", "conf_low", "conf_high", "p_value")
-        parts.append(blanked(about.without_means(shown).assign(**n), gone, numbers))
-    return pd.concat(parts, ignore_index=True) if parts else frame.assign(suppressed=False)
+    """Days in each state to the longest horizon: all of all contrasts, or none where some of them are of few.
+
+    Where sides are so large that a mean, as rounded, does not tell the days of a few, without errors and p-values.
+    """
+    at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
+    means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
+    shown = rounded_columns(rounded_columns(at, means, DECIMALS["days"]), ("std_error",), DECIMALS["days_error"])
+    shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
+    n = {name: about.n(at[name]) for name in ("n_treatment", "n_control")}
+    gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | leaves_out_few(at, about)
+    of_many = _all_are(are_of_many, frame, about)
+    gone |= not (of_many or (about.grids.is_large(ALL) and _all_are(are_spread, frame, about)))
+    if not of_many:
+        shown = shown.assign(std_error=np.nan, p_value=np.nan)
+    return blanked(about.without_means(shown).assign(**n), gone, (*n, *means, "std_error", "p_value"))
 
 
-def _is_rare(rows: pd.DataFrame, about: Publication) -> bool:
-    """Whether on no day within the horizon enough people of a side are in a state, or enough are not."""
-    daily = rows[(rows["day"] >= 0) & (rows["day"] < about.protocol.analysis.max_horizon)]
-    for side in ("treatment", "control"):
-        inside = (daily[f"mean_{side}"] * daily[f"n_{side}"]).max()
-        outside = ((1 - daily[f"mean_{side}"]) * daily[f"n_{side}"]).max()
-        if min(inside, outside) < about.rounder.pack.smallest_group:
-            return True
-    return False
+def _all_are(rule: Callable[[Integers, Integers, Rounder], bool], frame: pd.DataFrame, about: Publication) -> bool:
+    """Whether the mean days in states obey a rule of outcomes.
+
+    States add up to the horizon, and some of them to outcomes: so do states together, what they leave of outcomes, and
+    what sides that share arms leave of each other.
+    """
+    protocol = about.protocol
+    horizon, grids = protocol.analysis.max_horizon, about.grids
+    if not all(grids.is_shown(each, ALL) for each in protocol.contrasts):
+        return False
+    if not all(horizon in grids.horizons(each.name, ALL) for each in protocol.outcomes):
+        return False
+    for arms, states in _by_arms(frame, protocol).items():
+        followed, held = states[FOLLOWED], [on for name, on in states.items() if name != FOLLOWED]
+        outcomes = [grids.side(each.name, ALL, arms).counts.from_day(0, horizon)[1] for each in protocol.outcomes]
+        for size in range(1, len(held)):
+            for together in (np.sum(some, axis=0) for some in itertools.combinations(held, size)):
+                rests = [rest for on in outcomes if (rest := _left(on, together, about.rounder)) is not None]
+                if not all(rule(followed, on, about.rounder) for on in (together, *rests)):
+                    return False
+    return True
 
 
-def _holds_few_more(rows: pd.DataFrame, about: Publication) -> bool:
-    """Whether an outcome, and a state or some together, differ by no more than a few people of a side on any day."""
-    horizon = about.protocol.analysis.max_horizon
-    daily = rows[(rows["day"] >= 0) & (rows["day"] < horizon)]
-    contrast = about.protocol.contrast(rows["contrast"].iloc[0])
-    for side in ("treatment", "control"):
-        people = daily[f"mean_{side}"] * daily[f"n_{side}"]
-        held = [each.to_numpy(dtype=float) for _, each in people.groupby(daily["outcome"], sort=False)]
-        for outcome in about.protocol.outcomes:
-            on = about.moments.counts_of(outcome.name, ALL, getattr(contrast, side)).from_day(0, horizon)[1]
-            for size in range(1, len(held)):
-                for some in itertools.combinations(held, size):
-                    together = np.sum(some, axis=0)
-                    most = round(float(np.abs(on[: together.size] - together).max(initial=0)))
-                    if 0 < most < about.rounder.pack.smallest_group or about.rounder.suppresses(most):
-                        return True
-    return False
+def _by_arms(frame: pd.DataFrame, protocol: TrialProtocol) -> dict[Arms, dict[str, Integers]]:
+    """How many are in each state on each day to the longest horizon, and how many are followed: of each side, and of
+    what sides leave of each other.
+    """
+    daily = frame[(frame["day"] >= 0) & (frame["day"] < protocol.analysis.max_horizon)].sort_values("day")
+    found: dict[Arms, dict[str, Integers]] = {}
+    for contrast in protocol.contrasts:
+        here = daily[daily["contrast"] == contrast.name]
+        for side in ("treatment", "control"):
+            n = here[f"n_{side}"].to_numpy(dtype=float)
+            on = np.nan_to_num(here[f"mean_{side}"].to_numpy(dtype=float) * n).round().astype(np.int64)
+            states = {str(name): on[here["outcome"] == name] for name in here["outcome"].unique()}
+            # Everybody is in one state on each day on which they are followed.
+            found[getattr(contrast, side)] = {**states, FOLLOWED: np.sum([*states.values()], axis=0)}
+    for left, parts in sides_combined(list(found), protocol.arms).items():
+        names = found[parts[0][0]]
+        found[left] = {name: np.sum([sign * found[arms][name] for arms, sign in parts], axis=0) for name in names}
+    return found
+
+
+def _left(on: Integers, together: Integers, rounder: Rounder) -> Integers | None:
+    """Those in an outcome and not in some states, or the other way round, as far as one may be in the other; None where
+    they are nobody, or it is not.
+    """
+    rest = on - together
+    most = int(np.abs(rest).max(initial=0))
+    one_way = (rest >= 0).all() or (rest <= 0).all()
+    if (most == 0 and not rounder.suppresses(0)) or (not one_way and most >= rounder.pack.smallest_group):
+        return None
+    return np.asarray(np.abs(rest))
 
 
 def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:

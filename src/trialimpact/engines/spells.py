@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trialimpact.engines.sources import counted
 from trialimpact.engines.words import PREFIX, Step, beside, both, flag, net, not_below, running, table, united
-from trialimpact.protocol import Outcome, TrialProtocol
+from trialimpact.protocol import FOLLOWED, Outcome, TrialProtocol
 from trialimpact.spells import coverage_of
 
 
@@ -50,7 +50,7 @@ def _edges(protocol: TrialProtocol, outcome: Outcome, terms: tuple[str, ...]) ->
     edges: list[str] = []
     for term in terms:
         source, _, code = term.partition(":")
-        if source == "followed":
+        if source == FOLLOWED:
             lasting = "" if high > low else " where 1 = 0"
             edges += [f"select cid, {low} as day, 1 as step from ti_part{lasting}"]
             edges += [f"select cid, {high} as day, -1 as step from ti_part{lasting}"]

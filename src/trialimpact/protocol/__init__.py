@@ -13,9 +13,10 @@ from trialimpact.protocol.model import (
     TrialProtocol,
 )
 from trialimpact.protocol.read import parse_protocol, read_protocol, shipped_protocol
-from trialimpact.protocol.sources import SpellSource
+from trialimpact.protocol.sources import FOLLOWED, SpellSource
 
 __all__ = [
+    "FOLLOWED",
     "Characteristic",
     "Condition",
     "Contrast",

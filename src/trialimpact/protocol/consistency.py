@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from trialimpact.protocol.conditions import AgeOn, ColumnIs, Condition, parts_of
+from trialimpact.protocol.sources import FOLLOWED
 
 if TYPE_CHECKING:
     from trialimpact.protocol.model import TrialProtocol
@@ -120,13 +121,13 @@ def _outcomes(protocol: TrialProtocol) -> Iterable[str]:
     for outcome in protocol.outcomes:
         for term in (*outcome.on, *outcome.off):
             source, _, code = term.partition(":")
-            if source == "followed" and not code:
+            if source == FOLLOWED and not code:
                 continue
             if source not in spells:
                 yield f"outcome {outcome.name!r}: no spell source {source!r} (there are {sorted(spells)})"
             elif code and code not in spells[source].counted_codes:
                 yield f"outcome {outcome.name!r}: {code!r} is not a counted code of source {source!r}"
-        if all(term == "followed" for term in (*outcome.on, *outcome.off)):
+        if all(term == FOLLOWED for term in (*outcome.on, *outcome.off)):
             yield f"outcome {outcome.name!r} uses no spell source"
 
 

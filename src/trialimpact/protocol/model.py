@@ -11,7 +11,7 @@ from trialimpact.errors import unknown_name
 from trialimpact.protocol.conditions import Condition, Day, Flag, Name, Number, Part, Whole
 from trialimpact.protocol.consistency import columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
-from trialimpact.protocol.sources import Sources, SpellSource
+from trialimpact.protocol.sources import FOLLOWED, Sources, SpellSource
 
 MANY_ARMS = 2
 """More arms on a side of a contrast are not listed in print."""
@@ -347,7 +347,7 @@ class TrialProtocol(Part):
     def sources_named(self, terms: tuple[str, ...]) -> dict[str, SpellSource]:
         """The spell sources that terms (`"benefit"`, `"benefit:JSA"`, `"followed"`) name."""
         names = dict.fromkeys(term.partition(":")[0] for term in terms)
-        return {name: self.sources.spells[name] for name in names if name != "followed"}
+        return {name: self.sources.spells[name] for name in names if name != FOLLOWED}
 
 
 def _named(noun: str, name: str, among: tuple[N, ...]) -> N:

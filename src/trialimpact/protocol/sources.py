@@ -10,6 +10,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from trialimpact.protocol.conditions import Day, Flag, Part, Whole, as_day
 
+FOLLOWED = "followed"
+"""Every day that is followed, among the sources of an outcome."""
+
 Status = Literal["valid", "exempt", "out_of_scope", "error"]
 
 
@@ -108,7 +111,7 @@ class Sources(Part):
         if self.claimants is None and self.markers is None:
             raise ValueError("give [sources.claimants], [sources.markers] or both")
         for name in self.spells:
-            if not re.fullmatch("[a-z_][a-z0-9_]*", name) or name == "followed":
+            if not re.fullmatch("[a-z_][a-z0-9_]*", name) or name == FOLLOWED:
                 raise ValueError(f"a source cannot be called {name!r}: lower-case words joined by _, not 'followed'")
         if not self.spells:
             raise ValueError("give at least one spell source, such as [sources.benefit]")

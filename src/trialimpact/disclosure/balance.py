@@ -1,0 +1,134 @@
+"""Rows of the balance of the arms -> those that may leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialimpact.disclosure.grids import sides_combined
+from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
+from trialimpact.disclosure.people import balance_key, balance_sides, known_keys
+from trialimpact.disclosure.rows import blanked, rounded_columns
+from trialimpact.disclosure.suppression import ShownCells
+from trialimpact.estimators.balance import compare_shares
+from trialimpact.estimators.contrast import difference
+from trialimpact.protocol import TrialProtocol
+from trialimpact.results import records
+
+
+def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCells, rounder: Rounder) -> pd.DataFrame:
+    """Levels: shares, differences and tests of counts as they are shown. Means: as coarse as counts are.
+
+    A mean of whole numbers with many digits would give its sum, and the number of people, back. So would a test of a
+    number that few have, and the joint test where a row that is in it is kept back; and tests of numbers of sides that
+    leave others, of whom the number may be known of a few.
+    """
+    rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
+    sides = [arms for each in protocol.contrasts for arms in (each.treatment, each.control)]
+    leave = bool(sides_combined(list(dict.fromkeys(sides)), protocol.arms))
+    rare = np.array([_is_of_few(row, rounder.pack) or (leave and row["kind"] == "numeric") for row in records(frame)],
+                    dtype=bool)  # fmt: skip
+    found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
+    tests = ["standardised_difference", "p_value"]
+    found = found.assign(**{name: found[name].astype(float).where(~rare) for name in tests})
+    sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
+    small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
+    kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")
+    found["suppressed"] |= kept_back & (found["kind"] == "joint")
+    found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
+    found = rounded_columns(found, ("standardised_difference", "p_value"), 2)
+    numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
+               "difference", "standardised_difference", "df", "p_value"]  # fmt: skip
+    return blanked(found, found["suppressed"].to_numpy(dtype=bool), numbers)
+
+
+def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> dict[str, Any]:
+    gone, on, known, sides = False, [], [], balance_sides(row)
+    for side, counts in sides.items():
+        name = (row["contrast"], side, row["characteristic"])
+        n, missing = (shown.numbers[key] for key in known_keys(*name, row["level"], shown.numbers))
+        if counts.of_level is not None:
+            on.append(shown.numbers[balance_key(*name, f"level {row['level']}")])
+        known.append(n)
+        gone |= math.isnan(n) or counts.known < rounder.pack.smallest_group
+        row |= {f"n_{side}": n, f"missing_{side}": missing}
+    if on:
+        gone |= any(math.isnan(n) for n in on)
+        if not gone:
+            row |= compare_shares(np.minimum(on, known), np.array(known))
+    elif row["kind"] == "joint":
+        # Whoever misses one of several is at most the sum of those who miss each.
+        row |= {f"{what}_{side}": math.nan for what in ("n", "missing") for side in sides}
+    elif row["kind"] == "numeric":
+        decimals = min(coarse_decimals(counts.known, rounder, unit)
+                       for counts, unit in zip(sides.values(), _units(row), strict=True))  # fmt: skip
+        gone |= math.isnan(_spread(row))
+        treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
+        row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
+        row["standardised_difference"] = round(row["standardised_difference"], 1)
+    return row | {"suppressed": bool(gone)}
+
+
+def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
+    """Whether a number may be other than 0 for a few only of a side.
+
+    Of n people with mean m and standard deviation s, at least n m²/(m² + s²) have a number other than 0.
+    """
+    if row["kind"] != "numeric":
+        return False
+    for side in ("treatment", "control"):
+        square = row[f"value_{side}"] ** 2
+        if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * _spread(row) ** 2):
+            return True
+    return False
+
+
+def _spread(row: Mapping[str, Any]) -> float:
+    """The standard deviation of a number, pooled over both sides; NaN where the sides do not differ."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.float64(row["difference"]) / np.float64(row["standardised_difference"]))
+
+
+def _units(row: Mapping[str, Any]) -> list[float]:
+    """How much of a number one person has, by side: of an amount that some have the amount, else two deviations.
+
+    If all who have some have the same, it is (m² + s²) / |m|, of mean m and standard deviation s.
+    """
+    spread, found = _spread(row), []
+    for mean in (abs(float(row[f"value_{side}"])) for side in ("treatment", "control")):
+        an_amount = mean**2 < 2 * spread**2
+        found.append(max(1.0, mean + 2 * spread**2 / mean if an_amount and mean else 2 * spread))
+    return found
+
+
+def coarse_decimals(n: int, rounder: Rounder, unit: float = 1.0) -> int:
+    """So many decimals of a mean of `n` people that its sum is known no better than a count of people, a unit each.
+
+    Below 0 for tens, hundreds: of an amount that few have, a finer mean would give their number back.
+    """
+    blur = max(rounder.pack.base, rounder.pack.smallest_count) * unit
+    found = math.floor(math.log10(max(n, 1) / blur))
+    return found if unit > 1 else max(0, found)
+
+
+def weightings_of_few(balance: pd.DataFrame, protocol: TrialProtocol, rounder: Rounder) -> frozenset[tuple[str, str]]:
+    """Contrasts and methods that weigh a few people in a way of their own.
+
+    Periods of intake and strata may; what is adjusted for does where a level, or the rest, is of few, or a number is
+    one that few have.
+    """
+    asked = balance[balance["characteristic"].isin(protocol.adjustment.characteristics)]
+    few = {row["contrast"] for row in records(asked) if _weighs_few(row, rounder.pack)}
+    by_time = {(each.name, method) for each in protocol.contrasts for method in ("stratified", "intake_stratified")}
+    return frozenset(by_time | {(contrast, "adjusted") for contrast in few})
+
+
+def _weighs_few(row: Mapping[str, Any], pack: RulePack) -> bool:
+    sizes = [
+        (each.missing, each.of_level or 0, each.known - (each.of_level or 0)) for each in balance_sides(row).values()
+    ]
+    return bool(pack.is_few(sizes).any()) or _is_of_few(row, pack)
