@@ -101,6 +101,18 @@ def test_twelve_cells_of_one_are_not_told_by_their_total() -> None:
     assert ("all",) in protect(cells, Rounder(rule_pack("ons_10_5"), "")).secondary
 
 
+def test_a_zero_that_sums_force_takes_those_who_force_it_with_it_and_nobody_else() -> None:
+    cells = LinkedCounts()
+    for key, n in {"other": 100, "one": 40, "rest": 60, "everyone": 30, "group": 30, "nobody": 0}.items():
+        cells.add((key,), n)
+    cells.relate(("other",), [("one",), ("rest",)])
+    cells.relate(("everyone",), [("group",), ("nobody",)])
+    cells.relate(("everyone",), [("group",)])
+    shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))
+    assert {key[0] for key, n in shown.numbers.items() if math.isnan(n)} == {"everyone", "group", "nobody"}
+    assert shown.primary == {("nobody",)}
+
+
 def test_nothing_small_and_nothing_goes() -> None:
     cells = two_way([[30, 40], [50, 60]])
     shown = protect(cells, Rounder(rule_pack("uk_llc"), ""))

@@ -46,14 +46,10 @@ class Side:
                 together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on.copy()
         return cls(moments.counts_of(outcome, subgroup, arms), ((together, 1),))
 
-    def less(self, other: Side) -> Side:
-        """Those of this side who are not in another, which is part of it."""
-        return combined([(self, 1), (other, -1)])
-
     def without(self, other: Side) -> Side:
         """The same people, on where they are on here and not in another outcome, which this one contains."""
         on = np.maximum(self.counts.on - other.counts.on, 0)
-        net = np.diff(on, prepend=0)
+        net = np.diff(on, prepend=on[:1])
         return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
     def off(self) -> Side:

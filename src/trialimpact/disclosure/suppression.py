@@ -174,7 +174,7 @@ class _System:
         return self._beside(key) & {self.keys[at] for at in shown}
 
     def _beside(self, key: Key) -> set[Key]:
-        """The cells that stand in a sum with one."""
+        """The cells that stand in a sum with one: of a zero that sums do not let be anything else."""
         rows = self._table[:, [self._place[key]]].nonzero()[0]
         return {self.keys[at] for at in self._table[rows].nonzero()[1]} - {key}
 
