@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
+from releases import ONE, PACKS, coming_and_going, horizons, people, released, results
 from trials import SmallTrial
 
 import trialimpact as ti
-from trialimpact.disclosure import pack_names, release_results, rule_pack
+from trialimpact.disclosure import rule_pack
 from trialimpact.disclosure.differencing import withdrawn_groups
 from trialimpact.results import TrialResults
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
-PACKS = [name for name in pack_names() if name != "none"]
-ONE = [{"name": "a", "on": ["a"]}]
 TWO = [*ONE, {"name": "a_not_b", "on": ["a"], "off": ["b"]}]
-
-
-def people(n: int, seed: int, *, joined: tuple[int, int] = (0, 60)) -> pd.DataFrame:
-    """As many of T as of C, who join at random."""
-    rng = np.random.default_rng(seed)
-    found = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": np.array(["T", "C"])[np.arange(n) % 2]})
-    return found.assign(index=rng.integers(*joined, n), place="north")
-
-
-def coming_and_going(people: pd.DataFrame, seed: int, *, before: int = 60, stay: int = 25) -> pd.DataFrame:
-    rng, spells = np.random.default_rng(seed), []
-    for who, day in zip(people["claimant_id"], people["index"], strict=True):
-        start = day - before - int(rng.integers(0, stay))
-        while start < 300:
-            end = start + 1 + int(rng.geometric(1 / stay))
-            spells.append((who, "a", start, end))
-            start = end + int(rng.geometric(1 / stay))
-    return pd.DataFrame(spells, columns=["claimant_id", "kind", "start", "end"])
-
-
-def results(
-    people: pd.DataFrame,
-    spells: pd.DataFrame,
-    *,
-    extract: int = 300,
-    pre_days: int = 0,
-    methods: bool = False,
-    **more: Any,
-) -> TrialResults:
-    spells = spells[spells["start"] < extract].assign(end=lambda rows: rows["end"].clip(upper=extract))
-    covered = {"a": (-120, extract), "b": (-120, extract)}
-    analysis = {"horizon_days": [50, 100]} | more.pop("analysis", {})
-    made = SmallTrial(people, spells, covered, horizon=100, pre_days=pre_days, analysis=analysis)
-    design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json") | {"outcomes": ONE} | more
-    return ti.analyse_trial(ti.TrialProtocol.from_dict(design), made.tables).results(methods=methods)
-
-
-def released(found: TrialResults) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:
-    for pack in PACKS:
-        frames = release_results(found, pack).frames
-        yield pack, {name: frame[~frame["suppressed"].astype(bool)] for name, frame in frames.items()}
-
-
-def horizons(frames: dict[str, pd.DataFrame], subgroup: str = "all", method: str = "difference") -> list[int]:
-    rows = frames["estimates.csv"].query("subgroup == @subgroup and method == @method and horizon_days.notna()")
-    return sorted(rows["horizon_days"].astype(int))
 
 
 def test_a_horizon_to_which_few_are_followed_is_not_shown() -> None:
