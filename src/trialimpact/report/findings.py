@@ -34,7 +34,7 @@ def finding_of_row(row: Mapping[str, Any], protocol: TrialProtocol) -> Finding:
         high=row["conf_high"],
         interval=interval_name_of(protocol, row.get("interval", "")),
         rounding=protocol.presentation.rounding,
-        judged=not math.isnan(row["std_error"]),
+        judged=not math.isnan(row["conf_low"]),
     )
 
 

@@ -25,7 +25,7 @@ METHOD_TITLES = {
 
 DURATION_WORDS = {
     "restricted_mean_difference": "Mean days until it (as far as followed): difference",
-    "log_rank": "Log-rank statistic",
+    "log_rank": "Log-rank test",
     "log_hazard_ratio": "Log hazard ratio (above 0: sooner in treatment)",
 }
 
