@@ -108,6 +108,11 @@ def outcome(file: str, mutated: str, stages: list[tuple[list[str], int]]) -> str
         shutil.copy2(original, target)
 
 
+def wide_tests(plan: dict, file: str) -> list[str]:
+    """The wider tests of a file: its room's own, where the plan names some."""
+    return next((tests for room, tests in plan["wide_of"].items() if file.startswith(room)), plan["wide"])
+
+
 def mutants(config: dict[str, dict], args: argparse.Namespace, known: dict[tuple, Mutant]) -> Iterator[Mutant]:
     """Run what the arguments ask for, file by file."""
     plan = config["plan"]
@@ -116,7 +121,7 @@ def mutants(config: dict[str, dict], args: argparse.Namespace, known: dict[tuple
             continue
         source = (SOURCE / "trialimpact" / file).read_text()
         stages = [(of_file["tests"], plan["cpu_seconds"])]
-        stages += [] if args.near else [(plan["wide"], plan["wide_cpu_seconds"])]
+        stages += [] if args.near else [(wide_tests(plan, file), plan["wide_cpu_seconds"])]
         if run(*stages[0]) != "survived":
             raise SystemExit(f"the tests of {file} fail without any mutant")
         for site in sample(file, round(args.share * of_file.get("n", plan["n"])), args.seed, plan["operators"]):
