@@ -276,3 +276,36 @@ def test_groups_of_different_sides_leave_a_side_too(rare: bool) -> None:
         rows = frames["estimates.csv"].query("horizon_days == 100 and subgroup == 'north'")
         of_few = rare or rule_pack(pack).smallest_group == 20  # of 24, as many on as off on few days
         assert set(rows["contrast"]) == (set() if of_few else {"any"}), pack
+
+
+def test_times_of_two_outcomes_of_which_one_contains_the_other_do_not_tell_the_few_between() -> None:
+    """Two log-rank tests of the same people but for a few differ by what these few did."""
+    some = people(400, 26)
+    leaves = pd.Series(np.random.default_rng(27).integers(5, 90, 400))
+    goes_on = one_spell(some, leaves + 5, "b", leaves)[:6]  # three of each arm go on from a to b
+    outcomes = [*ONE, {"name": "either", "on": ["a", "b"]}]
+    found = results(some, pd.concat([one_spell(some, leaves), goes_on]), outcomes=outcomes, methods=True)
+    assert {"a", "either"} == set(found.frames["durations.csv"]["outcome"])
+    for pack, frames in released(found):
+        assert set(frames["durations.csv"]["outcome"]) == {"a"}, pack
+
+
+def test_two_kinds_of_exit_do_not_tell_the_few_who_left_for_a_while() -> None:
+    some = people(400, 28)
+    leaves = pd.Series(np.random.default_rng(29).integers(5, 60, 400))
+    back = one_spell(some, leaves + 20, start=leaves + 10)[:6]
+    found = results(some, pd.concat([one_spell(some, leaves), back]), methods=True)
+    assert {"first_exit", "sustained_exit"} <= set(found.frames["durations.csv"]["event"])
+    for pack, frames in released(found):
+        assert set(frames["durations.csv"]["event"]) == {"first_exit"}, pack
+
+
+def test_which_horizons_are_shown_tells_no_day() -> None:
+    """Of horizons that the protocol asks for day by day, no two within a week are tried."""
+    some = people(400, 30)
+    asked = [*range(30, 101)]
+    for pack, frames in released(results(some, coming_and_going(some, 31), analysis={"horizon_days": asked})):
+        shown = horizons(frames)
+        assert 100 in shown and len(shown) > 1, pack
+        assert min(np.diff(shown)) >= 7, pack
+        assert {(100 - each) % 7 for each in shown if each >= 30} == {0}, pack

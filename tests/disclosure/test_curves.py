@@ -11,7 +11,7 @@ from trials import day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.curves import Side
+from trialimpact.disclosure.curves import Side, changes_daily
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.moments import Counts
 from trialimpact.results import plain
@@ -80,6 +80,17 @@ def test_who_changed_is_counted_exactly_from_products_and_never_too_high(analysi
         if any(tables for tables, _ in side.together):
             end = (0 if day < 0 else analysis.protocol.analysis.max_horizon) - day - 1
             np.testing.assert_array_equal(found[:end], truth[:end])
+
+
+@pytest.mark.parametrize(("changes", "leave", "daily"), [(12, 0, True), (12, 15, True), (3, 0, False), (12, 2, False)])
+def test_a_curve_is_of_days_only_where_many_change_and_leave_on_nearly_every_day(
+    changes: int, leave: int, daily: bool
+) -> None:
+    """Else a day that is shown after one that is not would be that of one person."""
+    every, none = np.full(50, 500), np.zeros(50, dtype=int)
+    counts = Counts(followed=every, on=every // 2, entries=none, exits=none + leave, starts=none + changes // 2,
+                    stops=none + (changes + 1) // 2, first_day=0)  # fmt: skip
+    assert changes_daily([Side(counts)], Rounder(rule_pack("ons_10_5"), "")) == daily
 
 
 def test_without_control_every_day_is_published(analysis: ti.TrialAnalysis) -> None:

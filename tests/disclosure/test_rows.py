@@ -23,9 +23,9 @@ def trial(n: int, **analysis: object) -> SmallTrial:
     place = np.arange(2 * n)
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in place], "arm": np.where(place % 2, "T", "C"), "index": 0})
     people["team"] = np.where(place % 2, (place % 8).astype(str), "0")
-    ends = np.where(place % 2, place % 7, place % 11) + 1
+    ends = 7 * np.where(place % 2, place % 9, place % 11) + 1
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": ends})
-    return SmallTrial(people, spells, analysis=analysis)
+    return SmallTrial(people, spells, horizon=80, analysis=analysis)
 
 
 def daily(trial: SmallTrial) -> pd.DataFrame:

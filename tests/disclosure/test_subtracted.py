@@ -69,9 +69,9 @@ def test_joining_after_one_source_ends_is_not_told_by_an_outcome_of_another() ->
 
 def test_two_contrasts_of_one_arm_do_not_weigh_its_strata_in_two_ways() -> None:
     """Under a stratified headline the means of T beside C and beside D are two equations in T's strata."""
-    some = people(400, 21)
-    some.loc[np.arange(0, 400, 4), "arm"] = "D"
-    some.loc[[1, 3, 5, *range(0, 80, 2)], "place"] = "south"
+    some = people(800, 21)
+    some.loc[np.arange(0, 800, 4), "arm"] = "D"
+    some.loc[np.arange(300), "place"] = "south"
     contrasts = [
         {"name": "t", "treatment": ["T"], "control": ["C"]},
         {"name": "d", "treatment": ["D"], "control": ["C"]},
@@ -90,8 +90,8 @@ def test_two_contrasts_of_one_arm_do_not_weigh_its_strata_in_two_ways() -> None:
 
 def test_under_a_stratified_headline_nothing_plain_stands_beside_it() -> None:
     """Days, bands, times and effects by receipt are of the same people under their own weights."""
-    some = people(300, 7)
-    some.loc[[1, 3, 5, *range(0, 80, 2)], "place"] = "south"
+    some = people(600, 7)
+    some.loc[np.arange(250), "place"] = "south"
     analysis = {"strata": ["place"], "headline": "stratified"}
     found = results(some, coming_and_going(some, 8), methods=True, analysis=analysis)
     for pack, frames in released(found):
@@ -101,6 +101,23 @@ def test_under_a_stratified_headline_nothing_plain_stands_beside_it() -> None:
         assert estimates["day"].isna().all(), pack
         for name in ("bands.csv", "durations.csv", "bounds.csv", "compliance.csv", "placebo.csv"):
             assert not len(frames[name]), (pack, name)
+
+
+@pytest.mark.parametrize("few", [1, 6])
+def test_a_stratified_mean_does_not_weigh_a_few_of_one_side_as_many_of_the_other(few: int) -> None:
+    """One of T among two hundred of C in a stratum is half of T's mean."""
+    some = people(700, 41)
+    treated, control = (some.index[some["arm"] == arm] for arm in "TC")
+    some.loc[[*treated[:few], *control[:200]], "place"] = "south"
+    analysis = {"strata": ["place"], "headline": "stratified"}
+    found = results(some, coming_and_going(some, 42), methods=True, analysis=analysis)
+    raw = found.frames["estimates.csv"].query("method == 'stratified' and horizon_days == 100")
+    assert raw["mean_treatment"].notna().all() and len(raw)
+    for pack, frames in released(found):
+        assert not horizons(frames, method="stratified"), pack
+        assert not any(len(frames[name]) for name in ("adjusted.csv", "arms.csv", "pretrend.csv") if name in frames), (
+            pack
+        )
 
 
 @pytest.mark.parametrize("n", [300, 4_000])

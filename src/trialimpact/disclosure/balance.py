@@ -24,17 +24,18 @@ def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCe
     """Levels: shares, differences and tests of counts as they are shown. Means: as coarse as counts are.
 
     A mean of whole numbers with many digits would give its sum, and the number of people, back. So would a test of a
-    number that few have, and the joint test where a row that is in it is kept back; and tests of numbers of sides that
-    leave others, of whom the number may be known of a few.
+    number that few have, and the joint test where a row that is in it is kept back; and tests of several numbers, which
+    may differ for a few, or of one for sides that leave others, of whom it may be known of a few.
     """
     rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
     sides = [arms for each in protocol.contrasts for arms in (each.treatment, each.control)]
-    leave = bool(sides_combined(list(dict.fromkeys(sides)), protocol.arms))
-    rare = np.array([_is_of_few(row, rounder.pack) or (leave and row["kind"] == "numeric") for row in records(frame)],
-                    dtype=bool)  # fmt: skip
+    numeric = (frame["kind"] == "numeric").to_numpy(dtype=bool)
+    several = len({*frame.loc[numeric, "characteristic"]}) > 1 or bool(sides_combined([*{*sides}], protocol.arms))
+    rare = np.array([_is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
     found = pd.DataFrame(rows, columns=[*frame.columns, "suppressed"]).assign(statistic=np.nan)
     tests = ["standardised_difference", "p_value"]
     found = found.assign(**{name: found[name].astype(float).where(~rare) for name in tests})
+    found = found.assign(p_value=found["p_value"].where(~(numeric & several)))
     sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
     small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
     kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")

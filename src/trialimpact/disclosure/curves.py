@@ -19,6 +19,8 @@ DAYS_APART = 7
 
 Rounding averages out over days, and the first day on which enough have changed is that of one of them.
 """
+NEARLY_EVERY = 0.9
+"""On so many days enough people must change for a curve of days."""
 HORIZON_STEP = 28
 """Horizons between those of the protocol are tried every so many days."""
 _BY_DAY = ("followed", "on", "entries", "exits", "starts", "stops")
@@ -52,10 +54,11 @@ class Side:
         net = np.diff(on, prepend=on[:1])
         return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
-    def off(self) -> Side:
-        """The same people, on where they are followed and off here."""
-        counts = self.counts
-        return Side(replace(counts, on=counts.followed - counts.on, starts=counts.stops, stops=counts.starts))
+    def neither(self, other: Side) -> Side:
+        """The same people where they are followed in both of two outcomes that exclude each other, on in neither."""
+        followed = np.minimum(self.counts.followed, other.counts.followed)
+        on = np.maximum(followed - self.counts.on - other.counts.on, 0)
+        return Side(replace(self.counts, followed=followed, on=on))
 
     def changed_since(self, day: int) -> Integers:
         """People who are on at one and off at the other of `day` and each later day of the window: at least so many.
@@ -88,9 +91,9 @@ class Side:
         """`are_spread`, of days [first, end)."""
         return are_spread(*self.counts.from_day(first, end - first), rounder)
 
-    def is_of_many(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
+    def is_of_many(self, end: int, rounder: Rounder, *, first: int = 0, few_days: int = FEW_DAYS) -> bool:
         """`are_of_many`, of days [first, end)."""
-        return are_of_many(*self.counts.from_day(first, end - first), rounder)
+        return are_of_many(*self.counts.from_day(first, end - first), rounder, few_days)
 
 
 def are_spread(followed: Integers, on: Integers, rounder: Rounder) -> bool:
@@ -100,16 +103,28 @@ def are_spread(followed: Integers, on: Integers, rounder: Rounder) -> bool:
     return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
 
 
-def are_of_many(followed: Integers, on: Integers, rounder: Rounder) -> bool:
+def are_of_many(followed: Integers, on: Integers, rounder: Rounder, few_days: int = FEW_DAYS) -> bool:
     """Whether the mean of some days is.
 
-    Days on and off are of many; on no day few are followed; on few days those on, or off, are few: where the curve is
-    not shown, the mean less the curve is of them.
+    Days on and off are of many; on no day few are followed; on few days, and no more than a quarter, those on, or off,
+    are few: where the curve is not shown, the mean less the curve is of them.
     """
     is_few = rounder.pack.is_few
-    few_days = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
+    found = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
     spread = are_spread(followed, on, rounder)
-    return spread and not is_few(followed).any() and few_days <= min(FEW_DAYS, len(on) // 4)
+    return spread and not is_few(followed).any() and found <= min(few_days, len(on) // 4)
+
+
+def changes_daily(sides: Sequence[Side], rounder: Rounder) -> bool:
+    """Whether on nearly every day enough people of each side change, and enough leave follow-up, or nobody does.
+
+    Else a day that is shown after one that is not would be that of one person.
+    """
+    movers = rounder.pack.movers
+    changed = np.min([(side.counts.starts + side.counts.stops)[1:] for side in sides], axis=0)
+    leave = np.array([side.counts.exits[1:] for side in sides])
+    often = (changed >= movers).mean(), ((leave == 0) | (leave >= movers)).all(axis=0).mean()
+    return bool(min(often) >= NEARLY_EVERY)
 
 
 def combined(sides: Sequence[tuple[Side, int]]) -> Side:
@@ -165,11 +180,16 @@ def _steps(sides: Sequence[Side], shown: Booleans, movers: int) -> Iterator[int]
 def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder: Rounder) -> tuple[int, ...]:
     """The horizons of cumulative days that are shown: the longest first, then others of the protocol, then every
     28 days, as long as enough people change on each side between any two of them.
+
+    No two within a week are tried: which of them is shown would be told by the day on which one person changed.
     """
     longest = max(horizons)
-    wanted = [*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)]
+    wanted: list[int] = []
+    for horizon in (*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)):
+        if all(abs(horizon - other) >= DAYS_APART for other in wanted):
+            wanted.append(horizon)
     chosen: list[int] = []
-    for horizon in dict.fromkeys(wanted):
+    for horizon in wanted:
         if not all(side.is_of_many(horizon, rounder) for side in sides):
             continue
         beside = [

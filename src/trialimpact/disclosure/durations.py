@@ -12,7 +12,7 @@ import pandas as pd
 from trialimpact.disclosure.curves import DAYS_APART
 from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
-from trialimpact.estimators.durations import EVENTS, SIDES
+from trialimpact.estimators.durations import SIDES
 from trialimpact.results import grouped, records
 
 
@@ -52,17 +52,20 @@ def _each_rounded(values: pd.Series, places: list[int]) -> list[float]:
 
 
 def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> bool:
-    """Whether a row is of enough events on each side, of a contrast and horizon that are shown.
+    """Whether a row is of enough events on each side, of an outcome, contrast and horizon that are shown.
 
-    Curves are of days too, and beside the days themselves tell those of whoever came back; two kinds of exit together,
-    of whoever left for a while. These are not few either, nor are those who were off on day 0. Means are of first exits
-    alone: of what begins later, few are followed to the horizon.
+    Two kinds of exit together tell those who left for a while; curves, which are of days too, beside the days
+    themselves those who came back. These are not few either, nor are those who were off on day 0. Means are of first
+    exits alone: of what begins later, few are followed to the horizon.
     """
-    enough = about.rounder.pack.smallest_group
-    if not about.shows_method("difference") or not about.shows(row) or _events(frame, row) < enough:
+    enough, longest = about.rounder.pack.smallest_group, about.protocol.analysis.max_horizon
+    shown = longest in about.grids.horizons(row["outcome"], row["subgroup"]) and about.shows(row)
+    if not about.shows_method("difference") or not shown or _events(frame, row) < enough:
+        return False
+    if row["event"] == "sustained_exit" and _fewest_left_for_a_while(frame, row) < enough:
         return False
     if row["measure"] == "restricted_mean_difference":
-        return row["event"] == "first_exit" and about.shows_beside(row["contrast"], row["measure"], row["subgroup"])
+        return row["event"] == "first_exit" and about.shows_beside(row, row["measure"])
     if row["measure"] != "survival" or row["event"] == "re_entry":
         return True
     which = about.protocol.contrast(row["contrast"])
@@ -71,13 +74,21 @@ def _is_shown(row: dict[str, Any], frame: pd.DataFrame, about: Publication) -> b
         followed, on = counts.from_day(0, 1)
         if about.rounder.pack.is_few(followed - on).any():
             return False
-        first, held, back = (_happened(frame, row | {"event": event, "side": side}) for event in EVENTS)
+        back = _happened(frame, row | {"event": "re_entry", "side": side})
         if about.rounder.pack.is_few(back.max()) or about.rounder.suppresses(int(back.max())):
             return False
-        left_for_a_while = first.reindex(held.index, method="ffill") - held
-        if row["event"] == "sustained_exit" and left_for_a_while.max() < enough:
-            return False
     return True
+
+
+def _fewest_left_for_a_while(frame: pd.DataFrame, row: dict[str, Any]) -> int:
+    """How many had left for the first time and not for good, at the most, on the side that has fewer."""
+    found = []
+    for side in SIDES:
+        first, held = (
+            _happened(frame, row | {"event": f"{kind}_exit", "side": side}) for kind in ("first", "sustained")
+        )
+        found.append(int((first.reindex(held.index, method="ffill") - held).max()))
+    return min(found)
 
 
 def _events(frame: pd.DataFrame, row: dict[str, Any]) -> int:

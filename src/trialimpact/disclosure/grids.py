@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from trialimpact.disclosure.curves import DAYS_APART, Side, combined, published_days, published_horizons
-from trialimpact.disclosure.differencing import Combination, groups_left, sets_left
+from trialimpact.disclosure.curves import DAYS_APART, Side, changes_daily, combined, published_days, published_horizons
+from trialimpact.disclosure.differencing import Combination, SideGroup, groups_left, sets_left
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
@@ -59,7 +59,7 @@ class Grids:
             protocol = self.moments.protocol
             first, last = -protocol.analysis.pre_days, protocol.analysis.end_day
             rare = not all(side.is_spread(last, self.rounder, first=first) for side in self._held_more(*key))
-            apart = 1 if self.is_large(subgroup) else DAYS_APART
+            apart = 1 if self.is_large(subgroup) and changes_daily(sides, self.rounder) else DAYS_APART
             self._days[key] = published_days(sides, among, self.rounder, days_apart=apart) if sides and not rare else ()
         return self._days[key]
 
@@ -69,18 +69,31 @@ class Grids:
         if key not in self._horizons:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else ()
-            neither = list(self._in_neither(*key)) if found else []
-            self._horizons[key] = tuple(
+            in_strata = list(self._in_strata(*key)) if found else []
+            many = [
                 horizon for horizon in found
                 if not self._tells_intake(*key, 0, horizon)
-                and all(side.is_spread(horizon, self.rounder) for side in neither)
-            )  # fmt: skip
+                and all(side.is_of_many(horizon, self.rounder) for side in in_strata)
+            ]  # fmt: skip
+            self._horizons[key] = self._of_many_in_neither(*key, many)
         return self._horizons[key]
+
+    def _of_many_in_neither(self, outcome: str, subgroup: str, horizons: list[int]) -> tuple[int, ...]:
+        """Horizons to which, and between which, days in neither of two outcomes are of many."""
+        neither, chosen = list(self._in_neither(outcome, subgroup)) if horizons else [], list[int]()
+        for horizon in reversed(horizons):
+            many = all(side.is_of_many(horizon, self.rounder, few_days=horizon) for side in neither)
+            if many and all(side.is_spread(chosen[0], self.rounder, first=horizon) for side in neither if chosen):
+                chosen.insert(0, horizon)
+        return tuple(chosen)
 
     def shows_before(self, outcome: str, subgroup: str) -> bool:
         """Whether the mean days before day 0 are of many on each side."""
         first = -self.moments.protocol.analysis.pre_days
-        many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+        sides = [*self.sides(outcome, subgroup), *self._in_strata(outcome, subgroup)]
+        many = all(side.is_of_many(0, self.rounder, first=first) for side in sides)
+        neither = self._in_neither(outcome, subgroup)
+        many &= all(side.is_of_many(0, self.rounder, first=first, few_days=-first) for side in neither)
         return many and not self._tells_intake(outcome, subgroup, first, 0)
 
     def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
@@ -129,6 +142,23 @@ class Grids:
         for combination in self._combinations.get(subgroup, ()):
             yield combined([(self.side(outcome, name, arms), sign) for (arms, name), sign in combination])
 
+    def _in_strata(self, outcome: str, subgroup: str) -> Iterator[Side]:
+        """Under a stratified headline, the sides of each stratum: a few of one may weigh as many of the other do."""
+        if self.moments.protocol.analysis.headline != "stratified":
+            return
+        for stratum in self.moments.strata:
+            here = {key: Side(self.moments.counts_of(outcome, key[1], key[0], stratum))
+                    for key in self._groups_of(subgroup)}  # fmt: skip
+            sides = [here[arms, subgroup] for arms in self._arms(subgroup)]
+            rests = self._combinations.get(subgroup, ())
+            left = [combined([(here[key], sign) for key, sign in combination]) for combination in rests]
+            yield from (side for side in (*sides, *left) if side.counts.followed.any())
+
+    def _groups_of(self, subgroup: str) -> set[SideGroup]:
+        """Those that its sides, and what they leave of others, are made of."""
+        left = (key for combination in self._combinations.get(subgroup, ()) for key, _ in combination)
+        return {*((arms, subgroup) for arms in self._arms(subgroup)), *left}
+
     @cached_property
     def _combinations(self) -> dict[str, list[Combination]]:
         """Groups of sides that are shown, and what they leave of each other, by the smallest of them."""
@@ -173,7 +203,7 @@ class Grids:
                 both = (
                     [*self._of_arms(name, subgroup), *self._rests(name, subgroup)] for name in (outcome, other.name)
                 )
-                yield from (beside.off().without(side) for side, beside in zip(*both, strict=True))
+                yield from (side.neither(beside) for side, beside in zip(*both, strict=True))
 
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
         """The days of the next larger group that has some."""

@@ -153,7 +153,7 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
     by_receipt = (frame["estimand"] == "as_treated").to_numpy(dtype=bool)
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
     kept = kept.assign(p_value=kept["p_value"].where(~by_receipt), std_error=kept["std_error"].where(~by_receipt))
-    beside = [about.shows_beside(row["contrast"], "as_treated", row["subgroup"]) for row in records(frame)]
+    beside = [about.shows_beside(row, "as_treated") for row in records(frame)]
     gone = ~about.shown_among(frame) | (not about.shows_method("difference"))
     gone |= (frame["estimand"] != "itt").to_numpy(dtype=bool) & few_crossed
     gone |= by_receipt & ~np.array(beside, dtype=bool)

@@ -105,14 +105,16 @@ class Publication:
         """
         return method == self.protocol.analysis.headline
 
-    def shows_beside(self, contrast: str, method: str, subgroup: str = ALL) -> bool:
+    def shows_beside(self, row: Mapping[str, Any], method: str) -> bool:
         """Whether another mean of everybody's days may be shown beside the headline's, of other people or weights.
 
         The two together tell what those did who are not in both. In rounded numbers they do not, where sides are so
-        large that a tenth of a day of their mean is a person's whole time; of weights, where no level is of a few.
+        large that a tenth of a day of their mean is a person's whole time, and at one horizon: over many, rounding
+        averages out. Of weights, where no level is of a few.
         """
-        plain = self.shows_method("difference") and subgroup == ALL and len(self.protocol.contrasts) == 1
-        return plain and self.grids.is_large(ALL) and (contrast, method) not in self.weighed
+        plain = self.shows_method("difference") and row["subgroup"] == ALL and len(self.protocol.contrasts) == 1
+        longest = row["horizon_days"] == self.protocol.analysis.max_horizon
+        return plain and longest and self.grids.is_large(ALL) and (row["contrast"], method) not in self.weighed
 
     def without_means(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of estimates without the means of each side, where two contrasts weigh an arm's strata in two ways.
@@ -164,7 +166,7 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 
 
 def release_adjusted(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
-    """The headline's days, and everybody's by methods beside it, at horizons of the protocol.
+    """The headline's days at horizons of the protocol, and everybody's by methods beside it to the longest.
 
     Of those beside, days and their limits alone: errors and p-values, which are finer, would tell what rounding keeps.
     """
@@ -174,7 +176,7 @@ def release_adjusted(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         main = np.array([about.shows_method(method) for method in at["method"]], dtype=bool)
         shown = shown.assign(**{name: shown[name].where(main) for name in ("std_error", "p_value")})
-        beside = np.array([about.shows_beside(contrast, method, subgroup) for method in at["method"]], dtype=bool)
+        beside = np.array([about.shows_beside(row, row["method"]) for row in records(at)], dtype=bool)
         if about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup):
             beside &= (at["method"] != "adjusted").to_numpy(dtype=bool)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool) | ~(main | beside)
