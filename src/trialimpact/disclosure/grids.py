@@ -200,9 +200,7 @@ class Grids:
         protocol, this = self.moments.protocol, self.moments.protocol.outcome(outcome)
         for other in protocol.outcomes[: protocol.outcomes.index(this)]:
             if are_apart(this, other):
-                both = (
-                    [*self._of_arms(name, subgroup), *self._rests(name, subgroup)] for name in (outcome, other.name)
-                )
+                both = (self._of_arms(name, subgroup) for name in (outcome, other.name))
                 yield from (side.neither(beside) for side, beside in zip(*both, strict=True))
 
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
