@@ -62,3 +62,22 @@ def test_days_counted_from_a_day_as_sas_does(values: list[object]) -> None:
     assert days.tolist() == [day_of(dt.date(2020, 1, 1)), day_of(dt.date(1960, 1, 1)), NO_DAY]
     assert not bad.any()
     assert parse_days(pd.Series(["2020-01-01", "1.5", "inf"]), "days since 1960-01-01")[1].all()
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text", "date"),
+    [
+        ("%d%m%Y", "01032015", dt.date(2015, 3, 1)),
+        ("%d%m%Y", "1032015", None),  # 1 March without its zero would be 10 March
+        ("%Y%m%d", "20150111", dt.date(2015, 1, 11)),
+        ("%Y%m%d", "2015111", None),
+        ("%Y%j", "2015011", dt.date(2015, 1, 11)),
+        ("%Y%j", "201511", None),
+        ("%d%b%Y", "1MAR2015", dt.date(2015, 3, 1)),
+        ("%d/%m/%Y", "1/3/2015", dt.date(2015, 3, 1)),
+    ],
+)
+def test_a_date_of_digits_without_separators_has_all_of_them(date_format: str, text: str, date: dt.date | None) -> None:
+    days, bad = parse_days(pd.Series([text]), date_format)
+    assert bad.tolist() == [date is None]
+    assert days.tolist() == [NO_DAY if date is None else day_of(date)]

@@ -262,6 +262,27 @@ def test_a_whole_number_in_another_dress_is_an_error(other: str) -> None:
         load_records(TrialProtocol.model_validate(OPAQUE), tables)
 
 
+@pytest.mark.parametrize("dress", ["decimal", "float", "text"])
+def test_whole_numbers_above_two_to_the_53_are_told_apart_or_refused(dress: str) -> None:
+    """As floats, which tables of another dress become too easily, two neighbours are one number."""
+    from decimal import Decimal
+
+    tables, big = opaque_tables(), 2**53
+    ids = {
+        "decimal": pd.Series([Decimal(big + 2), Decimal(big + 3)], dtype=object),
+        "float": pd.Series([float(big + 2), float(big + 4)]),
+        "text": pd.Series([str(big + 2), str(big + 3)]),
+    }
+    tables["claimants"]["claimant_id"] = ids[dress]
+    tables["benefit"]["claimant_id"] = pd.Series([Decimal(big + 2), Decimal(big + 1)], dtype=object)
+    if dress == "float":
+        with pytest.raises(RecordError, match="claimants: 2 of 2 rows break 'claimant_id_is_valid'"):
+            load_records(TrialProtocol.model_validate(OPAQUE), tables)
+    else:
+        records = load_records(TrialProtocol.model_validate(OPAQUE), tables)
+        assert len(records.spells["benefit"].spells) == 1  # the other is a stranger's
+
+
 @pytest.mark.parametrize("dress", ["object floats", "decimal", "spaces", "arrow text"])
 def test_identifiers_in_other_dress_link(dress: str) -> None:
     from decimal import Decimal

@@ -17,6 +17,7 @@ NO_DAY = int(np.iinfo(np.int64).min) // 4
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 DAYS_SINCE = re.compile(r"days since ([0-9]{4}-[0-9]{2}-[0-9]{2})")
+_RUN_TOGETHER = re.compile("%[dmYyj]%[dmYyj]")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -104,6 +105,9 @@ def _parse_one(value: Any, date_format: str) -> int | None:
     try:
         if date_format == "%Y-%m-%d":
             return day_of(dt.date.fromisoformat(text)) if _ISO.fullmatch(text) else None
-        return day_of(dt.datetime.strptime(text, date_format).date())
+        found = dt.datetime.strptime(text, date_format)
     except ValueError:
         return None
+    if _RUN_TOGETHER.search(date_format) and found.strftime(date_format) != text:
+        return None  # a zero that was lost makes another date
+    return day_of(found.date())

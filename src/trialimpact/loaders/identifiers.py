@@ -8,6 +8,7 @@ tell people apart, so two NINOs that differ in it alone are one person.
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
 SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
+_EXACT = 2.0**53
 _ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
 _AMONG_WORDS = re.compile(r"(?<![A-Z])[A-Z]{2}(?: *[0-9]){6}(?! *[0-9])")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
@@ -66,10 +68,9 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
             [None if missing else _written(value) for value, missing in zip(values, values.isna(), strict=True)]
         )
     key = _packed_ninos(text, synthetic)
-    for tidied in (_tidied_ascii, _tidied):
-        rest = np.flatnonzero(key == _NO_KEY)
-        if rest.size:
-            key[rest] = _packed_ninos(tidied(text.take(rest)), synthetic)
+    rest = np.flatnonzero(key == _NO_KEY)
+    if rest.size:
+        key[rest] = _packed_ninos(_tidied(text.take(rest)), synthetic)
     wrong = key == _NO_KEY
     blank = np.zeros(key.size, dtype=bool)
     blank[wrong] = _blank(text.filter(wrong))
@@ -80,18 +81,23 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
 def opaque_keys(values: pd.Series[Any]) -> Keys:
     """Opaque identifiers -> linkage keys: whole numbers and their text are one key.
 
-    Outer spaces are not part of an identifier; leading zeros are.
+    Outer spaces are not part of an identifier; leading zeros are. Floats are whole numbers up to 2⁵³: above, two
+    numbers may be one float.
     """
     none = np.full(len(values), -1, dtype=np.int8)
     text = arrow_text(values)
     if text is not None and _has_no_spaces(text):
         missing = _compute().equal(_compute().binary_length(text), 0).fill_null(True).to_numpy(zero_copy_only=False)
         return Keys(key=_bytes(text), blank=missing, invalid=np.zeros_like(missing), digit=none)
-    if text is None and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
-        values = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype(float)
     missing = values.isna().to_numpy(dtype=bool)
+    plain = pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.ArrowDtype)
+    if text is None and not plain and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
+        values = pd.Series([pd.NA if gone else _as_whole(value) for value, gone in zip(values, missing, strict=True)])
+        invalid = values.isna().to_numpy(dtype=bool) & ~missing
+        return Keys(key=_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
     if pd.api.types.is_float_dtype(values.dtype):
-        whole = (values.to_numpy(dtype=float, na_value=np.nan) % 1 == 0) & ~missing
+        exact = values.to_numpy(dtype=float, na_value=np.nan)
+        whole = (exact % 1 == 0) & (np.abs(exact) <= _EXACT) & ~missing
         numbers = values.where(whole, 0).astype(np.int64).to_numpy()
         return Keys(key=numbers, blank=missing, invalid=~whole & ~missing, digit=none)
     if pd.api.types.is_signed_integer_dtype(values.dtype):
@@ -100,6 +106,13 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     written = ["" if gone else _written(value).strip() for value, gone in zip(values, missing, strict=True)]
     blank, has_nul = (np.array([test(each) for each in written], dtype=bool) for test in (_is_empty, _has_nul))
     return Keys(key=_bytes(written), blank=blank, invalid=has_nul, digit=none)
+
+
+def _as_whole(value: Any) -> Any:
+    """A whole number as text; missing where it is none, or a float that may be another number's too."""
+    if isinstance(value, float) and abs(value) > _EXACT:
+        return pd.NA
+    return str(int(value)) if math.isfinite(value) and value == int(value) else pd.NA
 
 
 def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
@@ -197,14 +210,9 @@ def _has_no_spaces(text: Any) -> bool:
     return not letters.size or bool(letters.min() > ord(" ") and letters.max() < 127)
 
 
-def _tidied_ascii(text: Any) -> Any:
-    return _compute().ascii_upper(_compute().replace_substring(text, " ", ""))
-
-
 def _tidied(text: Any) -> Any:
-    """Text without spaces and in capitals, as Python makes them: each distinct text once."""
-    coded = text.dictionary_encode()
-    return _large_text([each.replace(" ", "").upper() for each in coded.dictionary.to_pylist()]).take(coded.indices)
+    """Text without spaces and in capitals: of the letters that NINOs have alone, for "ß" in capitals would be two."""
+    return _compute().ascii_upper(_compute().replace_substring(text, " ", ""))
 
 
 def _blank(text: Any) -> Booleans:
