@@ -264,7 +264,12 @@ def _read_feather(path: Path, wanted: Wanted) -> pd.DataFrame:
 
 
 def _read_stata(path: Path, _: Wanted) -> pd.DataFrame:
-    return pd.DataFrame(pd.read_stata(path))
+    """Weeks, months, quarters and years, which pandas takes for their first days, are no dates: they become text."""
+    with pd.read_stata(path, iterator=True) as reader:
+        frame = pd.DataFrame(reader.read())  # type: ignore[attr-defined]
+        formats = zip(getattr(reader, "_varlist", ()), getattr(reader, "_fmtlist", ()), strict=True)
+    periods = {name: form[:3] for name, form in formats if form[:3] in ("%tw", "%tm", "%tq", "%th", "%ty")}
+    return frame.assign(**{name: f"{form} " + frame[name].astype(str) for name, form in periods.items()})
 
 
 def _with_pyreadstat(reader: str) -> _Reader:

@@ -244,12 +244,14 @@ def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Bo
 @_rule(
     "error",
     "claimants markers",
-    "office reason marker",
+    "*",
     "labels hold no NINO",
     "remove identifiers from these columns: labels appear in tables",
 )
 def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
     masks = [holds_a_nino(table.label(name)) for name in ("office", "reason", "marker", "assigned_arm")]
+    described = (table.others[name] for name in table.others if name not in table.days)
+    masks += [holds_a_nino(values) for values in described if not pd.api.types.is_numeric_dtype(values.dtype)]
     return np.asarray(np.logical_or.reduce(masks))
 
 

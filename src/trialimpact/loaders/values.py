@@ -40,7 +40,8 @@ class Coded:
         coded by pandas, which takes "a" and "a" before a NUL for one.
         """
         if isinstance(values.dtype, pd.CategoricalDtype):
-            return cls(values.cat.codes.to_numpy(), pd.Series(values.cat.categories, dtype=object), True)
+            distinct = pd.Series(values.cat.categories, dtype=object)
+            return cls(values.cat.codes.to_numpy(), distinct, not _is_mixed(distinct))
         if (text := arrow_text(values)) is not None:
             coded = text.dictionary_encode()
             codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -121,13 +122,22 @@ def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def of_another_type(values: pd.Series[Any]) -> Booleans:
-    """Rows whose value is of another type than the first value's (whole and other numbers are one)."""
-    if not is_object(values) or not pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
+    """Rows whose value is of another type than the first value's (whole and other numbers are one), or no one value."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    if not is_object(values) or not _is_mixed(values):
         return np.zeros(len(values), dtype=bool)
     family = values.map(_family)
     known = family.dropna()
     first = known.iloc[0] if len(known) else None
-    return np.asarray(family.notna() & (family != first))
+    return np.asarray(family.notna() & ((family != first) | (family == _SEVERAL)))
+
+
+def _is_mixed(values: pd.Series[Any]) -> bool:
+    return bool(pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"))
+
+
+_SEVERAL = "several values"
 
 
 def _family(value: Any) -> str | None:
@@ -135,4 +145,6 @@ def _family(value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return "yes/no"
+    if isinstance(value, list | tuple | dict | set | np.ndarray):
+        return _SEVERAL
     return "number" if isinstance(value, int | float | np.number) else type(value).__name__
