@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,37 @@ def test_any_damage_is_an_error_of_ours(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with contextlib.suppress(OutputError):
             load_moments(path)
+
+
+def two_to_the_40(array: np.ndarray) -> np.ndarray:
+    return np.r_[array[:-1], 2**40]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("header", lambda array: np.frombuffer(b"[" * 100_000, dtype=np.uint8)),
+        (
+            "header",
+            lambda array: np.frombuffer(
+                array.tobytes().replace(b'"counts_shape": [2', b'"counts_shape": [9'), np.uint8
+            ),
+        ),
+        ("counts_count", lambda array: array[:-5]),
+        ("counts_count", lambda array: -array),
+        ("counts_count", lambda array: array * np.nan),
+        ("counts_place", two_to_the_40),
+        ("counts_place", lambda array: array[::-1]),
+        ("gram_place", two_to_the_40),
+        ("claimants", lambda array: array[1:]),
+        ("claimants", lambda array: -array),
+        ("cells", lambda array: array + 7),
+    ],
+)
+def test_numbers_that_do_not_fit_together_are_no_moments(tmp_path: Path, name: str, change: Callable) -> None:
+    save_moments(simulate_trial(100, seed=1).moments(), tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz") as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "other.npz", **arrays | {name: change(arrays[name])})
+    with pytest.raises(OutputError, match="not a whole file of moments"):
+        load_moments(tmp_path / "other.npz")

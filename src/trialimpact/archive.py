@@ -7,6 +7,7 @@ itself a publication.
 from __future__ import annotations
 
 import json
+import math
 import tokenize
 import zipfile
 import zlib
@@ -19,7 +20,7 @@ from trialimpact.cells import Cells
 from trialimpact.errors import OutputError, worded
 from trialimpact.horizons import HorizonVariances
 from trialimpact.kernel import Floats
-from trialimpact.moments import Moments
+from trialimpact.moments import Moments, table_shapes
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
 from trialimpact.whole import whole_file
@@ -27,7 +28,7 @@ from trialimpact.whole import whole_file
 FORMAT = "trialimpact moments 3"
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, IndexError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, IndexError, RecursionError, MemoryError),
 )
 """What reading a damaged file may raise."""
 
@@ -79,7 +80,7 @@ def load_moments(path: str | Path) -> Moments:
             header = json.loads(stored["header"].tobytes())
             if header["format"] != FORMAT:
                 raise ValueError(header["format"])
-            return Moments(
+            moments = Moments(
                 protocol=TrialProtocol.model_validate(header["protocol"]),
                 strata=tuple(header["strata"]),
                 clusters=tuple(header["clusters"]),
@@ -90,6 +91,8 @@ def load_moments(path: str | Path) -> Moments:
                     for name in ("counts", "gram", "gram_before")
                 },
             )
+            _require_whole(moments)
+            return moments
     except _DAMAGE as error:
         raise OutputError(
             worded(
@@ -97,6 +100,26 @@ def load_moments(path: str | Path) -> Moments:
                 remedy="write it again with `trialimpact analyse` or save_moments",
             )
         ) from None
+
+
+def _require_whole(moments: Moments) -> None:
+    """Tables have the shapes that the protocol gives them, and hold whole numbers in places that they have."""
+    protocol, cells = moments.protocol, moments.cells
+    tables = (moments.counts, moments.gram, moments.gram_before)
+    codes = (cells.stratum, moments.strata), (cells.cluster, moments.clusters), (cells.arm, protocol.arms)
+    right = [
+        *(array.dtype.kind == "i" for table in tables for array in (table.place, table.count)),
+        *(table.shape == shape for table, shape in zip(tables, table_shapes(protocol, len(cells)), strict=True)),
+        *(table.place.shape == table.count.shape == (len(table),) for table in tables),
+        *((np.diff(table.place, prepend=-1) > 0).all() for table in tables),
+        *(table.place.max(initial=-1) < math.prod(table.shape) for table in tables),
+        *(((each >= 0) & (each < len(labels))).all() for each, labels in codes),
+        cells.members.shape == (len(protocol.subgroup_names), len(cells)),
+        cells.claimants.shape == cells.arm.shape and cells.claimants.dtype.kind == "i",
+        (cells.claimants >= 0).all() and (moments.counts.count >= 0).all(),
+    ]
+    if not all(right):
+        raise ValueError("tables that do not fit together")
 
 
 def _horizons(which: list[Any] | None, variance: Floats) -> HorizonVariances | None:

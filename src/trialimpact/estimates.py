@@ -94,6 +94,8 @@ def estimates_of(moments: Moments, outcomes: Sequence[str] | None = None) -> Mai
             daily.append(one)
             cumulative.append(other)
     notes = [note for each in (*daily, *cumulative) for note in each.notes]
+    never = [name for name in names if not moments.counts_of(name, "all", protocol.arms).on.any()]
+    left_out += [f"nobody is in this outcome on any day: are there spells of it?: {name}" for name in never]
     return MainEstimates(
         protocol=protocol,
         daily=tuple(daily),

@@ -20,6 +20,9 @@ from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
 from trialimpact.whole import MANIFEST, RAW_MARK
 
+_ALWAYS = ("flow.csv", "allocation.csv", "balance.csv", "audit.csv", "estimates.csv", "moments.npz")
+"""Files that every analysis has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class TrialResults:
@@ -80,9 +83,10 @@ def read_results(folder: str | Path) -> TrialResults:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         written, stages = dict(manifest["files"]), dict(manifest["stages"])
         is_raw = manifest["mark"] == RAW_MARK
-    except (OSError, ValueError, KeyError, TypeError):
-        is_raw = False
-    if not is_raw:
+        is_whole = bool(stages) and {*_ALWAYS} <= {*written} and dict(manifest["versions"]) != {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        is_raw = is_whole = False
+    if not (is_raw and is_whole):
         remedy = "name a folder that `trialimpact analyse` of this version wrote"
         raise OutputError(worded(f"{folder}: holds no analysis.", remedy=remedy))
     names = sorted(name for name in written if "/" not in name and name.endswith(".csv"))
