@@ -58,6 +58,28 @@ def test_estimates_come_from_the_file_alone(tmp_path: Path) -> None:
     assert (tmp_path / "estimates.csv").read_text() == plain
 
 
+def test_a_part_is_added_once_and_nothing_is_written_over_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    of = people(4)
+    ti.save_moments(SmallTrial(of, spells(of)).moments(), tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes())
+    (tmp_path / "claimants.csv").write_text("claimant_id\np1\n")
+    for arguments, says in (
+        (("merge", "a.npz", "b.npz", "--out", "c.npz"), "the same numbers as another"),
+        (("merge", "a.npz", "--out", "a.npz"), "is read here"),
+        (("estimate", "a.npz", "--out", "a.npz"), "is read here"),
+        (("estimate", "a.npz", "--out", "claimants.csv"), "trialimpact did not write it"),
+    ):
+        done = run("moments", *arguments)
+        assert done.returncode == 2 and says in done.stderr, arguments
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "claimants.csv").read_text() == "claimant_id\np1\n" and not (tmp_path / "c.npz").exists()
+    for _ in range(2):
+        assert run("moments", "estimate", "a.npz", "--out", "estimates.csv").returncode == 0
+
+
 def test_different_protocols_are_refused(tmp_path: Path) -> None:
     of = people(4)
     ti.save_moments(SmallTrial(of, spells(of)).moments(), tmp_path / "a.npz")

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from command_line import run
 
+from trialimpact.baseline import KEYS
+
 TINY = Path(__file__).parents[1] / "data" / "synthetic" / "tiny"
 METHOD_FILES = {
     "bands.csv", "integrity.csv", "pretrend.csv", "placebo.csv", "adjusted.csv", "subgroups.csv", "compliance.csv",
@@ -49,6 +51,7 @@ def test_analyse_writes_every_file_of_the_contract(results: Path) -> None:
 
 
 def test_every_method_has_its_rows_and_what_was_left_out_is_said(results: Path) -> None:
+    assert {name for name in FILES if name.endswith(".csv")} <= {*KEYS}  # `check` compares each of them
     frames = {name: pd.read_csv(results / name) for name in METHOD_FILES}
     assert set(frames["bands.csv"]["interval"]) == {"band"}
     assert set(frames["compliance.csv"]["estimand"]) == {"itt", "receipt", "cace", "cace_anderson_rubin", "as_treated"}

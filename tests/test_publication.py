@@ -62,6 +62,20 @@ def test_a_folder_that_is_no_analysis_or_was_changed_is_refused(raw: Path, tmp_p
         read_results(tmp_path)
     for path in raw.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    for text in (
+        "[" * 200_000,
+        *(
+            json.dumps({name: value for name, value in manifest.items() if name != gone})
+            for gone in ("versions", "stages")
+        ),
+        json.dumps(manifest | {"stages": {}}),
+        json.dumps(manifest | {"files": {n: each for n, each in manifest["files"].items() if n != "flow.csv"}}),
+    ):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(ti.OutputError, match="holds no analysis"):
+            read_results(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     text = (tmp_path / "flow.csv").read_text()
     (tmp_path / "flow.csv").write_text(text.replace("1", "2"))
     with pytest.raises(ti.OutputError, match=r"flow\.csv: not the file that was written"):
@@ -196,3 +210,10 @@ def test_whoever_has_no_gptables_is_told(short: Path, tmp_path: Path, monkeypatc
     with pytest.raises(ti.OutputError, match=r"trialimpact\[publish\]"):
         write_publication(short, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_for_the_checker_lies_in_no_folder_that_leaves(short: Path, tmp_path: Path) -> None:
+    for checker in (tmp_path / "out" / "checker", tmp_path / "out", tmp_path):
+        with pytest.raises(ti.OutputError, match="cannot be, or lie in, another"):
+            write_publication(short, tmp_path / "out", for_checker=checker)
+        assert not (tmp_path / "out").exists()

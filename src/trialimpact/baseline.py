@@ -39,6 +39,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "subgroups.csv": ("outcome", "contrast", "subgroup", "horizon_days"),
     "compliance.csv": ("outcome", "contrast", "subgroup", "day", "horizon_days", "estimand"),
     "bounds.csv": ("outcome", "contrast", "horizon_days", "method"),
+    "arms.csv": ("outcome", "contrast", "horizon_days"),
+    "moves.csv": ("from_state", "to_state", "contrast", "horizon_days"),
     "durations.csv": ("outcome", "contrast", "event", "measure", "side", "day", "horizon_days", "method"),
 }  # fmt: skip
 """What names a row of each file; every other column is compared."""

@@ -19,6 +19,17 @@ moments_app = typer.Typer(
 MomentsFile = Annotated[Path, typer.Argument(metavar="MOMENTS.npz", help="A file of moments, as `analyse` writes it.")]
 
 
+def _require_new(out: Path, read: list[Path], begins: str | None = None) -> None:
+    """A file is written over neither one that is read nor, where it `begins` with a line, one that does not."""
+    from trialimpact.errors import OutputError, worded
+
+    is_read = out.exists() and any(out.samefile(path) for path in read)
+    strange = begins is not None and out.is_file() and not out.read_bytes().startswith(begins.encode())
+    if is_read or strange:
+        says = f"{out}: {'is read here' if is_read else 'is there, and trialimpact did not write it'}."
+        raise OutputError(worded(says, remedy="write to another file"))
+
+
 @moments_app.command()
 def merge(
     files: Annotated[
@@ -34,8 +45,14 @@ def merge(
     Example: trialimpact moments merge march.npz april.npz --out trial.npz
     """
     from trialimpact.archive import load_moments, save_moments
+    from trialimpact.errors import OutputError, worded
 
     parts = [load_moments(path) for path in files]
+    for place, (path, part) in enumerate(zip(files, parts, strict=True)):
+        if any(part == other for other in parts[:place]):
+            says = f"{path}: the same numbers as another of these files: its people would count twice."
+            raise OutputError(worded(says, remedy="name each part once"))
+    _require_new(out, files)
     total = reduce(add, parts)
     save_moments(total, out)
     for path, part in zip(files, parts, strict=True):
@@ -57,8 +74,10 @@ def estimate(
     from trialimpact.whole import whole_file
 
     found = estimates_of(load_moments(file))
+    text = found.to_frame().to_csv(index=False, lineterminator="\n")
+    _require_new(out, [file], begins=text.partition("\n")[0])
     with whole_file(out) as stream:
-        stream.write(found.to_frame().to_csv(index=False, lineterminator="\n").encode())
+        stream.write(text.encode())
     for message in found.warnings:
         typer.echo(f"warning: {message}", err=True)
     for line in found.headlines():

@@ -6,7 +6,6 @@ all its outcomes.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import wald_limits
@@ -23,7 +22,7 @@ from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_
 from trialimpact.estimators.target import day_weights
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, TrialProtocol
-from trialimpact.protocol.conditions import Name, Number, Part
+from trialimpact.protocol.conditions import Day, Name, Number, Part, Words
 from trialimpact.toml import toml_data, toml_model, toml_text
 
 DAYS_A_YEAR = 365.25
@@ -33,7 +32,7 @@ STARTS = "starts"
 MOST = 1e12
 """No amount is larger."""
 
-Words = Annotated[str, StringConstraints(min_length=1)]
+Share = Annotated[Number, Field(ge=-MOST, le=MOST)]
 
 
 class Amount(Part):
@@ -42,7 +41,7 @@ class Amount(Part):
     value: Number = Field(ge=-MOST, le=MOST)
     low: Number | None = Field(default=None, ge=-MOST, le=MOST, description="for the tornado; default: the value")
     high: Number | None = Field(default=None, ge=-MOST, le=MOST)
-    date: dt.date = Field(description="of the prices")
+    date: Day = Field(description="of the prices")
     source: Words
 
     @model_validator(mode="after")
@@ -68,14 +67,14 @@ class UnitValue(Part):
     name: Words
     outcome: str
     per_day: Amount
-    to: dict[str, Number] = Field(min_length=1, description="perspective = share of the value, negative: a cost")
+    to: dict[str, Share] = Field(min_length=1, description="perspective = share of the value, negative: a cost")
 
 
 class Programme(Part):
     """What the programme costs for each person who starts it."""
 
     per_start: Amount
-    to: dict[str, Number] = Field(min_length=1, description="perspective = share; -1 pays it whole")
+    to: dict[str, Share] = Field(min_length=1, description="perspective = share; -1 pays it whole")
     starts: Number | None = Field(
         default=None, gt=0, le=1,
         description="starts a person of treatment beyond control; default: as markers say who received which arm",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,7 @@ def write_publication(
     ------
     OutputError, ProtocolError
     """
+    _require_apart(out, for_checker, acro)
     results = _results(found)
     release = release_results(results, pack)
     report = build_report(release, house)
@@ -108,6 +110,15 @@ def write_publication(
     if acro is not None:
         write_whole(Path(acro), lambda folder: _fill_acro(release, written, folder), mark=ACRO_MARK)
     return written
+
+
+def _require_apart(*folders: str | Path | None) -> None:
+    """Raw numbers, for the checker, lie in no folder that leaves, nor around one."""
+    paths = [Path(folder).resolve() for folder in folders if folder is not None]
+    for one, other in itertools.permutations(paths, 2):
+        if one == other or one in other.parents:
+            says = f"{other.name}: a folder of one publication cannot be, or lie in, another."
+            raise OutputError(worded(says, remedy="name folders beside each other"))
 
 
 def _fill_acro(release: Release, written: Path, folder: Path) -> dict[str, Any]:

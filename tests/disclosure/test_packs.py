@@ -73,7 +73,12 @@ def test_a_pack_of_ones_own(tmp_path: Path) -> None:
         (text + numbers.replace("10", "1"), "as a whole: rounding needs a base above 1"),
         (text + numbers.replace("5", "4", 1), "as a whole: smallest_group is at least smallest_count"),
         (text + numbers.replace("5", "8", 1), "as a whole: smallest_group is the smallest number that is shown"),
-        (text.replace('"shown"', '"suppressed"') + numbers.replace("10", "11"), "shown as the zero that is suppressed"),
+        (
+            text.replace('"shown"', '"suppressed"') + numbers.replace("10", "11"),
+            "no count of somebody is shown as nobody",
+        ),
+        (text.replace("count = 5", "count = true") + numbers, "smallest_count: Input should be a valid integer"),
+        (text.replace('"Office"', '" "') + numbers, "label: "),
     ):
         path.write_text(wrong)
         with pytest.raises(ti.ProtocolError, match=f"{says}(.|\\n)*remedy: "):

@@ -144,6 +144,22 @@ def test_xlsx_names_itself_in_its_properties(xlsx: Any) -> None:
     assert xlsx.properties.title == "A trial: tables"
 
 
+@pytest.mark.parametrize("text", ["=1+1", '=HYPERLINK("http://x","y")', "http://example.org", "12"])
+def test_what_looks_like_a_formula_is_text(text: str, tmp_path: Path) -> None:
+    pytest.importorskip("gptables", reason="gptables is not installed (it needs pandas 2.3.2)")
+    rows = pd.DataFrame({"Group": [text], "Days": ["1"]})
+    table = Table(name="days", title=text, rows=rows, notes=(text,))
+    write_xlsx(Workbook(title=text, about=(text,), tables=(table,)), tmp_path / "x.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "x.xlsx")
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+    assert sum(text in str(cell.value) for cell in cells) >= 4
+    # The writer's own links from the contents to the sheets are formulae of no user's text.
+    assert not [cell.value for cell in cells if cell.data_type == "f" and text in str(cell.value)]
+    assert not [
+        cell.coordinate for cell in cells if str(cell.value) == text and cell.data_type not in ("s", "inlineStr")
+    ]
+
+
 def test_no_cell_is_empty_and_says_why(workbook: Workbook) -> None:
     (_, _, rows), _ = workbook.sheets()
     assert NOT_APPLICABLE in rows.to_numpy().ravel().tolist()

@@ -16,8 +16,12 @@ from trialimpact.disclosure.rows import blanked, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
+from trialimpact.estimators.durations import SIDES
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import records
+
+KEPT_BACK = "(kept back)"
+"""In place of a level that the protocol does not name, where its people are not shown: it may be typed in error."""
 
 
 def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCells, rounder: Rounder) -> pd.DataFrame:
@@ -38,6 +42,10 @@ def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCe
     found = found.assign(p_value=found["p_value"].where(~(numeric & several)))
     sizes = [[side.of_level or 0 for side in balance_sides(row).values()] for row in records(frame)]
     small = np.array([rounder.pack.is_few(some).any() for some in sizes], dtype=bool)
+    declared = [each.name for each in protocol.characteristics if each.levels]
+    kept = [_keeps_back(row, shown) for row in records(frame)]
+    unsaid = np.array(kept, dtype=bool) & ~found["characteristic"].isin(declared)
+    found["level"] = found["level"].where(~unsaid, KEPT_BACK)
     kept_back = (found["suppressed"].astype(bool) | rare | small).groupby(found["contrast"]).transform("any")
     found["suppressed"] |= kept_back & (found["kind"] == "joint")
     found = rounded_columns(found, ("value_treatment", "value_control", "difference"), DECIMALS["share"])
@@ -45,6 +53,12 @@ def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCe
     numbers = ["n_treatment", "n_control", "missing_treatment", "missing_control", "value_treatment", "value_control",
                "difference", "standardised_difference", "df", "p_value"]  # fmt: skip
     return blanked(found, found["suppressed"].to_numpy(dtype=bool), numbers)
+
+
+def _keeps_back(row: Mapping[str, Any], shown: ShownCells) -> bool:
+    """Whether the people of a level are shown of neither side."""
+    of_level = [balance_key(row["contrast"], side, row["characteristic"], f"level {row['level']}") for side in SIDES]
+    return row["kind"] == "categorical" and all(math.isnan(shown.numbers.get(key, math.nan)) for key in of_level)
 
 
 def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trialimpact.errors import ProtocolError, unknown_name, worded
 from trialimpact.intervals import Booleans
+from trialimpact.protocol.conditions import Whole, Words
 from trialimpact.toml import toml_data, toml_model, toml_text
 
 DEFAULT_PACK = "ons_10_5"
@@ -33,15 +34,15 @@ class RulePack(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    label: str
+    name: Words
+    label: Words
     source: str
-    smallest_count: int = Field(ge=1, description="counts from 1 up to below this are suppressed")
+    smallest_count: Whole = Field(ge=1, description="counts from 1 up to below this are suppressed")
     zeros: Literal["shown", "suppressed"]
     rounding: Literal["none", "nearest", "midpoint", "random"]
-    base: int = Field(ge=1, description="what counts are rounded to multiples of")
-    smallest_group: int = Field(ge=1, description="people on each side behind a mean, a share or a test")
-    movers: int = Field(ge=0, description="people who change state between two published points of a curve")
+    base: Whole = Field(ge=1, description="what counts are rounded to multiples of")
+    smallest_group: Whole = Field(ge=1, description="people on each side behind a mean, a share or a test")
+    movers: Whole = Field(ge=0, description="people who change state between two published points of a curve")
 
     @model_validator(mode="after")
     def _rounds(self) -> Self:
@@ -50,8 +51,8 @@ class RulePack(BaseModel):
             return self
         if self.rounding == "none" or self.base == 1:
             raise ValueError("rounding needs a base above 1")
-        if self.zeros == "suppressed" and rounded(self, self.smallest_count, 0.0) == 0:
-            raise ValueError("no count is shown as the zero that is suppressed")
+        if rounded(self, self.smallest_count, 1.0) == 0:
+            raise ValueError("no count of somebody is shown as nobody: base is too large")
         if self.smallest_group < self.smallest_count:
             raise ValueError("smallest_group is at least smallest_count")
         if self.rounding != "random" and self.smallest_group > self.smallest_count:

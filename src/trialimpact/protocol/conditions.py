@@ -37,6 +37,10 @@ Flag = Annotated[bool, Strict()]
 """TOML has types: `true` is no number, and "7" neither."""
 
 
+Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")]
+"""Text on one line, of something."""
+
+
 def as_day(value: Any) -> Any:
     """A date, or text of one: a number is neither.
 

@@ -42,6 +42,9 @@ class Source(Part):
             raise ValueError("date_format says something twice")
         if len(set(self.columns.values())) < len(self.columns):
             raise ValueError("columns: two names stand for one column")
+        for person in ("claimant_id", "birth_date"):
+            if person not in self.columns and person in self.columns.values():
+                raise ValueError(f"columns: {person} says who somebody is, and is no other column")
         return self
 
 

@@ -179,7 +179,7 @@ def _interval(row: Mapping[str, Any], low: str, high: str, protocol: TrialProtoc
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """A table of text as GitHub Markdown.
+    """A table of text as GitHub Markdown; what could be HTML is text too.
 
     >>> print(to_markdown(pd.DataFrame({"Arm": ["IAP"], "n": ["4,806"]})))
     | Arm | n |
@@ -187,4 +187,6 @@ def to_markdown(table: pd.DataFrame) -> str:
     | IAP | 4,806 |
     """
     rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("<", "&lt;") for cell in row) + " |" for row in rows
+    )

@@ -123,6 +123,7 @@ def write_xlsx(workbook: Workbook, path: Path) -> None:
             contentsheet_label="Contents",
             notes_table=rows if notes else None,
             auto_width=True,
+            workbook_options={f"strings_to_{kind}": False for kind in ("formulas", "numbers", "urls")},
         )
         book.set_properties({"title": workbook.title, "created": datetime(*CREATED)})
         book.close()
