@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import os
+import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -236,3 +237,43 @@ def test_a_field_of_two_megabytes(tmp_path: Path) -> None:
         said = refused(**{name: frame})
         assert f"{name}: 1 of {len(frame)} row breaks" in said
         assert len(said) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda people: people.assign(gender=["QQ100001A", *people["gender"][1:]]), "label_holds_no_identifier"),
+        (lambda people: people.assign(gender=[[each] for each in people["gender"]]), "column_has_one_type"),
+        (
+            lambda people: people.assign(gender=pd.Categorical([1, *people["gender"][1:]])),
+            "column_has_one_type",
+        ),
+    ],
+    ids=["a NINO", "lists", "categories of numbers and text"],
+)
+def test_a_characteristic_that_is_none(change: Callable[[pd.DataFrame], pd.DataFrame], rule: str) -> None:
+    assert f"'{rule}'" in refused(claimants=change(table("claimants")))
+
+
+@pytest.mark.parametrize("form", ["tm", "ty", "tq", "tw", "th"])
+def test_months_and_years_of_stata_are_no_dates(form: str, tmp_path: Path) -> None:
+    jobs = JOBS.assign(start_date=pd.to_datetime(JOBS["start_date"]))
+    jobs.to_stata(tmp_path / "jobs.dta", write_index=False, convert_dates={"start_date": form})
+    assert "3 of 3 rows break 'date_is_readable'" in refused(employment=tmp_path / "jobs.dta")
+    jobs.to_stata(tmp_path / "jobs.dta", write_index=False, convert_dates={"start_date": "td"})
+    assert_answer(answer(employment=tmp_path / "jobs.dta"), "same", "tiny")
+
+
+def test_a_stream_that_was_read_before_gives_a_warning() -> None:
+    stream = pa.Table.from_pandas(JOBS).to_reader()
+    stream.read_all()
+    with pytest.warns(ti.TrialWarning, match=r"nobody is in this outcome on any day.*employed"):
+        ti.analyse_trial(TINY / "protocol.toml", {"employment": stream})
+
+
+@pytest.mark.parametrize("column", ["claimant_id", "birth_date"])
+def test_who_somebody_is_is_no_characteristic(column: str) -> None:
+    design = tomllib.loads((TINY / "protocol.toml").read_text())
+    design["sources"]["claimants"]["columns"] = {"gender": column}
+    with pytest.raises(ti.ProtocolError, match=f"{column} says who somebody is"):
+        ti.TrialProtocol.from_dict(design)
