@@ -108,7 +108,9 @@ def analyse(  # noqa: PLR0913
     ] = None,
     horizon: Annotated[
         list[int] | None,
-        typer.Option(metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."),
+        typer.Option(
+            min=1, max=36525, metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."
+        ),
     ] = None,
     on_broken_rule: Annotated[
         BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
