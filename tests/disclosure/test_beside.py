@@ -58,6 +58,17 @@ def test_outcomes_that_exclude_each_other_do_not_tell_the_few_in_neither() -> No
         assert set(rows["outcome"]) == {"a"} or zeros_are_hidden, pack
 
 
+def test_curves_of_outcomes_that_exclude_each_other_do_not_tell_how_many_are_in_neither() -> None:
+    """Counts of the two, rounded on a hundred days, add up to everybody but a few."""
+    some = people(300, 32, joined=(0, 5))
+    leaves = pd.Series(np.random.default_rng(33).integers(2, 95, 300))
+    spells = pd.concat([one_spell(some, leaves), one_spell(some, 120, "b", leaves)])
+    spells = spells[~spells["claimant_id"].isin(some.loc[:7, "claimant_id"])]
+    for pack, frames in released(results(some, spells, outcomes=TWO_OUT)):
+        days = frames["estimates.csv"].query("day >= 0")
+        assert set(days["outcome"]) == {"a"}, pack
+
+
 def few_stay(arms: int = 2) -> TrialResults:
     """Nearly everybody leaves by day 50, a few stay on to the end; then most are in b."""
     some = people(240, 4)
@@ -142,11 +153,14 @@ def test_of_large_sides_other_means_stand_beside_the_headline_without_finer_digi
         beside = frames["adjusted.csv"].query("method != 'difference'")
         assert set(beside["method"]) <= {"adjusted", "common_intake"}, pack
         assert beside[["std_error", "p_value"]].isna().all(axis=None), pack
+        assert beside[["mean_treatment", "mean_control"]].isna().all(axis=None), pack
         assert (beside["estimate"].round(1) == beside["estimate"]).all(), pack
+        middle = ((beside["conf_low"] + beside["conf_high"]) / 2).round(2)
+        assert (middle == beside["estimate"]).all(), "limits tell nothing more of the estimate"
         restricted = frames["durations.csv"].query("measure == 'restricted_mean_difference'")
         assert set(restricted["event"]) <= {"first_exit"}, pack
         assert restricted[["std_error", "p_value"]].isna().all(axis=None), pack
-        large_enough = rule_pack(pack).smallest_group * 20 <= 440
+        large_enough = max(rule_pack(pack).smallest_group, 15) * 20 <= 440
         assert ("adjusted" in set(beside["method"])) == large_enough, pack
         n_shown += large_enough
     assert n_shown >= 3

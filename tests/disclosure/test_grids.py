@@ -62,7 +62,7 @@ def test_days_of_all_contrasts_together_leave_many_who_change(analysis: ti.Trial
             checked += 1
     both, one, other = (found["on_benefit", "all", arms] for arms in (("IAP", "weekly"), ("IAP",), ("weekly",)))
     assert both == one == other
-    assert checked > 100
+    assert checked > 90
 
 
 def test_an_outcome_inside_another_does_not_tell_a_few(analysis: ti.TrialAnalysis, release: Any) -> None:

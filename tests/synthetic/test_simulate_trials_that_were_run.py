@@ -106,7 +106,7 @@ def test_estimates_of_all_scatter_about_the_truth_in_many_trials() -> None:
 
 
 def test_the_headline_of_ics_x_is_by_site() -> None:
-    trial = simulate_ics_x(900, seed=1)
+    trial = simulate_ics_x(6_000, seed=1)
     analysis = ti.analyse_trial(trial.protocol, trial.tables)
     assert {daily.comparison.method for daily, _ in analysis.everyone()} == {"stratified"}
     release = ti.release_results(analysis.results(methods=False))

@@ -54,6 +54,11 @@ class Side:
         net = np.diff(on, prepend=on[:1])
         return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
+    def is_of_enough(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
+        """Whether the mean of days [first, end) is of many where no curve is shown beside it."""
+        followed, _ = self.counts.from_day(first, end - first)
+        return self.is_spread(end, rounder, first=first) and not rounder.pack.is_few(followed).any()
+
     def neither(self, other: Side) -> Side:
         """The same people where they are followed in both of two outcomes that exclude each other, on in neither."""
         followed = np.minimum(self.counts.followed, other.counts.followed)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialimpact.disclosure.curves import DAYS_APART
 from trialimpact.disclosure.packs import DECIMALS
-from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
+from trialimpact.disclosure.rows import Publication, around_estimate, blanked, rounded_columns
 from trialimpact.estimators.durations import SIDES
 from trialimpact.results import grouped, records
 
@@ -31,6 +31,7 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     numbers = {name: _each_rounded(beside[name], places) for name in ("estimate", "conf_low", "conf_high")}
     shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
+    shown = around_estimate(shown, days)
     shown = shown.assign(
         estimate=shown["estimate"].where(shown["measure"] != "log_rank"),
         std_error=shown["std_error"].where(~days),

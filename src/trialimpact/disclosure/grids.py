@@ -20,6 +20,8 @@ from trialimpact.moments import Moments
 from trialimpact.protocol import FOLLOWED, Contrast, Outcome
 
 Arms = tuple[str, ...]
+LARGE = 15
+"""So many people a day of the longest horizon make a side large, whatever the pack: one's whole time is 0.07 days."""
 
 
 @dataclass
@@ -47,9 +49,9 @@ class Grids:
         return (contrast.name, subgroup) not in self.withdrawn and few >= self.rounder.pack.smallest_group
 
     def is_large(self, subgroup: str) -> bool:
-        """Whether each side has so many people that what a few did is less than a day of the mean days of all."""
+        """Whether each side has so many people that a tenth of a day of the mean is more than the days of one."""
         n = min((self.moments.n_claimants(subgroup, arms) for arms in self._arms(subgroup)), default=0)
-        return n >= self.rounder.pack.smallest_group * self.moments.protocol.analysis.max_horizon
+        return n >= max(self.rounder.pack.smallest_group, LARGE) * self.moments.protocol.analysis.max_horizon
 
     def days(self, outcome: str, subgroup: str) -> tuple[int, ...]:
         """The days that are shown, of every contrast that is shown."""
@@ -60,7 +62,8 @@ class Grids:
             first, last = -protocol.analysis.pre_days, protocol.analysis.end_day
             rare = not all(side.is_spread(last, self.rounder, first=first) for side in self._held_more(*key))
             apart = 1 if self.is_large(subgroup) and changes_daily(sides, self.rounder) else DAYS_APART
-            self._days[key] = published_days(sides, among, self.rounder, days_apart=apart) if sides and not rare else ()
+            found = published_days(sides, among, self.rounder, days_apart=apart) if sides and not rare else ()
+            self._days[key] = tuple(self._of_many_in_neither_on(*key, found))
         return self._days[key]
 
     def horizons(self, outcome: str, subgroup: str) -> tuple[int, ...]:
@@ -73,10 +76,20 @@ class Grids:
             many = [
                 horizon for horizon in found
                 if not self._tells_intake(*key, 0, horizon)
-                and all(side.is_of_many(horizon, self.rounder) for side in in_strata)
+                and all(side.is_of_enough(horizon, self.rounder) for side in in_strata)
             ]  # fmt: skip
             self._horizons[key] = self._of_many_in_neither(*key, many)
         return self._horizons[key]
+
+    def _of_many_in_neither_on(self, outcome: str, subgroup: str, days: tuple[int, ...]) -> Iterator[int]:
+        """Days of the windows, before day 0 and after it, in which days in neither of two outcomes are of many.
+
+        Counts on of two outcomes add up to those in either, however often they are rounded.
+        """
+        neither, analysis = list(self._in_neither(outcome, subgroup)), self.moments.protocol.analysis
+        for first, end in ((-analysis.pre_days, 0), (0, analysis.end_day)):
+            if all(side.is_of_many(end, self.rounder, first=first, few_days=end - first) for side in neither):
+                yield from (day for day in days if first <= day < end)
 
     def _of_many_in_neither(self, outcome: str, subgroup: str, horizons: list[int]) -> tuple[int, ...]:
         """Horizons to which, and between which, days in neither of two outcomes are of many."""
@@ -90,8 +103,9 @@ class Grids:
     def shows_before(self, outcome: str, subgroup: str) -> bool:
         """Whether the mean days before day 0 are of many on each side."""
         first = -self.moments.protocol.analysis.pre_days
-        sides = [*self.sides(outcome, subgroup), *self._in_strata(outcome, subgroup)]
-        many = all(side.is_of_many(0, self.rounder, first=first) for side in sides)
+        many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
+        in_strata = self._in_strata(outcome, subgroup)
+        many &= all(side.is_of_enough(0, self.rounder, first=first) for side in in_strata)
         neither = self._in_neither(outcome, subgroup)
         many &= all(side.is_of_many(0, self.rounder, first=first, few_days=-first) for side in neither)
         return many and not self._tells_intake(outcome, subgroup, first, 0)

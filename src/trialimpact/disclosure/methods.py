@@ -14,7 +14,7 @@ import pandas as pd
 from trialimpact.disclosure.balance import coarse_decimals
 from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.disclosure.people import received_key
-from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
+from trialimpact.disclosure.rows import Publication, around_estimate, blanked, leaves_out_few, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.flow import ALL
@@ -152,6 +152,7 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
     }
     by_receipt = (frame["estimand"] == "as_treated").to_numpy(dtype=bool)
     kept = rounded_columns(frame.assign(**rounded), ("p_value",), DECIMALS["p"])
+    kept = around_estimate(kept, by_receipt)
     kept = kept.assign(p_value=kept["p_value"].where(~by_receipt), std_error=kept["std_error"].where(~by_receipt))
     beside = [about.shows_beside(row, "as_treated") for row in records(frame)]
     gone = ~about.shown_among(frame) | (not about.shows_method("difference"))

@@ -145,6 +145,7 @@ def _add_groups(cells: LinkedCounts, moments: Moments) -> None:
                     cells.relate(side_key(contrast.name, side), [side_key(contrast.name, side, subgroup)])
             of_arm = [received_key("analysed", arm, ALL) for arm in arms]
             cells.elsewhere |= {side_key(contrast.name, side), *(of_arm if len(arms) == 1 else ())}
+            cells.exact |= {side_key(contrast.name, side, subgroup) for subgroup in protocol.subgroup_names}
             cells.relate(side_key(contrast.name, side), of_arm)
 
 

@@ -168,20 +168,29 @@ def release_bands(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
 def release_adjusted(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """The headline's days at horizons of the protocol, and everybody's by methods beside it to the longest.
 
-    Of those beside, days and their limits alone: errors and p-values, which are finer, would tell what rounding keeps.
+    Of those beside, the difference and, around it, its limits: the more numbers, the better they tell what rounding
+    keeps.
     """
     parts = []
     for (outcome, contrast, subgroup), rows in grouped(frame, "outcome", "contrast", "subgroup"):
         at = rows[rows["horizon_days"].isin(about.protocol.analysis.horizon_days)]
         shown = _horizons(at, about.curve(outcome, contrast, subgroup), about)
         main = np.array([about.shows_method(method) for method in at["method"]], dtype=bool)
-        shown = shown.assign(**{name: shown[name].where(main) for name in ("std_error", "p_value")})
+        finer = ("std_error", "p_value", "mean_treatment", "mean_control")
+        shown = around_estimate(shown, ~main).assign(**{name: shown[name].where(main) for name in finer})
         beside = np.array([about.shows_beside(row, row["method"]) for row in records(at)], dtype=bool)
         if about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup):
             beside &= (at["method"] != "adjusted").to_numpy(dtype=bool)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool) | ~(main | beside)
         parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)
+
+
+def around_estimate(rows: pd.DataFrame, which: Booleans) -> pd.DataFrame:
+    """Some rows with limits as far from the estimate, as it is shown, as theirs are apart: they tell no more of it."""
+    half = ((rows["conf_high"] - rows["conf_low"]) / 2).round(DECIMALS["days"])
+    low, high = ((rows["estimate"] + sign * half).round(DECIMALS["days"]) + 0.0 for sign in (-1, 1))
+    return rows.assign(conf_low=rows["conf_low"].where(~which, low), conf_high=rows["conf_high"].where(~which, high))
 
 
 def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:

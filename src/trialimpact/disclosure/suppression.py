@@ -32,12 +32,15 @@ class LinkedCounts:
     relations : list of (total, parts)
     elsewhere : set of keys
         LinkedCounts that other files show too, beside every estimate: they are suppressed last.
+    exact : set of keys
+        LinkedCounts that a reader may know, where they are shown: days of them have been rounded hundreds of times.
     """
 
     counts: dict[Key, int] = field(default_factory=dict)
     hidden: set[Key] = field(default_factory=set)
     relations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
     elsewhere: set[Key] = field(default_factory=set)
+    exact: set[Key] = field(default_factory=set)
 
     def add(self, key: Key, n: int) -> None:
         """A count that is to be shown."""
@@ -123,7 +126,7 @@ class _System:
         self.keys = list(cells.counts)
         self._place = {key: at for at, key in enumerate(self.keys)}
         self._table = self._relations(cells)
-        self._counts, self._hidden = cells.counts, cells.hidden
+        self._counts, self._hidden, self._exact = cells.counts, cells.hidden, cells.exact
         self._worth = np.array([_worth(n, key in cells.elsewhere) for key, n in cells.counts.items()])
 
     def _relations(self, cells: LinkedCounts) -> Any:
@@ -147,10 +150,7 @@ class _System:
         from scipy import optimize, sparse
 
         least = self._least(rounder)
-        bounds = np.array([
-            (low, np.inf) if math.isnan(value := values.get(each, math.nan)) else rounder.possible(value)
-            for each, low in zip(self.keys, least, strict=True)
-        ], dtype=float)  # fmt: skip
+        bounds = np.array([self._range(each, low, values, rounder) for each, low in zip(self.keys, least, strict=True)])
         shown = np.flatnonzero(np.isfinite(bounds[:, 1]))
         every = sparse.eye_array(len(self.keys), format="csr")
         count: Any = sparse.csr_array(sparse.hstack([every, every[:, shown], -every[:, shown]]))
@@ -172,6 +172,13 @@ class _System:
                 left = solved.x.reshape(2, -1)[:, len(self.keys) :].reshape(4, -1).max(axis=0) > _MOVED
                 return {self.keys[at] for at in shown[left]}
         return self._beside(key) & {self.keys[at] for at in shown}
+
+    def _range(self, key: Key, low: float, values: Mapping[Key, float], rounder: Rounder) -> tuple[float, float]:
+        """What a reader thinks possible of a cell."""
+        value, n = values.get(key, math.nan), float(self._counts[key])
+        if math.isnan(value):
+            return low, math.inf
+        return (n, n) if key in self._exact else rounder.possible(value)
 
     def _beside(self, key: Key) -> set[Key]:
         """The cells that stand in a sum with one: of a zero that sums do not let be anything else."""

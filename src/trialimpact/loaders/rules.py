@@ -250,7 +250,9 @@ def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Bo
 )
 def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
     masks = [holds_a_nino(table.label(name)) for name in ("office", "reason", "marker", "assigned_arm")]
-    described = (table.others[name] for name in table.others if name not in table.days)
+    # Clusters, whose labels are nowhere shown, are looked at where they are used.
+    unshown = {*table.days, protocol.analysis.clusters}
+    described = (table.others[name] for name in table.others if name not in unshown)
     masks += [holds_a_nino(values) for values in described if not pd.api.types.is_numeric_dtype(values.dtype)]
     return np.asarray(np.logical_or.reduce(masks))
 
