@@ -43,10 +43,11 @@ def results(
     pre_days: int = 0,
     methods: bool = False,
     received: pd.Series | None = None,
+    covered: dict[str, tuple[int, int]] | None = None,
     **more: Any,
 ) -> TrialResults:
     spells = spells[spells["start"] < extract].assign(end=lambda rows: rows["end"].clip(upper=extract))
-    covered = {"a": (-120, extract), "b": (-120, extract)}
+    covered = covered or {"a": (-120, extract), "b": (-120, extract)}
     analysis = {"horizon_days": [50, 100]} | more.pop("analysis", {})
     made = SmallTrial(people, spells, covered, horizon=100, pre_days=pre_days, analysis=analysis)
     design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json") | {"outcomes": ONE} | more

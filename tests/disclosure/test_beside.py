@@ -323,3 +323,25 @@ def test_which_horizons_are_shown_tells_no_day() -> None:
         assert 100 in shown and len(shown) > 1, pack
         assert min(np.diff(shown)) >= 7, pack
         assert {(100 - each) % 7 for each in shown if each >= 30} == {0}, pack
+
+
+def test_numbers_followed_are_those_analysed_less_whole_steps_of_those_who_are_not() -> None:
+    """Four of each arm join before the records of b begin: every day of b's curve would be of four fewer than a's."""
+    some = people(300, 34, joined=(40, 100))
+    some.loc[:7, "index"] = 5
+    groups = [{"name": "north", "where": {"column": "place", "equals": "north"}}]
+    some.loc[np.arange(0, 300, 3), "place"] = "south"
+    spells = pd.concat([coming_and_going(some, 35), coming_and_going(some, 36).assign(kind="b")])
+    outcomes = [*ONE, {"name": "b", "on": ["b"]}]
+    covered = {"a": (-120, 160), "b": (20, 160)}
+    found = results(some, spells, outcomes=outcomes, extract=160, covered=covered, subgroups=groups)
+    for pack, frames in released(found):
+        rows, rules = frames["estimates.csv"].query("day.notna()"), Rounder(rule_pack(pack), "")
+        ours = rule_pack(pack).rounding != "random"
+        for subgroup, n in (("all", 150), ("north", 100)):
+            steps = {rules.shown(round(n * (1 - left / 150))) for left in range(0, 150, rule_pack(pack).movers)}
+            here = rows[rows["subgroup"] == subgroup]
+            assert set(here["outcome"]) <= {"a", "b"}
+            assert not ours or set(here["n_treatment"]) <= steps, pack
+        begins = rows[rows["subgroup"] == "all"].groupby("outcome")["n_treatment"].first()
+        assert len({*begins}) == 1 and len(begins) == 2, pack

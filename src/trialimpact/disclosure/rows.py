@@ -211,7 +211,7 @@ def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
 def _daily(rows: pd.DataFrame, curve: ShownCurve, about: Publication, critical: float | None = None) -> pd.DataFrame:
     """Shares, their difference and its limits, all from counts as they are shown."""
     at = rows["day"].to_numpy(dtype=np.int64) - curve.sides[0].counts.first_day
-    stepped = [_in_steps(side.counts.followed[at], about.rounder.pack.movers) for side in curve.sides]
+    stepped = _numbers_followed(rows, at, curve, about)
     n = [about.n(pd.Series(followed)) for followed in stepped]
     with np.errstate(invalid="ignore", divide="ignore"):
         on = [about.n(pd.Series(_scaled(side.counts.on[at], followed / side.counts.followed[at], about)))
@@ -241,15 +241,18 @@ def _scaled(on: Integers, by: Floats, about: Publication) -> Floats:
     return np.maximum(np.round(on * by), np.minimum(on, about.rounder.pack.smallest_count))
 
 
-def _in_steps(followed: Integers, step: int) -> Integers:
-    """Numbers followed on days that are shown, as of the last day by which a whole step of people had come or gone.
+def _numbers_followed(rows: pd.DataFrame, at: Integers, curve: ShownCurve, about: Publication) -> list[Integers]:
+    """Numbers followed on days that are shown, of each side: all who are analysed, less whole steps of the others.
 
-    When one person leaves, nothing changes.
+    When one person leaves, nothing changes. Of a group as many in proportion are taken to be followed as of everyone:
+    its own steps would tell, beside everyone's and those of other groups, of a few.
     """
-    found = np.array(followed)
-    for place in range(1, found.size):
-        if abs(found[place] - found[place - 1]) < step:
-            found[place] = found[place - 1]
+    outcome, contrast, subgroup = (str(rows[name].iloc[0]) for name in ("outcome", "contrast", "subgroup"))
+    which, step, found = about.protocol.contrast(contrast), about.rounder.pack.movers, []
+    for side, arms in zip(curve.sides, (which.treatment, which.control), strict=True):
+        whole, group = (about.moments.n_claimants(name, arms) for name in (ALL, subgroup))
+        left = (whole - about.grids.side(outcome, ALL, arms).counts.followed[at]) // step * step
+        found.append(np.where(side.counts.followed[at] > 0, np.rint(group * (1 - left / whole)), 0).astype(np.int64))
     return found
 
 
