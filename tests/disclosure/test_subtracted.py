@@ -9,8 +9,9 @@ from releases import ONE, PACKS, coming_and_going, horizons, people, released, r
 from trials import SmallTrial
 
 import trialimpact as ti
-from trialimpact.disclosure import rule_pack
+from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.disclosure.differencing import withdrawn_groups
+from trialimpact.report.findings import kept_back_findings, main_findings
 from trialimpact.results import TrialResults
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -118,6 +119,11 @@ def test_a_stratified_mean_does_not_weigh_a_few_of_one_side_as_many_of_the_other
         assert not any(len(frames[name]) for name in ("adjusted.csv", "arms.csv", "pretrend.csv") if name in frames), (
             pack
         )
+        release = release_results(found, pack)
+        rows = release.frames["estimates.csv"]
+        assert len(rows) and rows["suppressed"].all() and set(rows["method"]) == {"stratified"}, pack
+        assert all("is not shown" in each.sentence() for each in main_findings(release)) and main_findings(release)
+        assert any("a stratum has few" in each for each in kept_back_findings(release))
 
 
 @pytest.mark.parametrize("n", [300, 4_000])

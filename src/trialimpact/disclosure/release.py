@@ -185,17 +185,20 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     if "integrity.csv" in raw:
         found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
     found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
-    return {name: frame if name in OF_COUNTS else _told_alike(name, frame) for name, frame in found.items()}
+    headline = about.protocol.analysis.headline
+    return {name: frame if name in OF_COUNTS else _told_alike(name, frame, headline) for name, frame in found.items()}
 
 
-def _told_alike(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of estimates and methods: what is suppressed is not there, but for the main difference.
+def _told_alike(name: str, frame: pd.DataFrame, headline: str) -> pd.DataFrame:
+    """Rows of estimates and methods: what is suppressed is not there, but for the headline's.
 
     A method has no row of nobody, or of one person on a side: beside suppressed rows that would tell which it is.
     """
     kept = ~frame["suppressed"].astype(bool)
     if name == "estimates.csv":
-        kept |= frame["method"] == "difference"
+        # Within strata a group has rows where each of its strata has somebody of both sides.
+        always = headline == "difference" or frame["subgroup"] == ALL
+        kept |= (frame["method"] == headline) & always
     return frame[kept].reset_index(drop=True)
 
 

@@ -211,6 +211,12 @@ def kept_back_findings(release: Release) -> Iterator[str]:
     made = {name: release.frames[f"{name}.csv"] for name in METHOD_TITLES if f"{name}.csv" in release.frames}
     if "adjusted" in made:
         made["adjusted"] = made["adjusted"].query("method == 'adjusted'")
+    main = release.frames["estimates.csv"]
+    if release.protocol.analysis.headline == "stratified" and main["suppressed"].any():
+        yield (
+            "An effect within strata is kept back where a stratum has few people of a side, or the outcome is rare "
+            "there: strata that are put together may be shown."
+        )
     titles = [METHOD_TITLES[name] for name, rows in made.items() if not len(rows)]
     if titles:
         why = "It was not asked for, could not be computed, is of too few, or weighs people in another way."
