@@ -17,6 +17,7 @@ from trialimpact.disclosure.methods import release_bounds
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.rows import Publication
 from trialimpact.protocol import Outcome
+from trialimpact.report.release_figures import daily_figure
 from trialimpact.results import TrialResults, plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -345,3 +346,11 @@ def test_numbers_followed_are_those_analysed_less_whole_steps_of_those_who_are_n
             assert not ours or set(here["n_treatment"]) <= steps, pack
         begins = rows[rows["subgroup"] == "all"].groupby("outcome")["n_treatment"].first()
         assert len({*begins}) == 1 and len(begins) == 2, pack
+
+
+def test_a_picture_claims_nothing_of_a_horizon_that_is_not_shown() -> None:
+    release = release_results(few_stay(), "ons_10_5")
+    rows = release.frames["estimates.csv"].query("outcome == 'a' and subgroup == 'all'")
+    assert rows.query("horizon_days == 100")["suppressed"].all() and rows["day"].notna().sum() > 1
+    figure = daily_figure(release, rows, "a")
+    assert figure is not None and figure.title.endswith("the difference is not shown")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TREATMENT, CONTROL, EFFECT, QUIET = "#0072B2", "#D55E00", "#1B1B1B", "#767676"
 """Okabe and Ito's blue and vermilion, told apart by every kind of colour vision; ink; grey."""
 
-TITLE_LETTERS, READING_LETTERS = 9.2, 15
+TITLE_LETTERS, READING_LETTERS = 9.2, 14
 """So many letters of a title, and of what stands under it, fit an inch."""
 
 _STYLE: dict[str, Any] = {

@@ -104,7 +104,7 @@ def _title(found: Finding) -> str:
         return (
             f"{found.treatment} claimants spent {printed(abs(found.estimate), found.rounding)} {found.direction} days"
         )
-    return "no clear difference"
+    return "no clear difference" if found.direction == "unclear" else "the difference is not shown"
 
 
 def _shown_rows(rows: pd.DataFrame, release: Release, column: str, scale: int) -> pd.DataFrame:
