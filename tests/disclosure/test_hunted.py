@@ -89,8 +89,9 @@ def test_numbers_of_assignments_do_not_tell_the_people_of_an_arm(released: tuple
 
 
 def test_the_first_day_before_the_trial_is_the_protocols_or_not_told(released: tuple[str, Rows]) -> None:
-    first = released[1]["pretrend.csv"]["first_day"]
-    assert len(first)
+    pack, rows = released
+    first = rows["pretrend.csv"]["first_day"]
+    assert len(first) or pack == "stats_nz_rr3", "of days before day 0 twenty of each side are needed on nearly all"
     assert (first.isna() | (first == -40)).all()
 
 
@@ -373,7 +374,8 @@ def test_a_number_that_few_have_is_not_tested_aloud(pack: str) -> None:
     balance = release_results(results_of(made), pack).frames["balance.csv"].set_index("characteristic")
     assert balance.loc["Sanctions", ["p_value", "standardised_difference"]].isna().all()
     if pack != "uk_llc":  # there nobody missing is a suppressed zero
-        assert balance.loc["Age", ["p_value", "standardised_difference"]].notna().all()
+        assert balance.loc["Age", "standardised_difference"] == balance.loc["Age", "standardised_difference"]
+        assert np.isnan(balance.loc["Age", "p_value"]), "two numbers may differ for a few"
 
 
 def test_an_office_under_another_name_is_not_told_by_what_is_missing() -> None:

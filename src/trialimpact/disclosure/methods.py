@@ -48,7 +48,7 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
     kept = _adjusted_without_hidden(kept, frame, about)
-    alone = [not (about.leaves_nobody_out(row["contrast"], row["subgroup"], int(row["n_complement"]))
+    alone = [not (about.leaves_nobody_out(row)
                   or _is_of_a_group(row, frame[~gone])) for row in records(frame)]  # fmt: skip
     apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
     if about.rounder.suppresses(0):

@@ -88,14 +88,19 @@ class Publication:
         """Which rows are shown, by `shows`."""
         return np.array([self.shows(row) for row in records(frame)], dtype=bool)
 
-    def leaves_nobody_out(self, contrast: str, subgroup: str, n_complement: int) -> bool:
+    def leaves_nobody_out(self, row: Mapping[str, Any]) -> bool:
         """Whether those outside a subgroup are everyone else, whom the days that are shown are chosen for.
 
-        Where it is not known of some, those known to be outside are a group of their own, of which nothing is known.
+        Where it is not known of some, those known to be outside are a group of their own, of which nothing is known;
+        nor are they as many on each side as a group that is not shown.
         """
-        which = self.protocol.contrast(contrast)
-        everyone, group = (self.moments.n_claimants(name, which.treatment + which.control) for name in (ALL, subgroup))
-        return everyone - group == n_complement
+        which = self.protocol.contrast(row["contrast"])
+        size = {name: [self.moments.n_claimants(name, arms) for arms in (which.treatment, which.control)]
+                for name in self.protocol.subgroup_names}  # fmt: skip
+        others = [whole - inside for whole, inside in zip(size[ALL], size[row["subgroup"]], strict=True)]
+        alike = [name for name in size if size[name] == others]
+        shown = (self.curve(row["outcome"], row["contrast"], name).horizons for name in alike)
+        return sum(others) == int(row["n_complement"]) and all(int(row["horizon_days"]) in each for each in shown)
 
     def shows_method(self, method: str) -> bool:
         """Whether means are under the headline's weights: what is not stratified is the plain difference.
