@@ -24,7 +24,10 @@ def _require_new(out: Path, read: list[Path], begins: str | None = None) -> None
     from trialimpact.errors import OutputError, worded
 
     is_read = out.exists() and any(out.samefile(path) for path in read)
-    strange = begins is not None and out.is_file() and not out.read_bytes().startswith(begins.encode())
+    strange = False
+    if begins is not None and out.is_file():
+        with out.open("rb") as stream:
+            strange = stream.read(len(begins.encode())) != begins.encode()
     if is_read or strange:
         says = f"{out}: {'is read here' if is_read else 'is there, and trialimpact did not write it'}."
         raise OutputError(worded(says, remedy="write to another file"))

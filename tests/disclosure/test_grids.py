@@ -12,7 +12,7 @@ from trials import day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results
-from trialimpact.disclosure.grids import contains
+from trialimpact.disclosure.outcomes import contains
 from trialimpact.protocol import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")

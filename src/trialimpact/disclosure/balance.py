@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.grids import sides_combined
-from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack
+from trialimpact.disclosure.differencing import sides_combined
+from trialimpact.disclosure.packs import DECIMALS, Rounder, RulePack, coarse_decimals
 from trialimpact.disclosure.people import balance_key, balance_sides, known_keys
 from trialimpact.disclosure.rows import blanked, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
@@ -120,26 +120,13 @@ def _units(row: Mapping[str, Any]) -> list[float]:
     return found
 
 
-def coarse_decimals(n: int, rounder: Rounder, unit: float = 1.0) -> int:
-    """So many decimals of a mean of `n` people that its sum is known no better than a count of people, a unit each.
+def adjusts_for_few(balance: pd.DataFrame, protocol: TrialProtocol, pack: RulePack) -> bool:
+    """Whether adjustment weighs a few people in a way of their own.
 
-    Below 0 for tens, hundreds: of an amount that few have, a finer mean would give their number back.
-    """
-    blur = max(rounder.pack.base, rounder.pack.smallest_count) * unit
-    found = math.floor(math.log10(max(n, 1) / blur))
-    return found if unit > 1 else max(0, found)
-
-
-def weightings_of_few(balance: pd.DataFrame, protocol: TrialProtocol, rounder: Rounder) -> frozenset[tuple[str, str]]:
-    """Contrasts and methods that weigh a few people in a way of their own.
-
-    Periods of intake and strata may; what is adjusted for does where a level, or the rest, is of few, or a number is
-    one that few have.
+    It does where a level that is adjusted for, or the rest, is of few, or a number is one that few have.
     """
     asked = balance[balance["characteristic"].isin(protocol.adjustment.characteristics)]
-    few = {row["contrast"] for row in records(asked) if _weighs_few(row, rounder.pack)}
-    by_time = {(each.name, method) for each in protocol.contrasts for method in ("stratified", "intake_stratified")}
-    return frozenset(by_time | {(contrast, "adjusted") for contrast in few})
+    return any(_weighs_few(row, pack) for row in records(asked))
 
 
 def _weighs_few(row: Mapping[str, Any], pack: RulePack) -> bool:

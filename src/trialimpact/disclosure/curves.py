@@ -15,7 +15,7 @@ from trialimpact.moments import Counts, Moments
 FEW_DAYS = 28
 """On so many days before a horizon, and a quarter of them, those on, or those off, may be few: while all begin."""
 DAYS_APART = 7
-"""Unless sides are large, a curve is shown on days that this divides, at most.
+"""Unless sides are large and change daily, a curve is shown on days that this divides, at most.
 
 Rounding averages out over days, and the first day on which enough have changed is that of one of them.
 """
@@ -39,14 +39,16 @@ class Side:
     """Of each side that this one is combined from, with its sign: tables of days × days are held once."""
 
     @classmethod
-    def of(cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...]) -> Side:
-        """Look it up in the moments."""
+    def of(
+        cls, moments: Moments, outcome: str, subgroup: str, arms: tuple[str, ...], stratum: str | None = None
+    ) -> Side:
+        """Look it up in the moments; of one stratum, of which no curve is shown, without the tables of days × days."""
         analysis, together = moments.protocol.analysis, {}
-        if not moments.clustered and moments.horizons is None:
+        if stratum is None and not moments.clustered and moments.horizons is None:
             together[0] = moments.gram_of(outcome, subgroup, arms).on_on.copy()
             if analysis.pre_days:
                 together[-analysis.pre_days] = moments.gram_of(outcome, subgroup, arms, before=True).on_on.copy()
-        return cls(moments.counts_of(outcome, subgroup, arms), ((together, 1),))
+        return cls(moments.counts_of(outcome, subgroup, arms, stratum), ((together, 1),))
 
     def without(self, other: Side) -> Side:
         """The same people, on where they are on here and not in another outcome, which this one contains."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,7 +14,8 @@ from trialimpact.disclosure.packs import RulePack
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
 
-SideGroup: TypeAlias = tuple[tuple[str, ...], str]
+Arms: TypeAlias = tuple[str, ...]
+SideGroup: TypeAlias = tuple[Arms, str]
 """Arms, and a subgroup of their people."""
 Combination: TypeAlias = tuple[tuple[SideGroup, int], ...]
 """Such groups with their signs."""
@@ -96,6 +98,23 @@ def groups_left(moments: Moments, groups: list[SideGroup]) -> Iterator[Combinati
     sets, claimants = _sets(moments, groups)
     for chosen, signs in sorted(sets_left(sets, claimants), key=_in_order):
         yield tuple((groups[place], sign) for place, sign in zip(chosen, signs, strict=True))
+
+
+def sides_combined(sides: list[Arms], arms: Arms) -> dict[Arms, list[tuple[Arms, int]]]:
+    """The arms that are left of two or three sides by signs, and are no side themselves.
+
+    >>> list(sides_combined([("T", "U"), ("U", "X"), ("T", "U", "X")], ("T", "U", "X")))
+    [('U',), ('X',), ('T',)]
+    """
+    if not sides:
+        return {}
+    places = np.array([np.isin(arms, side) for side in sides])
+    left: dict[Arms, list[tuple[Arms, int]]] = {}
+    for chosen, signs in sets_left(places, np.ones(len(arms), dtype=np.int64)):
+        found = tuple(itertools.compress(arms, np.array(signs) @ places[list(chosen)]))
+        if frozenset(found) not in map(frozenset, sides):
+            left.setdefault(found, [(sides[place], sign) for place, sign in zip(chosen, signs, strict=True)])
+    return left
 
 
 def _in_order(found: Signed) -> tuple[int, tuple[int, ...], tuple[int, ...]]:

@@ -27,9 +27,8 @@ def release_durations(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     days = beside["horizon_days"].notna().to_numpy(dtype=bool)
     places = [DECIMALS["days"] if of_days else _ratio_decimals(row, frame, about)
               for of_days, row in zip(days, records(beside), strict=True)]  # fmt: skip
-    errors = [DECIMALS["days_error"] if of_days else to for of_days, to in zip(days, places, strict=True)]
     numbers = {name: _each_rounded(beside[name], places) for name in ("estimate", "conf_low", "conf_high")}
-    shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], errors))
+    shown = beside.assign(**numbers, std_error=_each_rounded(beside["std_error"], places))
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
     shown = around_estimate(shown, days)
     shown = shown.assign(

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.balance import coarse_decimals
-from trialimpact.disclosure.packs import DECIMALS
+from trialimpact.disclosure.packs import DECIMALS, coarse_decimals
 from trialimpact.disclosure.people import received_key
 from trialimpact.disclosure.rows import Publication, around_estimate, blanked, leaves_out_few, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells

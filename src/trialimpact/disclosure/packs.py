@@ -192,3 +192,13 @@ def rounded(pack: RulePack, n: int, draw: float) -> int:
         down, over = divmod(n, pack.base)
         return (down + (draw < over / pack.base)) * pack.base
     return n
+
+
+def coarse_decimals(n: int, rounder: Rounder, unit: float = 1.0) -> int:
+    """So many decimals of a mean of `n` people that its sum is known no better than a count of people, a unit each.
+
+    Below 0 for tens, hundreds: of an amount that few have, a finer mean would give their number back.
+    """
+    blur = max(rounder.pack.base, rounder.pack.smallest_count) * unit
+    found = math.floor(math.log10(max(n, 1) / blur))
+    return found if unit > 1 else max(0, found)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.balance import release_balance, weightings_of_few
+from trialimpact.disclosure.balance import adjusts_for_few, release_balance
 from trialimpact.disclosure.differencing import Withdrawn, withdrawn_groups
 from trialimpact.disclosure.durations import release_durations
 from trialimpact.disclosure.methods import (
@@ -144,8 +144,8 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     shown = protect(people_of(results), rounder)
     hidden = {(key[1], key[3]) for key in shown.primary | shown.secondary if key[0] == GROUP}
     gone = frozenset({*((each.contrast, each.subgroup) for each in withdrawn), *hidden})
-    weighed = weightings_of_few(results.frames["balance.csv"], results.protocol, rounder)
-    about = Publication(results.moments, rounder, gone, weighed)
+    few = adjusts_for_few(results.frames["balance.csv"], results.protocol, pack)
+    about = Publication(results.moments, rounder, gone, adjusts_for_few=few)
     return Release(
         protocol=results.protocol,
         pack=pack,

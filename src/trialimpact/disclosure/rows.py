@@ -23,6 +23,7 @@ from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.results import grouped, records
 
 _DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
+_BY_STRATA = ("stratified", "intake_stratified")
 _HORIZON_NUMBERS = ("n_treatment", "n_control", *_DAYS, "std_error", "p_value")
 
 
@@ -43,8 +44,8 @@ class Publication:
     rounder: Rounder
     withdrawn: frozenset[tuple[str, str]]
     """(contrast, subgroup) that differencing would uncover."""
-    weighed: frozenset[tuple[str, str]] = frozenset()
-    """(contrast, method) of those that weigh a few people in a way of their own."""
+    adjusts_for_few: bool = False
+    """Whether adjusted estimates weigh a few people in a way of their own."""
     grids: Grids = field(init=False)
     _curves: dict[tuple[str, str, str], ShownCurve] = field(default_factory=dict)
 
@@ -114,12 +115,17 @@ class Publication:
         """Whether another mean of everybody's days may be shown beside the headline's, of other people or weights.
 
         The two together tell what those did who are not in both. In rounded numbers they do not, where sides are so
-        large that a tenth of a day of their mean is a person's whole time, and at one horizon: over many, rounding
-        averages out. Of weights, where no level is of a few.
+        large that a tenth of a day of their mean is more than a person's whole time, and at one horizon: over many,
+        rounding averages out. Weights of strata and periods tell it nevertheless; those of adjustment, of a few.
         """
         plain = self.shows_method("difference") and row["subgroup"] == ALL and len(self.protocol.contrasts) == 1
         longest = row["horizon_days"] == self.protocol.analysis.max_horizon
-        return plain and longest and self.grids.is_large(ALL) and (row["contrast"], method) not in self.weighed
+        if not (plain and longest and self.grids.is_large(ALL)) or method in _BY_STRATA:
+            return False
+        if method != "adjusted":
+            return True
+        by_days_before = self.protocol.adjustment.pre_period and not self.grids.shows_before(row["outcome"], ALL)
+        return not (self.adjusts_for_few or by_days_before)
 
     def without_means(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of estimates without the means of each side, where two contrasts weigh an arm's strata in two ways.
@@ -184,8 +190,6 @@ def release_adjusted(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
         finer = ("std_error", "p_value", "mean_treatment", "mean_control")
         shown = around_estimate(shown, ~main).assign(**{name: shown[name].where(main) for name in finer})
         beside = np.array([about.shows_beside(row, row["method"]) for row in records(at)], dtype=bool)
-        if about.protocol.adjustment.pre_period and not about.grids.shows_before(outcome, subgroup):
-            beside &= (at["method"] != "adjusted").to_numpy(dtype=bool)
         gone = leaves_out_few(at, about) | shown["suppressed"].to_numpy(dtype=bool) | ~(main | beside)
         parts.append(blanked(shown, gone, _HORIZON_NUMBERS))
     return _stacked(parts, frame)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.balance import coarse_decimals
 from trialimpact.disclosure.curves import are_of_many, are_spread
-from trialimpact.disclosure.grids import Arms, sides_combined
-from trialimpact.disclosure.packs import DECIMALS, Rounder
+from trialimpact.disclosure.differencing import Arms, sides_combined
+from trialimpact.disclosure.packs import DECIMALS, Rounder, coarse_decimals
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
 from trialimpact.flow import ALL
 from trialimpact.intervals import Integers
