@@ -158,7 +158,7 @@ def _narrow(counter: FlowCounter, stage: str, label: str, before: Booleans, pass
 
 def _require_claimants(protocol: TrialProtocol, flow: ParticipantFlow) -> None:
     for contrast in protocol.contrasts:
-        for side in (contrast.treatment, contrast.control):
+        for side in contrast.sides:
             if not sum(flow.n("analysed", assigned_arm=arm) for arm in side):
                 raise DesignError(
                     worded(

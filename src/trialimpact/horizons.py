@@ -61,7 +61,7 @@ def count_horizons(panel: Panel) -> HorizonVariances:
     Cost: O(spells + horizon) a side. Source: docs, methods page, M4.
     """
     protocol = panel.protocol
-    sides = dict.fromkeys(side for each in protocol.contrasts for side in (each.treatment, each.control))
+    sides = dict.fromkeys(side for each in protocol.contrasts for side in each.sides)
     strata = (None, *(panel.strata if protocol.analysis.strata else ()))
     which = tuple(itertools.product(panel.outcomes, protocol.subgroup_names, sides, strata))
     rows = []

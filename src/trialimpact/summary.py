@@ -8,6 +8,7 @@ import pandas as pd
 
 from trialimpact.analysis import TrialAnalysis
 from trialimpact.estimators.heterogeneity import adjust_families
+from trialimpact.protocol import TrialProtocol
 from trialimpact.report.method_tables import (
     tabulate_arms,
     tabulate_compliance,
@@ -20,7 +21,6 @@ from trialimpact.report.method_tables import (
 from trialimpact.report.sentences import (
     EVENT_WORDS,
     About,
-    about,
     adjusted_sentence,
     band_sentences,
     bounds_sentence,
@@ -38,6 +38,7 @@ from trialimpact.report.tables import (
     tabulate_subgroups,
     to_markdown,
 )
+from trialimpact.report.words import days_about
 from trialimpact.whole import RAW_MARK
 
 
@@ -118,14 +119,14 @@ def _methods(analysis: TrialAnalysis, alt_texts: dict[str, str]) -> Iterator[str
     yield from _section("Other assignments", placebos, _pictures(alt_texts, "placebo"))
     yield from _section("Adjusted for what was known before", map(adjusted_sentence, adjusted))
     rows = adjust_families(found.heterogeneity) if found.heterogeneity else None
-    tables = {about(each, protocol): tabulate_heterogeneity(each, rows) for each in found.heterogeneity}
+    tables = {_title(each, protocol): tabulate_heterogeneity(each, rows) for each in found.heterogeneity}
     yield from _section("Do subgroups differ?", map(heterogeneity_sentence, found.heterogeneity), _titled(tables))
-    tables = {about(each, protocol): tabulate_compliance(each) for each in compliance}
+    tables = {_title(each, protocol): tabulate_compliance(each) for each in compliance}
     yield from _section("Assigned and received", map(compliance_sentence, compliance), _titled(tables))
     bounds = map(bounds_sentence, found.bounds)
     yield from _section("Records that could not be linked", bounds, _pictures(alt_texts, "tipping"))
     for durations in found.durations:
-        title = f"Time to {EVENT_WORDS[durations.event]}: {about(durations, protocol)}"
+        title = f"Time to {EVENT_WORDS[durations.event]}: {_title(durations, protocol)}"
         pictures = _pictures(alt_texts, f"{durations.event}_{stem_of(durations)}.")
         yield from _section(title, (), [to_markdown(tabulate_durations(durations)), *pictures])
     for states in found.states:
@@ -160,3 +161,7 @@ def _titled(tables: dict[str, pd.DataFrame]) -> Iterator[str]:
 def _pictures(alt_texts: dict[str, str], begins: str) -> Iterator[str]:
     """The pictures whose names begin so."""
     return (f"![{text}](figures/{name})" for name, text in alt_texts.items() if name.startswith(begins))
+
+
+def _title(found: About, protocol: TrialProtocol) -> str:
+    return days_about(protocol, found.outcome, found.contrast)

@@ -16,8 +16,7 @@ from trialimpact.disclosure.rows import blanked, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.balance import compare_shares
 from trialimpact.estimators.contrast import difference
-from trialimpact.estimators.durations import SIDES
-from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol import SIDES, TrialProtocol
 from trialimpact.results import records
 
 KEPT_BACK = "(kept back)"
@@ -32,7 +31,7 @@ def release_balance(frame: pd.DataFrame, protocol: TrialProtocol, shown: ShownCe
     may differ for a few, or of one for sides that leave others, of whom it may be known of a few.
     """
     rows = [_shown_balance(row, shown, rounder) for row in records(frame)]
-    sides = [arms for each in protocol.contrasts for arms in (each.treatment, each.control)]
+    sides = [arms for each in protocol.contrasts for arms in each.sides]
     numeric = (frame["kind"] == "numeric").to_numpy(dtype=bool)
     several = len({*frame.loc[numeric, "characteristic"]}) > 1 or bool(sides_combined([*{*sides}], protocol.arms))
     rare = np.array([_is_of_few(row, rounder.pack) for row in records(frame)], dtype=bool)
@@ -82,7 +81,7 @@ def _shown_balance(row: dict[str, Any], shown: ShownCells, rounder: Rounder) -> 
         decimals = min(coarse_decimals(counts.known, rounder, unit)
                        for counts, unit in zip(sides.values(), _units(row), strict=True))  # fmt: skip
         gone |= math.isnan(_spread(row))
-        treatment, control = (round(row[f"value_{side}"], decimals) for side in ("treatment", "control"))
+        treatment, control = (round(row[f"value_{side}"], decimals) for side in SIDES)
         row |= {"value_treatment": treatment, "value_control": control, "difference": difference(treatment, control)}
         row["standardised_difference"] = round(row["standardised_difference"], 1)
     return row | {"suppressed": bool(gone)}
@@ -95,7 +94,7 @@ def _is_of_few(row: Mapping[str, Any], pack: RulePack) -> bool:
     """
     if row["kind"] != "numeric":
         return False
-    for side in ("treatment", "control"):
+    for side in SIDES:
         square = row[f"value_{side}"] ** 2
         if not row[f"n_{side}"] * square >= pack.smallest_group * (square + 2 * _spread(row) ** 2):
             return True
@@ -114,7 +113,7 @@ def _units(row: Mapping[str, Any]) -> list[float]:
     If all who have some have the same, it is (m² + s²) / |m|, of mean m and standard deviation s.
     """
     spread, found = _spread(row), []
-    for mean in (abs(float(row[f"value_{side}"])) for side in ("treatment", "control")):
+    for mean in (abs(float(row[f"value_{side}"])) for side in SIDES):
         an_amount = mean**2 < 2 * spread**2
         found.append(max(1.0, mean + 2 * spread**2 / mean if an_amount and mean else 2 * spread))
     return found

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from trialimpact.disclosure.few import FEW_DAYS, are_of_enough, are_of_many, are_spread, not_few
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Counts, Moments
 
-FEW_DAYS = 28
-"""On so many days before a horizon, and a quarter of them, those on, or those off, may be few: while all begin."""
 DAYS_APART = 7
 """Unless sides are large and change daily, a curve is shown on days that this divides, at most.
 
@@ -56,11 +55,6 @@ class Side:
         net = np.diff(on, prepend=on[:1])
         return Side(replace(self.counts, on=on, starts=np.maximum(net, 0), stops=np.maximum(-net, 0)))
 
-    def is_of_enough(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
-        """Whether the mean of days [first, end) is of many where no curve is shown beside it."""
-        followed, _ = self.counts.from_day(first, end - first)
-        return self.is_spread(end, rounder, first=first) and not rounder.pack.is_few(followed).any()
-
     def neither(self, other: Side) -> Side:
         """The same people where they are followed in both of two outcomes that exclude each other, on in neither."""
         followed = np.minimum(self.counts.followed, other.counts.followed)
@@ -98,28 +92,13 @@ class Side:
         """`are_spread`, of days [first, end)."""
         return are_spread(*self.counts.from_day(first, end - first), rounder)
 
+    def is_of_enough(self, end: int, rounder: Rounder, *, first: int = 0) -> bool:
+        """`are_of_enough`, of days [first, end)."""
+        return are_of_enough(*self.counts.from_day(first, end - first), rounder)
+
     def is_of_many(self, end: int, rounder: Rounder, *, first: int = 0, few_days: int = FEW_DAYS) -> bool:
         """`are_of_many`, of days [first, end)."""
         return are_of_many(*self.counts.from_day(first, end - first), rounder, few_days)
-
-
-def are_spread(followed: Integers, on: Integers, rounder: Rounder) -> bool:
-    """Whether days on and off are of many: on some day enough are on, and on some day enough are off."""
-    sides = int(on.max(initial=0)), int((followed - on).max(initial=0))
-    smallest = rounder.pack.smallest_group
-    return all(most >= smallest or (most == 0 and not rounder.suppresses(0)) for most in sides)
-
-
-def are_of_many(followed: Integers, on: Integers, rounder: Rounder, few_days: int = FEW_DAYS) -> bool:
-    """Whether the mean of some days is.
-
-    Days on and off are of many; on no day few are followed; on few days, and no more than a quarter, those on, or off,
-    are few: where the curve is not shown, the mean less the curve is of them.
-    """
-    is_few = rounder.pack.is_few
-    found = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
-    spread = are_spread(followed, on, rounder)
-    return spread and not is_few(followed).any() and found <= min(few_days, len(on) // 4)
 
 
 def changes_daily(sides: Sequence[Side], rounder: Rounder) -> bool:
@@ -142,13 +121,6 @@ def combined(sides: Sequence[tuple[Side, int]]) -> Side:
     }
     parts = tuple((tables, sign * times) for side, sign in sides for tables, times in side.together)
     return Side(replace(first.counts, **left), parts)
-
-
-def not_few(on: Integers, off: Integers, rounder: Rounder) -> Booleans:
-    """Where neither of two counts is one that is suppressed."""
-    distinct = np.unique(np.concatenate([on, off]))
-    few = np.array([rounder.suppresses(int(each)) for each in distinct], dtype=bool)
-    return np.asarray(~few[np.searchsorted(distinct, on)] & ~few[np.searchsorted(distinct, off)], dtype=bool)
 
 
 def published_days(

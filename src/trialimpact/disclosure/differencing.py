@@ -54,7 +54,7 @@ def _sides_that_share_arms(moments: Moments) -> list[dict[tuple[str, ...], tuple
     """Sides with the contrasts they are in, in parts that have no arm in common."""
     contrasts: dict[tuple[str, ...], tuple[str, ...]] = {}
     for contrast in moments.protocol.contrasts:
-        for arms in (contrast.treatment, contrast.control):
+        for arms in contrast.sides:
             key = tuple(sorted(arms))
             contrasts[key] = (*contrasts.get(key, ()), contrast.name)
     parts: list[set[tuple[str, ...]]] = []

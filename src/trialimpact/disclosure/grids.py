@@ -44,7 +44,7 @@ class Grids:
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
         """Whether a group of a contrast is shown at all: it was not withdrawn, and has enough people on each side."""
-        few = min(self.moments.n_claimants(subgroup, arms) for arms in (contrast.treatment, contrast.control))
+        few = min(self.moments.n_claimants(subgroup, arms) for arms in contrast.sides)
         return (contrast.name, subgroup) not in self.withdrawn and few >= self.rounder.pack.smallest_group
 
     def is_large(self, subgroup: str) -> bool:
@@ -149,7 +149,7 @@ class Grids:
         """The arms of contrasts that are shown, and those that are left of sums and differences of up to three."""
         if subgroup not in self._arms_of:
             shown = [each for each in self.moments.protocol.contrasts if self.is_shown(each, subgroup)]
-            found = list(dict.fromkeys(arms for each in shown for arms in (each.treatment, each.control)))
+            found = list(dict.fromkeys(arms for each in shown for arms in each.sides))
             self._arms_of[subgroup] = [*found, *sides_combined(found, self.moments.protocol.arms)]
         return self._arms_of[subgroup]
 

@@ -18,6 +18,7 @@ from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
+from trialimpact.protocol import SIDES
 from trialimpact.results import grouped, records
 
 AUDIT_STEP = 100
@@ -138,7 +139,7 @@ def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCell
     keys = [received_key("analysed", one, other) for one in arms for other in arms if one != other]
     few_crossed = any(key in shown.protected or math.isnan(shown.numbers.get(key, 0.0)) for key in keys)
     numbers = ("estimate", "conf_low", "conf_high", "std_error")
-    sides = [arms for each in about.protocol.contrasts for arms in (each.treatment, each.control)]
+    sides = [arms for each in about.protocol.contrasts for arms in each.sides]
     size = min(about.moments.n_claimants("all", arms) for arms in sides)
     places = np.select(
         [frame["estimand"] == "receipt", frame["day"].notna(), frame["estimand"] == "itt"],
@@ -189,7 +190,7 @@ def _as_blurred_as_counts(frame: pd.DataFrame, decimals: int, about: Publication
 def _lost_few(frame: pd.DataFrame, about: Publication) -> Booleans:
     """Rows of contrasts that lost a few on a side: the width of bounds is a share lost."""
     found = np.zeros(len(frame), dtype=bool)
-    for side in ("treatment", "control"):
+    for side in SIDES:
         lost = frame[f"n_{side}"] / frame[f"retained_{side}"] - frame[f"n_{side}"]
         of_all = lost.where(frame["method"] == "lee_daily")
         whole = of_all.groupby([frame["outcome"], frame["contrast"]]).transform("max")

@@ -15,7 +15,7 @@ from trialimpact.disclosure.packs import DECIMALS
 from trialimpact.disclosure.suppression import Key, LinkedCounts, ShownCells
 from trialimpact.flow import ALL, BREAKDOWN
 from trialimpact.moments import Moments
-from trialimpact.protocol import TrialProtocol
+from trialimpact.protocol import SIDES, TrialProtocol
 from trialimpact.results import TrialResults, grouped, records
 
 _FLOW, _BALANCE, GROUP = "flow", "balance", "group"
@@ -174,7 +174,7 @@ class BalanceSide:
 def balance_sides(row: Mapping[Any, Any]) -> dict[str, BalanceSide]:
     """The counts behind a row, by side; numeric rows have no level."""
     found = {}
-    for side in ("treatment", "control"):
+    for side in SIDES:
         known, value = int(row[f"n_{side}"]), row[f"value_{side}"]
         is_level = row["kind"] == "categorical" and not math.isnan(value)
         found[side] = BalanceSide(known, int(row[f"missing_{side}"]), round(value * known) if is_level else None)
@@ -183,7 +183,7 @@ def balance_sides(row: Mapping[Any, Any]) -> dict[str, BalanceSide]:
 
 def _add_balance(cells: LinkedCounts, balance: pd.DataFrame) -> None:
     for (contrast, characteristic), rows in grouped(balance, "contrast", "characteristic"):
-        for side in ("treatment", "control"):
+        for side in SIDES:
             levels: dict[Key, list[Key]] = {}
             alike = bool((rows[f"n_{side}"] == rows[f"n_{side}"].iloc[0]).all())
             for row in rows.to_dict("records"):
@@ -208,9 +208,7 @@ def _add_balance(cells: LinkedCounts, balance: pd.DataFrame) -> None:
 def _join_arms(cells: LinkedCounts, protocol: TrialProtocol) -> None:
     """Those of a side at a level, or in a subgroup, are those of its arms: other sides may be some of these."""
     sides = {
-        (contrast.name, side): frozenset(getattr(contrast, side))
-        for contrast in protocol.contrasts
-        for side in ("treatment", "control")
+        (contrast.name, side): frozenset(getattr(contrast, side)) for contrast in protocol.contrasts for side in SIDES
     }
     levels: dict[Key, dict[frozenset[str], Key]] = {}
     for key in [key for key in cells.counts if key[0] in (_BALANCE, GROUP) and key not in cells.hidden]:
@@ -285,7 +283,7 @@ def _offices(cells: LinkedCounts, results: TrialResults) -> Iterator[tuple[str, 
         for office in sorted(set(results.frames["flow.csv"]["office"]) - {ALL}):
             one, other = (
                 _key("analysed", "remaining", everyone | {"assigned_arm": arms[0], "office": office})
-                for arms in (contrast.treatment, contrast.control)
+                for arms in contrast.sides
             )
             if len(contrast.treatment) == len(contrast.control) == 1 and {one, other} <= cells.counts.keys():
                 yield contrast.name, one, other

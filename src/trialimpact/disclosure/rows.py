@@ -71,9 +71,7 @@ class Publication:
         return self._curves[key]
 
     def _sides(self, outcome: str, subgroup: str, contrast: Contrast) -> tuple[Side, Side]:
-        treatment, control = (
-            self.grids.side(outcome, subgroup, arms) for arms in (contrast.treatment, contrast.control)
-        )
+        treatment, control = (self.grids.side(outcome, subgroup, arms) for arms in contrast.sides)
         return treatment, control
 
     def shows(self, row: Mapping[str, Any]) -> bool:
@@ -96,7 +94,7 @@ class Publication:
         nor are they as many on each side as a group that is not shown.
         """
         which = self.protocol.contrast(row["contrast"])
-        size = {name: [self.moments.n_claimants(name, arms) for arms in (which.treatment, which.control)]
+        size = {name: [self.moments.n_claimants(name, arms) for arms in which.sides]
                 for name in self.protocol.subgroup_names}  # fmt: skip
         others = [whole - inside for whole, inside in zip(size[ALL], size[row["subgroup"]], strict=True)]
         alike = [name for name in size if size[name] == others]
@@ -258,7 +256,7 @@ def _numbers_followed(rows: pd.DataFrame, at: Integers, curve: ShownCurve, about
     """
     outcome, contrast, subgroup = (str(rows[name].iloc[0]) for name in ("outcome", "contrast", "subgroup"))
     which, step, found = about.protocol.contrast(contrast), about.rounder.pack.movers, []
-    for side, arms in zip(curve.sides, (which.treatment, which.control), strict=True):
+    for side, arms in zip(curve.sides, which.sides, strict=True):
         whole, group = (about.moments.n_claimants(name, arms) for name in (ALL, subgroup))
         left = (whole - about.grids.side(outcome, ALL, arms).counts.followed[at]) // step * step
         found.append(np.where(side.counts.followed[at] > 0, np.rint(group * (1 - left / whole)), 0).astype(np.int64))

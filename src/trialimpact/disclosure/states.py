@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from trialimpact.disclosure.curves import are_of_many, are_spread
 from trialimpact.disclosure.differencing import Arms, sides_combined
+from trialimpact.disclosure.few import are_of_many, are_spread
 from trialimpact.disclosure.packs import DECIMALS, Rounder, coarse_decimals
 from trialimpact.disclosure.rows import Publication, blanked, leaves_out_few, rounded_columns
 from trialimpact.flow import ALL
 from trialimpact.intervals import Integers
-from trialimpact.protocol import FOLLOWED, TrialProtocol
+from trialimpact.protocol import FOLLOWED, SIDES, TrialProtocol
 
 
 def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def _by_arms(frame: pd.DataFrame, protocol: TrialProtocol) -> dict[Arms, dict[st
     found: dict[Arms, dict[str, Integers]] = {}
     for contrast in protocol.contrasts:
         here = daily[daily["contrast"] == contrast.name]
-        for side in ("treatment", "control"):
+        for side in SIDES:
             n = here[f"n_{side}"].to_numpy(dtype=float)
             on = np.nan_to_num(here[f"mean_{side}"].to_numpy(dtype=float) * n).round().astype(np.int64)
             states = {str(name): on[here["outcome"] == name] for name in here["outcome"].unique()}
@@ -93,19 +93,18 @@ def _left(on: Integers, together: Integers, rounder: Rounder) -> Integers | None
 def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Moves between states to the longest horizon, as coarse as counts are; none that few people make on a side."""
     at = frame[frame["horizon_days"] == about.protocol.analysis.max_horizon]
-    sides = ("treatment", "control")
-    made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in sides]
+    made = [at[f"movers_{side}"].to_numpy(dtype=float) for side in SIDES]
     smallest = about.rounder.pack.smallest_group
     zeros_may_be_shown = not about.rounder.suppresses(0)
     few = np.logical_or.reduce([(each < smallest) & ~((each == 0) & zeros_may_be_shown) for each in made])
     few |= leaves_out_few(at, about)
     shown_at_all = [about.grids.is_shown(about.protocol.contrast(name), ALL) for name in at["contrast"]]
     few |= ~np.array(shown_at_all, dtype=bool)
-    decimals = min((coarse_decimals(int(n), about.rounder) for side in sides for n in at[f"n_{side}"]), default=0)
+    decimals = min((coarse_decimals(int(n), about.rounder) for side in SIDES for n in at[f"n_{side}"]), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     # A p-value with three decimals would give the counts back that the means are too coarse for.
     shown = about.without_means(rounded_columns(at, means, decimals)).assign(p_value=np.nan)
-    n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in sides}
+    n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in SIDES}
     gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
     without = shown.drop(columns=["movers_treatment", "movers_control"])
     return blanked(without.assign(**n), gone, (*n, *means, "p_value"))

@@ -106,7 +106,7 @@ def balance_of(protocol: TrialProtocol, sums: CharacteristicSums) -> Balance:
     """The balance of every contrast, from sums by arm."""
     rows: list[dict[str, Any]] = []
     for contrast in protocol.contrasts:
-        sides = [[protocol.arms.index(arm) for arm in side] for side in (contrast.treatment, contrast.control)]
+        sides = [[protocol.arms.index(arm) for arm in side] for side in contrast.sides]
         found = [_compared(sums, place, sides) for place in range(len(sums.columns))]
         rows += [{"contrast": contrast.name, **row} for row in found]
         if found:

@@ -223,9 +223,7 @@ def estimate_bounds(
     horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days
     weights = day_weights(protocol, 0, horizon)
     sides = sides_of(panel, contrast)
-    n_eligible = [
-        sum(_eligible(flow, protocol)[arm] for arm in arms) for arms in (contrast.treatment, contrast.control)
-    ]
+    n_eligible = [sum(_eligible(flow, protocol)[arm] for arm in arms) for arms in contrast.sides]
     if any(side.sum() > n for side, n in zip(sides, n_eligible, strict=True)) or min(side.sum() for side in sides) == 0:
         raise DesignError(
             worded("more are analysed than were eligible, or nobody is.", remedy="give the eligible of each arm")

@@ -149,10 +149,7 @@ def compare(
         raise DesignError(worded("the protocol declares no strata.", remedy="set analysis.strata"))
     name, contrast = chosen(protocol, outcome, contrast)
     strata: tuple[str | None, ...] = moments.strata if stratified else (None,)
-    sizes = [
-        [moments.n_claimants(subgroup, arms, stratum) for arms in (contrast.treatment, contrast.control)]
-        for stratum in strata
-    ]
+    sizes = [[moments.n_claimants(subgroup, arms, stratum) for arms in contrast.sides] for stratum in strata]
     kept = [place for place, size in enumerate(sizes) if any(size)]
     if stratified:
         _require_both_sides(contrast, subgroup, [sizes[place] for place in kept])

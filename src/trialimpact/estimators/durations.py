@@ -19,10 +19,9 @@ from trialimpact.estimators.rows import as_table
 from trialimpact.estimators.target import day_weights
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.panel import OutcomePanel, Panel
-from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.protocol import SIDES, Contrast, TrialProtocol
 
 EVENTS = ("first_exit", "sustained_exit", "re_entry")
-SIDES = ("treatment", "control")
 
 DURATIONS_COLUMNS = [
     *("outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "event", "measure", "side", "day"),

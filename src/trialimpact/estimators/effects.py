@@ -239,10 +239,7 @@ def _caveats(comparison: Comparison, days: Integers) -> tuple[Note, ...]:
     sides = [side for part in comparison.parts for side in part.sides]
     smallest = np.min([side.followed.sum(axis=0)[columns] for side in sides], axis=0)
     notes = []
-    n_claimants = [
-        comparison.moments.n_claimants(comparison.subgroup, arms)
-        for arms in (comparison.contrast.treatment, comparison.contrast.control)
-    ]
+    n_claimants = [comparison.moments.n_claimants(comparison.subgroup, arms) for arms in comparison.contrast.sides]
     if min(n_claimants) == 0:
         return (Note(says=NO_MEMBERS, where=where),)
     missed = sum(n_claimants) - int(comparison.n_followed_together()[-comparison.first_day])

@@ -198,7 +198,7 @@ def _ratios_by(protocol: TrialProtocol, check: str, groups: dict[str, dict[str, 
 
 def _sides(protocol: TrialProtocol, joining: Joining, contrast: Contrast) -> list[tuple[Integers, Integers]]:
     """Index days and numbers of treatment and of control."""
-    sides = (contrast.treatment, contrast.control)
+    sides = contrast.sides
     return [joining.of_side([protocol.arms.index(arm) for arm in side]) for side in sides]
 
 

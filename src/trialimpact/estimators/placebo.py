@@ -116,10 +116,7 @@ def estimate_placebo(
         raise DesignError(worded("arms were not allocated by digit.", remedy="use estimate_randomisation"))
     part = panel.outcome(name)
     target = target_of(panel, part, horizon_days=horizon_days, day=day, pre_period=pre_period)
-    of_side = [
-        [digit for arm in arms for digit in protocol.allocation.digits[arm]]
-        for arms in (contrast.treatment, contrast.control)
-    ]
+    of_side = [[digit for arm in arms for digit in protocol.allocation.digits[arm]] for arms in contrast.sides]
     digits = np.array(sorted(of_side[0] + of_side[1]))
     place = np.full(11, -1)
     place[digits] = np.arange(digits.size)

@@ -3,6 +3,7 @@
 from trialimpact.protocol.conditions import Condition
 from trialimpact.protocol.explain import explain_protocol
 from trialimpact.protocol.model import (
+    SIDES,
     Characteristic,
     Contrast,
     CumulativeInterval,
@@ -17,6 +18,7 @@ from trialimpact.protocol.sources import FOLLOWED, SpellSource
 
 __all__ = [
     "FOLLOWED",
+    "SIDES",
     "Characteristic",
     "Condition",
     "Contrast",

@@ -26,6 +26,9 @@ from pydantic import (
 Scalar: TypeAlias = bool | int | float | str
 
 
+MAX_DAYS = 36_525
+"""A hundred years: no window, horizon or gap is longer."""
+
 NAME = re.compile("[a-z_][a-z0-9_]*")
 """What a name may be: it also stands in SQL and in the names of files."""
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
@@ -147,8 +150,10 @@ class DaysOn(Part):
     """An outcome, and the days of the claim on which it is looked at."""
 
     outcome: str
-    from_day: Whole = Field(ge=-36_525, le=36_525)
-    to_day: Whole = Field(ge=-36_525, le=36_525, description="the first day no longer looked at: [from_day, to_day)")
+    from_day: Whole = Field(ge=-MAX_DAYS, le=MAX_DAYS)
+    to_day: Whole = Field(
+        ge=-MAX_DAYS, le=MAX_DAYS, description="the first day no longer looked at: [from_day, to_day)"
+    )
 
     @model_validator(mode="after")
     def _some_days(self) -> Self:

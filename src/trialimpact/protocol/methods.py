@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trialimpact.protocol.conditions import Flag, Name, Number, Part, Whole
+from trialimpact.protocol.conditions import MAX_DAYS, Flag, Name, Number, Part, Whole
 
 Positive = Annotated[Number, Field(gt=0)]
 
@@ -78,4 +78,4 @@ REST = "rest"
 class Durations(Part):
     """What counts as leaving for good."""
 
-    sustained_days: Whole = Field(default=28, ge=1, le=36_525, description="off for this many days in a row")
+    sustained_days: Whole = Field(default=28, ge=1, le=MAX_DAYS, description="off for this many days in a row")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from trialimpact.errors import unknown_name
-from trialimpact.protocol.conditions import Condition, Day, Flag, Name, Number, Part, Whole
+from trialimpact.protocol.conditions import MAX_DAYS, Condition, Day, Flag, Name, Number, Part, Whole
 from trialimpact.protocol.consistency import columns_used, dates_used, problems_of, with_default_contrasts
 from trialimpact.protocol.methods import Adjustment, Durations, Family, Positive, States
 from trialimpact.protocol.sources import FOLLOWED, Sources, SpellSource
@@ -16,8 +16,8 @@ from trialimpact.protocol.sources import FOLLOWED, Sources, SpellSource
 MANY_ARMS = 2
 """More arms on a side of a contrast are not listed in print."""
 
-MAX_DAYS = 36_525
-"""A hundred years: no window, horizon or gap is longer."""
+SIDES = ("treatment", "control")
+"""What a contrast compares, in this order everywhere."""
 
 MAX_SUBGROUPS = 1_000
 """Each has moments and estimates of its own, for every day of every outcome and contrast."""
@@ -47,6 +47,11 @@ class Contrast(Part):
     label: str = Field(default="", description="what the treatment side is called in print")
     treatment: tuple[str, ...] = Field(min_length=1)
     control: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The arms of each side: treatment, then control, as in `SIDES`."""
+        return self.treatment, self.control
 
     @property
     def treatment_words(self) -> str:

@@ -11,12 +11,12 @@ import pandas as pd
 
 from trialimpact.disclosure import Release
 from trialimpact.estimators.confidence import adjusted_p
-from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.protocol import TrialProtocol
 from trialimpact.report.grammar import CLEAR, Finding
 from trialimpact.report.method_tables import METHOD_TITLES
 from trialimpact.report.rounding import printed_p, printed_percent
 from trialimpact.report.sentences import PRETREND_WORDS
-from trialimpact.report.words import interval_name_of, with_limits
+from trialimpact.report.words import days_about, interval_name_of, with_limits
 from trialimpact.results import records
 
 
@@ -140,7 +140,7 @@ def pretrend_findings(release: Release) -> Iterator[str]:
         here = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast)]
         tests = here[here["p_value"].notna()]
         if not len(tests):
-            yield f"{_about(release.protocol, str(outcome), str(contrast))}, before the trial: not shown."
+            yield f"{days_about(release.protocol, str(outcome), str(contrast))}, before the trial: not shown."
             continue
         p = adjusted_p(tests["p_value"].to_numpy(dtype=float), "holm")
         names = [PRETREND_WORDS[test] for test in tests["test"]]
@@ -159,7 +159,7 @@ def pretrend_findings(release: Release) -> Iterator[str]:
             rule = release.protocol.presentation.rounding
             estimate, low, high = (float(days[name].iloc[0]) for name in ("estimate", "conf_low", "conf_high"))
             amount = f"; {with_limits(estimate, low, high, rule)} days in all"
-        about = _about(release.protocol, str(outcome), str(contrast))
+        about = days_about(release.protocol, str(outcome), str(contrast))
         when = f"{about}, before the trial ({days_before})"
         yield f"{when}: {found}{amount} ({told}; adjusted for {len(names)} tests)."
 
@@ -174,9 +174,8 @@ def band_findings(release: Release) -> Iterator[str]:
     for (outcome, contrast), here in everyone.groupby(["outcome", "contrast"], sort=False):
         for name, what in (("day", "daily difference"), ("horizon_days", "cumulative difference")):
             found = here[here[name].notna() & here["conf_low"].notna()].sort_values(name)
-            about = (
-                f"{_about(release.protocol, str(outcome), str(contrast))}: the {level} simultaneous band of the {what}"
-            )
+            title = days_about(release.protocol, str(outcome), str(contrast))
+            about = f"{title}: the {level} simultaneous band of the {what}"
             if not len(found):
                 continue
             clear = found[(found["conf_low"] > 0) | (found["conf_high"] < 0)]
@@ -221,11 +220,6 @@ def kept_back_findings(release: Release) -> Iterator[str]:
     if titles:
         why = "It was not asked for, could not be computed, is of too few, or weighs people in another way."
         yield f"Nothing is shown of: {'; '.join(titles)}. {why}"
-
-
-def _about(protocol: TrialProtocol, outcome: str, contrast: str) -> str:
-    which: Contrast = protocol.contrast(contrast)
-    return f"Days {protocol.outcome(outcome).words}, {which.treatment_words} against {which.control_words}"
 
 
 def _frame(release: Release, name: str) -> pd.DataFrame:

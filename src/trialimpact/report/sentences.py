@@ -27,7 +27,7 @@ from trialimpact.estimators.intake import METHODS
 from trialimpact.protocol import Contrast, TrialProtocol
 from trialimpact.report.grammar import CLEAR
 from trialimpact.report.rounding import printed, printed_p, printed_percent
-from trialimpact.report.words import with_limits
+from trialimpact.report.words import days_about, with_limits
 
 
 class About(Protocol):
@@ -45,7 +45,7 @@ class About(Protocol):
 def band_sentences(bands: Bands) -> Iterator[str]:
     """From which day to which the daily and the cumulative band exclude zero."""
     which = bands.daily.effects.comparison
-    about = f"{_about(bands.daily.effects.protocol, which.outcome, which.contrast)}: the"
+    about = f"{days_about(bands.daily.effects.protocol, which.outcome, which.contrast)}: the"
     for band, what, unit in (
         (bands.daily, "daily difference", "day"),
         (bands.cumulative, "cumulative difference", "horizon"),
@@ -90,7 +90,7 @@ def pretrend_sentence(pretrend: PreTrend) -> str:
     found = f"a difference, by the test of {' and '.join(differ)}" if differ else "no clear difference"
     told = "; ".join(f"{what} p {printed_p(p)}" for what, p in adjusted.items())
     days = with_limits(pretrend.days, pretrend.conf_low, pretrend.conf_high, rule)
-    about = f"{_about(protocol, which.outcome, which.contrast)}, before the trial (days {first} to -1)"
+    about = f"{days_about(protocol, which.outcome, which.contrast)}, before the trial (days {first} to -1)"
     if not adjusted:
         return f"{about}: no test can be made."
     return f"{about}: {found}; {days} days in all ({told}; adjusted for {len(adjusted)} tests)."
@@ -103,7 +103,7 @@ def placebo_sentence(found: Placebo | Randomisation, protocol: TrialProtocol) ->
     rule = protocol.presentation.rounding
     size = printed_percent(test.observed, rule) if share else f"{printed(test.observed, rule)} days"
     n = int(np.isfinite(test.estimates).sum())
-    about = f"{_about(protocol, test.outcome, test.contrast)}, {test.target.in_words()}"
+    about = f"{days_about(protocol, test.outcome, test.contrast)}, {test.target.in_words()}"
     if not isinstance(found, Placebo):
         return f"{about}: {size}; p {printed_p(test.p_value)} among {n:,} assignments of {test.unit}."
     text = f"{about}: {size}; p {printed_p(test.p_value)} among all {n:,} splits of the digits"
@@ -159,7 +159,7 @@ def intake_sentence(found: IntakeSensitivity) -> str:
     as_is, common, stratified = (with_limits(*found.limits(method, horizon), rule) for method in METHODS)
     periods = "1 period" if found.n_periods == 1 else f"{found.n_periods} periods"
     return (
-        f"{_about(protocol, found.outcome, found.contrast)} over {horizon} days: {as_is}; {common} in the "
+        f"{days_about(protocol, found.outcome, found.contrast)} over {horizon} days: {as_is}; {common} in the "
         f"common intake ({found.n_left_out:,} people left out); {stratified} stratified by intake "
         f"({periods})."
     )
@@ -177,7 +177,7 @@ def adjusted_sentence(found: Adjusted) -> str:
         if abs(gain) < 0.005
         else f"the variance is {abs(100 * gain):.0f}% {'lower' if gain >= 0 else 'higher'} than without"
     )
-    about = _about(protocol, effects.comparison.outcome, effects.comparison.contrast)
+    about = days_about(protocol, effects.comparison.outcome, effects.comparison.contrast)
     limits = with_limits(effect.estimate, effect.conf_low, effect.conf_high, rule)
     covariates = ", ".join(found.covariates)
     gained = change if gain == gain else "what it gains is not known"
@@ -186,12 +186,12 @@ def adjusted_sentence(found: Adjusted) -> str:
 
 def heterogeneity_sentence(found: Heterogeneity) -> str:
     """Whether subgroups differ from their complements at all."""
-    joint = found.joint
+    joint, about = found.joint, days_about(found.protocol, found.outcome, found.contrast)
     if math.isnan(joint.p_value):
-        return f"{_about(found.protocol, found.outcome, found.contrast)}: whether subgroups differ cannot be tested."
+        return f"{about}: whether subgroups differ cannot be tested."
     differ = "differ" if joint.p_value < CLEAR else "do not clearly differ"
     return (
-        f"{_about(found.protocol, found.outcome, found.contrast)}: effects {differ} between subgroups "
+        f"{about}: effects {differ} between subgroups "
         f"(joint test of {len(found.subgroups)}, p {printed_p(joint.p_value)} on {joint.df} df)."
     )
 
@@ -246,7 +246,7 @@ def compliance_sentence(found: Compliance) -> str:
         values = "no value: assignment did not change receipt and changed the outcome"
     else:
         values = "not known"
-    about = f"{_about(protocol, found.outcome, found.contrast)}, {found.target.in_words()}"
+    about = f"{days_about(protocol, found.outcome, found.contrast)}, {found.target.in_words()}"
     numbers = (itt, cace, 100 * receipt, found.as_treated.estimate[0])
     by_assignment, on_compliers, points, as_treated = (printed(float(x), rule) or "not known" for x in numbers)
     return (
@@ -279,14 +279,5 @@ def bounds_sentence(found: Bounds) -> str:
         tip = f"for no effect, the lost of the treatment side would need {shift}"
         tip += "" if tipping.is_possible(tipping.to_zero) else ", which is not possible"
     linked = [printed_percent(share, rule) for share in (found.retained_treatment, found.retained_control)]
-    about = f"{_about(found.protocol, found.outcome, found.contrast)} over {found.horizon_days} days"
+    about = f"{days_about(found.protocol, found.outcome, found.contrast)} over {found.horizon_days} days"
     return f"{about}, linked {linked[0]} against {linked[1]}: {'; '.join(parts)}; {tip}."
-
-
-def about(found: About, protocol: TrialProtocol) -> str:
-    """What a result is about: days with an outcome, one side against the other."""
-    return _about(protocol, found.outcome, found.contrast)
-
-
-def _about(protocol: TrialProtocol, outcome: str, contrast: Contrast) -> str:
-    return f"Days {protocol.outcome(outcome).words}, {contrast.treatment_words} against {contrast.control_words}"

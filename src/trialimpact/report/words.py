@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trialimpact.estimators import Effect, Effects
-from trialimpact.protocol import RoundingRule, TrialProtocol
+from trialimpact.protocol import Contrast, RoundingRule, TrialProtocol
 from trialimpact.report.grammar import Finding
 from trialimpact.report.rounding import printed
 
@@ -66,6 +66,12 @@ def with_limits(estimate: float, low: float, high: float, rule: RoundingRule) ->
     if math.isnan(low):
         return f"{printed(estimate, rule)} (interval not known)"
     return f"{printed(estimate, rule)} ({printed(low, rule)} to {printed(high, rule)})"
+
+
+def days_about(protocol: TrialProtocol, outcome: str, contrast: Contrast | str) -> str:
+    """What a result is about: days with an outcome, one side against the other (of a contrast, or of its name)."""
+    which = protocol.contrast(contrast) if isinstance(contrast, str) else contrast
+    return f"Days {protocol.outcome(outcome).words}, {which.treatment_words} against {which.control_words}"
 
 
 def can_be_judged(effect: Effect) -> bool:
