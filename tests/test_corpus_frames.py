@@ -230,6 +230,14 @@ def test_a_small_file_that_unpacks_to_sixteen_megabytes(filling: str, tmp_path: 
         assert "employment: " in said_by_both_doors(folder, tmp_path / "out")
 
 
+def test_a_note_of_three_megabytes_that_nobody_asked_for(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "trial")
+    header, first, *others = (folder / "employment_spells.csv").read_text().splitlines()
+    rows = [f"{header},note", f"{first},{'x' * (3 << 20)}", *(f"{row}," for row in others)]
+    (folder / "employment_spells.csv").write_text("\n".join(rows) + "\n")
+    assert_answer(answer_of(ti.analyse_trial(folder / "protocol.toml")), "same", "tiny")
+
+
 def test_a_field_of_two_megabytes(tmp_path: Path) -> None:
     for name, column in (("claimants", "claimant_id"), ("markers", "marker"), ("benefit", "start_date")):
         frame = table(name)

@@ -142,6 +142,9 @@ class _NoCsvError(Exception):
     """A file is no CSV; says what it is, after its name."""
 
 
+_BLOCK, _LONGEST_ROW = 2**20, 2**26
+"""CSV is read in blocks of so many bytes, none shorter than a row: in larger ones only where a row is long."""
+
 _REMEDY = "extract the file again: comma-separated UTF-8 with a header row, or another known format"
 
 
@@ -191,6 +194,8 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
         raise
     if arrow.num_columns == 1 and (found := other_separator(arrow.column_names[0])):
         raise _OtherSeparatorError(found)
+    if arrow.num_columns == 1 and "," in arrow.column_names[0]:
+        raise _NoCsvError("has each row as one quoted field")
     if _holds_text(arrow, "\x00"):
         raise _NoCsvError(NOT_TEXT)
     if several_lines := _holds_text(arrow, "\n", "\r"):
@@ -199,12 +204,20 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
 
 
 def _parsed(path: Path, parsing: Any) -> Any:
+    try:
+        return _in_blocks(path, parsing, _BLOCK)
+    except ValueError:
+        return _in_blocks(path, parsing, _LONGEST_ROW)
+
+
+def _in_blocks(path: Path, parsing: Any, n_bytes: int) -> Any:
     csv = importlib.import_module("pyarrow.csv")
-    with csv.open_csv(path, parse_options=parsing) as opened:
+    reading = csv.ReadOptions(use_threads=False, block_size=n_bytes)
+    with csv.open_csv(path, read_options=reading, parse_options=parsing) as opened:
         names = opened.schema.names
     return csv.read_csv(
         path,
-        read_options=csv.ReadOptions(use_threads=False),
+        read_options=reading,
         parse_options=parsing,
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(names, importlib.import_module("pyarrow").string()),
