@@ -50,8 +50,12 @@ def results(
     covered = covered or {"a": (-120, extract), "b": (-120, extract)}
     analysis = {"horizon_days": [50, 100]} | more.pop("analysis", {})
     made = SmallTrial(people, spells, covered, horizon=100, pre_days=pre_days, analysis=analysis)
+    codes = more.pop("codes", {})
     design = made.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json") | {"outcomes": ONE} | more
     tables = dict(made.tables)
+    for name, counted in codes.items():
+        design["sources"][name]["counted_codes"] = counted
+        tables[name] = tables[name].assign(code=np.resize(counted, len(tables[name])))
     if received is not None:
         order = ["valid", "exempt", "out_of_scope", "error"]
         design["sources"] = design["sources"] | {"markers": {"status_order": order}}

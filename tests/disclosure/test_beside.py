@@ -35,10 +35,10 @@ def one_spell(some: pd.DataFrame, end: Any, kind: str = "a", start: Any = 0) -> 
 def test_outcomes_of_every_day_that_is_followed_contain_others() -> None:
     """Days off b, and days in a off b, leave those of people in neither."""
     off_b = Outcome(name="off_b", on=("followed",), off=("b",))
-    assert contains(off_b, Outcome(name="a_not_b", on=("a",), off=("b",)))
-    assert not contains(Outcome(name="a_not_b", on=("a",), off=("b",)), off_b)
-    assert are_apart(off_b, Outcome(name="b", on=("b",)))
-    assert not are_apart(off_b, Outcome(name="a", on=("a",)))
+    assert contains(off_b, Outcome(name="a_not_b", on=("a",), off=("b",)), {})
+    assert not contains(Outcome(name="a_not_b", on=("a",), off=("b",)), off_b, {})
+    assert are_apart(off_b, Outcome(name="b", on=("b",)), {})
+    assert not are_apart(off_b, Outcome(name="a", on=("a",)), {})
     some = people(300, 1)
     on = pd.Series(np.where(np.arange(300) % 50 < 2, 30, 100))  # six of each arm are in neither from day 30
     spells = pd.concat([one_spell(some, on), one_spell(some, 20, "b")])
@@ -48,12 +48,14 @@ def test_outcomes_of_every_day_that_is_followed_contain_others() -> None:
         assert set(rows.query("horizon_days > 30")["outcome"]) == {"off_b"}, pack
 
 
-def test_outcomes_that_exclude_each_other_do_not_tell_the_few_in_neither() -> None:
+@pytest.mark.parametrize("off", [["a"], ["a:JSA", "a:ESA"]])
+def test_outcomes_that_exclude_each_other_do_not_tell_the_few_in_neither(off: list[str]) -> None:
     some = people(300, 2)
     leaves = pd.Series(np.random.default_rng(3).integers(20, 80, 300))
     begins = leaves + np.where(np.arange(300) % 50 < 2, 15, 0)  # six of each arm are in neither for fifteen days
     spells = pd.concat([one_spell(some, leaves), one_spell(some, 100, "b", begins)])
-    for pack, frames in released(results(some, spells, outcomes=TWO_OUT)):
+    outcomes = [*ONE, {"name": "b_only", "on": ["b"], "off": off}]
+    for pack, frames in released(results(some, spells, outcomes=outcomes, codes={"a": ["JSA", "ESA"]})):
         rows = frames["estimates.csv"].query("horizon_days.notna()")
         assert "b_only" not in set(rows["outcome"]), pack
         assert "a" in set(rows["outcome"]) or rule_pack(pack).zeros == "suppressed", pack

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from trials import day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results
-from trialimpact.disclosure.outcomes import contains
-from trialimpact.protocol import Outcome
+from trialimpact.disclosure.outcomes import are_apart, contains
+from trialimpact.protocol import Outcome, SpellSource
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
+SOURCES = {
+    name: SpellSource.model_validate(
+        {"file": file, "counted_codes": codes, "end_date": "first_day_after"}
+        | {"covered_from": "2020-01-01", "extract_date": "2021-01-01"}
+    )
+    for name, file, codes in [
+        ("b", "b.csv", ["JSA", "ESA"]),
+        ("jsa", "b.csv", ["JSA"]),
+        ("c", "c.csv", ["X", "Y"]),
+    ]
+}
+SPELLS = ["b:JSA", "b:ESA", "c:X", "c:Y"]
+TERMS = ["b", "c", "followed", *SPELLS]
 DIGITS = {"BAU": [0, 1, 2, 3], "IAP": [4, 5, 6], "weekly": [7, 8, 9]}
 CONTRASTS = [
     {"name": "iap", "treatment": ["IAP"], "control": ["BAU"]},
@@ -68,8 +83,9 @@ def test_days_of_all_contrasts_together_leave_many_who_change(analysis: ti.Trial
 def test_an_outcome_inside_another_does_not_tell_a_few(analysis: ti.TrialAnalysis, release: Any) -> None:
     """On days that both show, those who are in one only are none or many; where they are always few, one is shown."""
     protocol, rules, checked = analysis.protocol, release.pack, 0
-    assert contains(protocol.outcome("any_work"), protocol.outcome("employed"))
-    assert not contains(protocol.outcome("employed"), protocol.outcome("any_work"))
+    sources = protocol.sources.spells
+    assert contains(protocol.outcome("any_work"), protocol.outcome("employed"), sources)
+    assert not contains(protocol.outcome("employed"), protocol.outcome("any_work"), sources)
     days = {(outcome, group, arms): set(found) for outcome, _, group, arms, found in curves(release)}
     for (outcome, group, arms), inner in days.items():
         if outcome == "employed":
@@ -92,10 +108,35 @@ def test_an_outcome_inside_another_does_not_tell_a_few(analysis: ti.TrialAnalysi
         ({"on": ["b"], "off": ["c"]}, {"on": ["b"], "off": ["c:X"]}, False),
         ({"on": ["b"], "bridge_gap_days": 7}, {"on": ["b:JSA"]}, True),
         ({"on": ["b"]}, {"on": ["b"], "bridge_gap_days": 7}, False),
+        ({"on": ["b:JSA", "b:ESA"]}, {"on": ["b"], "off": ["c"]}, True),
+        ({"on": ["b:JSA"]}, {"on": ["b"], "off": ["b:ESA"]}, True),
+        ({"on": ["c"]}, {"on": ["b", "c"], "off": ["b"]}, True),
+        ({"on": ["b"], "off": ["c"]}, {"on": ["c"], "off": ["c:X"]}, False),
+        ({"on": ["b"]}, {"on": ["jsa"]}, True),
+        ({"on": ["jsa"]}, {"on": ["b"]}, False),
     ],
 )
 def test_what_contains_what(one: dict[str, Any], other: dict[str, Any], holds: bool) -> None:
-    assert contains(*(Outcome.model_validate({"name": "any"} | each) for each in (one, other))) is holds
+    assert contains(*(Outcome.model_validate({"name": "any"} | each) for each in (one, other)), SOURCES) is holds
+
+
+@given(*[st.tuples(*[st.frozensets(st.sampled_from(TERMS)) for _ in ("on", "off")]) for _ in ("one", "other")])
+def test_what_is_related_is_so_for_whatever_spells_somebody_has(
+    one: tuple[frozenset[str], ...], other: tuple[frozenset[str], ...]
+) -> None:
+    """Against everybody there can be on a day: each with some of the spells that there are."""
+    assume(one[0] and other[0])
+    outcomes = [Outcome(name="any", on=tuple(on), off=tuple(off)) for on, off in (one, other)]
+    everybody = [frozenset(some) for n in range(5) for some in combinations(SPELLS, n)]
+    on, also_on = ([_is_on(each, spells) for spells in everybody] for each in outcomes)
+    assert contains(*outcomes, SOURCES) is all(here or not there for here, there in zip(on, also_on, strict=True))
+    assert are_apart(*outcomes, SOURCES) is not any(here and there for here, there in zip(on, also_on, strict=True))
+
+
+def _is_on(outcome: Outcome, spells: frozenset[str]) -> bool:
+    """By the definition: some spell of a term that is on, and none of a term that is off."""
+    has = {*spells, *(each.partition(":")[0] for each in spells), "followed"}
+    return bool(has & {*outcome.on}) and not has & {*outcome.off}
 
 
 def test_random_rounding_is_that_of_the_people_whatever_is_asked(analysis: ti.TrialAnalysis) -> None:

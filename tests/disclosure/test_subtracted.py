@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +126,56 @@ def test_a_stratified_mean_does_not_weigh_a_few_of_one_side_as_many_of_the_other
         assert len(rows) and rows["suppressed"].all() and set(rows["method"]) == {"stratified"}, pack
         assert all("is not shown" in each.sentence() for each in main_findings(release)) and main_findings(release)
         assert any("a stratum has few" in each for each in kept_back_findings(release))
+
+
+@pytest.mark.parametrize("few", [3, 200])
+@pytest.mark.parametrize(
+    "outcome", [{"name": "c", "on": ["a"], "off": ["b"]}, {"name": "c", "on": ["b"], "off": ["a"]}]
+)
+def test_what_two_outcomes_leave_in_a_stratum_is_not_of_few(few: int, outcome: dict[str, Any]) -> None:
+    """In south a person of T weighs as ten of north do, and it is a few of T in whom the outcomes differ there."""
+    some = people(1_200, 45)
+    treated, control = (some.index[some["arm"] == arm] for arm in "TC")
+    south = [*treated[:50], *control[:550]]
+    some.loc[south, "place"] = "south"
+    a = coming_and_going(some, 46)
+    differ = some.loc[[*treated[: min(few, 50)], *treated[50:250], *control[:200], *control[550:]], "claimant_id"]
+    if outcome["on"] == ["b"]:  # who is not in a is in b, but for them
+        b = _off_days(a)[lambda rows: ~rows["claimant_id"].isin(differ)]
+    else:
+        b = some[some["claimant_id"].isin(differ)][["claimant_id"]].assign(kind="b", start=some["index"] + 20)
+        b = b.assign(end=b["start"] + 30)
+    analysis = {"strata": ["place"], "headline": "stratified"}
+    found = results(some, pd.concat([a, b]), analysis=analysis, outcomes=[*ONE, outcome])
+    for pack, frames in released(found):
+        rows = frames["estimates.csv"].query("horizon_days == 100 and method == 'stratified'")
+        assert "a" in set(rows["outcome"]), pack
+        shown = few > 3 and (outcome["on"] == ["a"] or rule_pack(pack).zeros == "shown")
+        assert ("c" in set(rows["outcome"])) is shown, pack
+
+
+def _off_days(a: pd.DataFrame) -> pd.DataFrame:
+    """Spells of b wherever somebody has none of a, up to day 300 of the calendar."""
+    rows = []
+    for who, spells in a.sort_values("start").groupby("claimant_id"):
+        ends = [-100, *spells["end"]]
+        rows += [
+            (who, "b", start, end) for start, end in zip(ends, [*spells["start"], 300], strict=True) if end > start
+        ]
+    return pd.DataFrame(rows, columns=["claimant_id", "kind", "start", "end"])
+
+
+def test_many_small_strata_that_weigh_people_alike_have_a_headline() -> None:
+    """Thirty sites of ten a side: nobody weighs more than others."""
+    some = people(600, 47, joined=(0, 3))
+    some["place"] = [f"site {each}" for each in np.arange(600) // 20]
+    found = results(some, coming_and_going(some, 48), analysis={"strata": ["place"], "headline": "stratified"})
+    for pack, frames in released(found):
+        assert 100 in horizons(frames, method="stratified"), pack
+    some.loc[some.index[:20], "arm"] = ["T", *["C"] * 19]
+    found = results(some, coming_and_going(some, 48), analysis={"strata": ["place"], "headline": "stratified"})
+    for pack, frames in released(found):
+        assert not horizons(frames, method="stratified"), pack
 
 
 @pytest.mark.parametrize("n", [300, 4_000])

@@ -17,10 +17,13 @@ from trialimpact.disclosure.outcomes import are_apart, are_related, contains
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast, Outcome
+from trialimpact.protocol import Contrast, Outcome, SpellSource
 
 LARGE = 15
 """So many people a day of the longest horizon make a side large, whatever the pack: one's whole time is 0.07 days."""
+
+WEIGHS_MORE = 2
+"""So many times the weight of the people of a side is a weight of one's own."""
 
 
 @dataclass
@@ -72,12 +75,7 @@ class Grids:
         if key not in self._horizons:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else ()
-            in_strata = list(self._in_strata(*key)) if found else []
-            many = [
-                horizon for horizon in found
-                if not self._tells_intake(*key, 0, horizon)
-                and all(side.is_of_enough(horizon, self.rounder) for side in in_strata)
-            ]  # fmt: skip
+            many = [horizon for horizon in found if self._weighs_many(*key, 0, horizon)]
             self._horizons[key] = self._apart_in_neither(*key, many)
         return self._horizons[key]
 
@@ -103,25 +101,56 @@ class Grids:
         """Whether the mean days before day 0 are of many on each side."""
         first = -self.moments.protocol.analysis.pre_days
         many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
-        in_strata = self._in_strata(outcome, subgroup)
-        many &= all(side.is_of_enough(0, self.rounder, first=first) for side in in_strata)
         many &= self._neither_is_of_many(outcome, subgroup, first, 0)
-        return many and not self._tells_intake(outcome, subgroup, first, 0)
+        return many and self._weighs_many(outcome, subgroup, first, 0)
 
-    def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
+    def _weighs_many(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
+        """Whether, from `first` to before `end`, it is many who are followed, and who have a weight of their own."""
+        strata = self.unlike_strata(outcome, subgroup, first, end)
+        of_strata = (side for stratum in strata for side in self._in_stratum(outcome, subgroup, stratum))
+        if not all(side.is_of_enough(end, self.rounder, first=first) for side in of_strata):
+            return False
+        return not any(self._tells_intake(outcome, subgroup, first, end, stratum) for stratum in (None, *strata))
+
+    def unlike_strata(self, outcome: str, subgroup: str, first: int, end: int) -> tuple[str, ...]:
+        """Under a stratified headline, strata of which a person may weigh more than twice as much as people do.
+
+        A few of one side there may weigh as many of the other do. Of several contrasts, all strata: each weighs them in
+        a way of its own.
+        """
+        protocol, n = self.moments.protocol, self.moments.n_claimants
+        if protocol.analysis.headline != "stratified":
+            return ()
+        if len(protocol.contrasts) > 1:
+            return self.moments.strata
+        found, sides = [], protocol.contrasts[0].sides
+        for stratum in self.moments.strata:
+            share = sum(n(subgroup, arms, stratum) for arms in sides) / sum(n(subgroup, arms) for arms in sides)
+            for arms in sides:
+                whole, within = (self.side(outcome, subgroup, arms, which).counts.from_day(first, end - first)[0]
+                                 for which in (None, stratum))  # fmt: skip
+                if (share * whole > WEIGHS_MORE * within).any():
+                    found.append(stratum)
+        return tuple(dict.fromkeys(found))
+
+    def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int, stratum: str | None) -> bool:
         """Whether, from `first` to before `end`, no more than a few are followed in this outcome and not in one before
         it to which it is related.
 
         Records that end on different days follow whoever joined in between in one alone.
         """
-        mine = self._of_arms(outcome, subgroup)
+        mine = self._of_arms(outcome, subgroup, stratum)
         for this, other in self._pairs(outcome):
-            if are_related(this, other):
-                for one, beside in zip(mine, self._of_arms(other.name, subgroup), strict=True):
+            if are_related(this, other, self._sources):
+                for one, beside in zip(mine, self._of_arms(other.name, subgroup, stratum), strict=True):
                     followed = [side.counts.from_day(first, end - first)[0] for side in (one, beside)]
                     if self.rounder.pack.is_few(np.abs(followed[0] - followed[1]).max(initial=0)):
                         return True
         return False
+
+    @property
+    def _sources(self) -> dict[str, SpellSource]:
+        return self.moments.protocol.sources.spells
 
     def _pairs(self, outcome: str) -> list[tuple[Outcome, Outcome]]:
         """An outcome and each that stands before it in the protocol: the later one gives way."""
@@ -158,13 +187,11 @@ class Grids:
         for combination in self._combinations.get(subgroup, ()):
             yield combined([(self.side(outcome, name, arms, stratum), sign) for (arms, name), sign in combination])
 
-    def _in_strata(self, outcome: str, subgroup: str) -> Iterator[Side]:
-        """Under a stratified headline, the sides of each stratum: a few of one may weigh as many of the other do."""
-        if self.moments.protocol.analysis.headline != "stratified":
-            return
-        for stratum in self.moments.strata:
-            sides = (*self._of_arms(outcome, subgroup, stratum), *self._rests(outcome, subgroup, stratum))
-            yield from (side for side in sides if side.counts.followed.any())
+    def _in_stratum(self, outcome: str, subgroup: str, stratum: str) -> Iterator[Side]:
+        """The sides within one stratum, and all that a reader can subtract there."""
+        about = (outcome, subgroup, stratum)
+        sides = (*self._of_arms(*about), *self._rests(*about), *self._find_held(*about), *self._in_neither(*about))
+        yield from (side for side in sides if side.counts.followed.any())
 
     @cached_property
     def _combinations(self) -> dict[str, list[Combination]]:
@@ -191,20 +218,21 @@ class Grids:
             self._held[key] = list(self._find_held(*key))
         return self._held[key]
 
-    def _find_held(self, outcome: str, subgroup: str) -> Iterator[Side]:
+    def _find_held(self, outcome: str, subgroup: str, stratum: str | None = None) -> Iterator[Side]:
         for this, other in self._pairs(outcome):
-            both = ([*self._of_arms(name, subgroup), *self._rests(name, subgroup)] for name in (outcome, other.name))
+            both = ([*self._of_arms(name, subgroup, stratum), *self._rests(name, subgroup, stratum)]
+                    for name in (outcome, other.name))  # fmt: skip
             pairs = list(zip(*both, strict=True))
-            if contains(this, other):
+            if contains(this, other, self._sources):
                 yield from (side.without(beside) for side, beside in pairs)
-            elif contains(other, this):
+            elif contains(other, this, self._sources):
                 yield from (beside.without(side) for side, beside in pairs)
 
-    def _in_neither(self, outcome: str, subgroup: str) -> Iterator[Side]:
+    def _in_neither(self, outcome: str, subgroup: str, stratum: str | None = None) -> Iterator[Side]:
         """Of outcomes before this one that exclude it: days in neither, whose mean those of the two leave."""
         for this, other in self._pairs(outcome):
-            if are_apart(this, other):
-                both = (self._of_arms(name, subgroup) for name in (outcome, other.name))
+            if are_apart(this, other, self._sources):
+                both = (self._of_arms(name, subgroup, stratum) for name in (outcome, other.name))
                 yield from (side.neither(beside) for side, beside in zip(*both, strict=True))
 
     def _days_before(self, outcome: str, subgroup: str) -> tuple[int, ...] | None:
