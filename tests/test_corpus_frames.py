@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -114,6 +115,8 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("dress", SAME)
 def test_the_same_table_in_another_dress(dress: str) -> None:
+    if dress == "polars categories" and int(version("pyarrow").split(".")[0]) < 23:
+        pytest.skip("pyarrow before 23 does not turn codes of Polars into pandas: an error says that text is wanted")
     assert_answer(answer(employment=SAME[dress]()), "same", "tiny")
 
 

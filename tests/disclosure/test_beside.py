@@ -297,6 +297,7 @@ def test_groups_of_different_sides_leave_a_side_too(rare: bool) -> None:
 
 def test_times_of_two_outcomes_of_which_one_contains_the_other_do_not_tell_the_few_between() -> None:
     """Two log-rank tests of the same people but for a few differ by what these few did."""
+    pytest.importorskip("lifelines", reason="times to leaving need lifelines")
     some = people(400, 26)
     leaves = pd.Series(np.random.default_rng(27).integers(5, 90, 400))
     goes_on = one_spell(some, leaves + 5, "b", leaves)[:6]  # three of each arm go on from a to b
@@ -308,6 +309,7 @@ def test_times_of_two_outcomes_of_which_one_contains_the_other_do_not_tell_the_f
 
 
 def test_two_kinds_of_exit_do_not_tell_the_few_who_left_for_a_while() -> None:
+    pytest.importorskip("lifelines", reason="times to leaving need lifelines")
     some = people(400, 28)
     leaves = pd.Series(np.random.default_rng(29).integers(5, 60, 400))
     back = one_spell(some, leaves + 20, start=leaves + 10)[:6]

@@ -448,6 +448,7 @@ def test_no_file_has_the_other_weighting(pack: str, headline: str) -> None:
 def test_times_are_of_both_sides_or_of_none(pack: str, tmp_path: Path) -> None:
     """One of T is on at day 0, so no time to leaving of C is shown; and nothing is left of a table but its head."""
     pytest.importorskip("lifelines", reason="times to leaving need lifelines")
+    pytest.importorskip("gptables", reason="gptables is not installed (it needs pandas 2.3.2)")
     made = with_a_level(40)
     of_t = set(made.people.loc[made.people["arm"] == "T", "claimant_id"])
     index = made.people.set_index("claimant_id")["index"]

@@ -200,7 +200,7 @@ def plot_monitoring(paths: Mapping[tuple[str, str], pd.DataFrame], alpha: float,
         axes.set_ylim(min(alpha / 10, *(max(each / 3, P_FLOOR) for each in lowest.values())), 1.5)
         axes.set_ylabel("p-value that holds at any time")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        figure.autofmt_xdate()
+        axes.tick_params(axis="x", rotation=30)
         where = f" ({named[1]})" if named[1] else ""
         label = f"{words[named]}{where}"
         reading = f"Blue: {label}. Dashed: {alpha:g}; below it, adjusted for {len(paths)} checks, is an alarm"
