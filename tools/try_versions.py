@@ -7,6 +7,7 @@ Environments are built with uv, which must be installed; a Python that is not th
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,11 +38,18 @@ def uv(*arguments: str) -> bool:
     return subprocess.run([str(program), *arguments], cwd=ROOT).returncode == 0  # noqa: PLW1510, S603
 
 
+def program_of(python: str) -> str:
+    """A Python that pyenv installed, which uv does not find unless it is switched on; else the version, for uv."""
+    home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    there = sorted(home.glob(f"versions/{python}.*/bin/python"))
+    return str(there[-1]) if there else python
+
+
 def prepare(case: str, python: str) -> Path | None:
     """An environment for a case; None where there is no such Python, or the versions do not go together."""
     home = FOLDER / f"{case}-{python}"
     shutil.rmtree(home, ignore_errors=True)
-    if not uv("venv", "--quiet", "--no-python-downloads", "--python", python, str(home)):
+    if not uv("venv", "--quiet", "--no-python-downloads", "--python", program_of(python), str(home)):
         return None
     into = ("pip", "install", "--quiet", "--python", str(home / "bin" / "python"))
     extras = [f"--extra={extra}" for extra in EXTRAS]
