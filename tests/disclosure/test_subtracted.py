@@ -165,17 +165,23 @@ def _off_days(a: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claimant_id", "kind", "start", "end"])
 
 
-def test_many_small_strata_that_weigh_people_alike_have_a_headline() -> None:
-    """Thirty sites of ten a side: nobody weighs more than others."""
-    some = people(600, 47, joined=(0, 3))
-    some["place"] = [f"site {each}" for each in np.arange(600) // 20]
-    found = results(some, coming_and_going(some, 48), analysis={"strata": ["place"], "headline": "stratified"})
+@pytest.mark.parametrize("alike", [True, False])
+def test_states_are_of_people_who_weigh_alike(alike: bool) -> None:
+    """In south, where a person of T weighs as ten of north do, a few are in b too."""
+    some = people(1_200, 49)
+    treated, control = (some.index[some["arm"] == arm] for arm in "TC")
+    some.loc[[*treated[:50], *control[: 50 if alike else 550]], "place"] = "south"
+    both = some.loc[[*treated[:3], *treated[50:250], *control[550:]], ["claimant_id", "index"]]
+    b = both.assign(kind="b", start=both["index"] + 20, end=both["index"] + 50)[["claimant_id", "kind", "start", "end"]]
+    states = {"in_order": [{"name": "in_b", "on": ["b"]}, {"name": "in_a", "on": ["a"]}]}
+    analysis = {"strata": ["place"], "headline": "stratified"}
+    spells = pd.concat([coming_and_going(some, 50), b])
+    found = results(some, spells, analysis=analysis, methods=True, states=states)
+    assert len(found.frames["states.csv"]) and len(found.frames["moves.csv"])
     for pack, frames in released(found):
         assert 100 in horizons(frames, method="stratified"), pack
-    some.loc[some.index[:20], "arm"] = ["T", *["C"] * 19]
-    found = results(some, coming_and_going(some, 48), analysis={"strata": ["place"], "headline": "stratified"})
-    for pack, frames in released(found):
-        assert not horizons(frames, method="stratified"), pack
+        for name in ("states.csv", "moves.csv"):
+            assert bool(len(frames[name])) is alike, (pack, name)
 
 
 @pytest.mark.parametrize("n", [300, 4_000])

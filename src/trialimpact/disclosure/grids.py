@@ -23,7 +23,7 @@ LARGE = 15
 """So many people a day of the longest horizon make a side large, whatever the pack: one's whole time is 0.07 days."""
 
 WEIGHS_MORE = 2
-"""So many times the weight of the people of a side is a weight of one's own."""
+"""More than so many times the weight of another of the same side is a weight of one's own."""
 
 
 @dataclass
@@ -105,33 +105,32 @@ class Grids:
         return many and self._weighs_many(outcome, subgroup, first, 0)
 
     def _weighs_many(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
-        """Whether, from `first` to before `end`, it is many who are followed, and who have a weight of their own."""
-        strata = self.unlike_strata(outcome, subgroup, first, end)
-        of_strata = (side for stratum in strata for side in self._in_stratum(outcome, subgroup, stratum))
+        """Whether, from `first` to before `end`, it is many who are followed, and of many in each stratum that weighs.
+
+        A few of one side there may weigh as many of the other do.
+        """
+        of_strata = (side for stratum in self._strata for side in self._in_stratum(outcome, subgroup, stratum))
         if not all(side.is_of_enough(end, self.rounder, first=first) for side in of_strata):
             return False
-        return not any(self._tells_intake(outcome, subgroup, first, end, stratum) for stratum in (None, *strata))
+        return not any(self._tells_intake(outcome, subgroup, first, end, stratum) for stratum in (None, *self._strata))
 
-    def unlike_strata(self, outcome: str, subgroup: str, first: int, end: int) -> tuple[str, ...]:
-        """Under a stratified headline, strata of which a person may weigh more than twice as much as people do.
+    @property
+    def _strata(self) -> tuple[str, ...]:
+        """The strata that weigh: none unless the headline is stratified."""
+        return self.moments.strata if self.moments.protocol.analysis.headline == "stratified" else ()
 
-        A few of one side there may weigh as many of the other do. Of several contrasts, all strata: each weighs them in
-        a way of its own.
+    def weighs_alike(self, subgroup: str) -> bool:
+        """Whether everyone of a side weighs much the same, by the sizes of strata as they are shown.
+
+        Each of several contrasts weighs strata in a way of its own.
         """
-        protocol, n = self.moments.protocol, self.moments.n_claimants
-        if protocol.analysis.headline != "stratified":
-            return ()
-        if len(protocol.contrasts) > 1:
-            return self.moments.strata
-        found, sides = [], protocol.contrasts[0].sides
-        for stratum in self.moments.strata:
-            share = sum(n(subgroup, arms, stratum) for arms in sides) / sum(n(subgroup, arms) for arms in sides)
-            for arms in sides:
-                whole, within = (self.side(outcome, subgroup, arms, which).counts.from_day(first, end - first)[0]
-                                 for which in (None, stratum))  # fmt: skip
-                if (share * whole > WEIGHS_MORE * within).any():
-                    found.append(stratum)
-        return tuple(dict.fromkeys(found))
+        contrast, *more = self.moments.protocol.contrasts
+        n = [[self.rounder.shown(self.moments.n_claimants(subgroup, arms, stratum)) for arms in contrast.sides]
+             for stratum in self._strata]  # fmt: skip
+        if not n:
+            return True
+        weights = np.sum(n, axis=1, keepdims=True) / np.array(n)
+        return not more and bool((weights.max(axis=0) <= WEIGHS_MORE * weights.min(axis=0)).all())
 
     def _tells_intake(self, outcome: str, subgroup: str, first: int, end: int, stratum: str | None) -> bool:
         """Whether, from `first` to before `end`, no more than a few are followed in this outcome and not in one before

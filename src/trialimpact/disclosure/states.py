@@ -47,7 +47,7 @@ def _all_are(rule: Callable[[Integers, Integers, Rounder], bool], frame: pd.Data
         return False
     if not all(horizon in grids.horizons(each.name, ALL) for each in protocol.outcomes):
         return False
-    if _weighs_strata_unlike(about):
+    if not grids.weighs_alike(ALL):  # their strata are not known apart
         return False
     for arms, states in _by_arms(frame, protocol).items():
         followed, held = states[FOLLOWED], [on for name, on in states.items() if name != FOLLOWED]
@@ -58,12 +58,6 @@ def _all_are(rule: Callable[[Integers, Integers, Rounder], bool], frame: pd.Data
                 if not all(rule(followed, on, about.rounder) for on in (together, *rests)):
                     return False
     return True
-
-
-def _weighs_strata_unlike(about: Publication) -> bool:
-    """Whether a person of some stratum weighs much more than others: strata of states and moves are not known apart."""
-    horizon, outcomes = about.protocol.analysis.max_horizon, about.protocol.outcomes
-    return any(about.grids.unlike_strata(each.name, ALL, 0, horizon) for each in outcomes)
 
 
 def _by_arms(frame: pd.DataFrame, protocol: TrialProtocol) -> dict[Arms, dict[str, Integers]]:
@@ -108,7 +102,7 @@ def release_moves(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     few |= leaves_out_few(at, about)
     shown_at_all = [about.grids.is_shown(about.protocol.contrast(name), ALL) for name in at["contrast"]]
     few |= ~np.array(shown_at_all, dtype=bool)
-    few |= _weighs_strata_unlike(about)
+    few |= not about.grids.weighs_alike(ALL)
     decimals = min((coarse_decimals(int(n), about.rounder) for side in SIDES for n in at[f"n_{side}"]), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     # A p-value with three decimals would give the counts back that the means are too coarse for.
