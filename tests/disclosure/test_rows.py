@@ -11,7 +11,7 @@ import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.disclosure.methods import _as_blurred_as_counts
 from trialimpact.disclosure.packs import Rounder
-from trialimpact.disclosure.rows import Publication, release_bands
+from trialimpact.disclosure.rows import Publication, around_estimate, release_bands
 from trialimpact.estimators.confidence import newcombe_limits
 from trialimpact.results import plain
 
@@ -67,3 +67,12 @@ def test_a_person_moves_a_bound_by_the_horizon_over_the_people_of_a_side() -> No
     n, horizons = [99, 101, 999, 1_001], [None, None, 10, 10]  # a day is a horizon of one
     frame = pd.DataFrame({"n_treatment": n, "n_control": 9_000, "horizon_days": pd.array(horizons, dtype="Int64")})
     assert _as_blurred_as_counts(frame, 1, about).tolist() == [False, True, False, True]
+
+
+def test_limits_around_an_estimate_are_as_far_apart_as_they_were() -> None:
+    rows = pd.DataFrame(
+        {"estimate": [2.0, 2.0, -0.1], "conf_low": [-1.31, -1.31, -0.3], "conf_high": [5.27, 5.27, 0.1]}
+    )
+    found = around_estimate(rows, np.array([True, False, True]))
+    assert found["conf_low"].tolist() == [-1.3, -1.31, -0.3]
+    assert found["conf_high"].tolist() == [5.3, 5.27, 0.1]
