@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 import warnings
+from contextlib import nullcontext
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -142,11 +143,11 @@ def analyse(  # noqa: PLR0913
     from trialimpact.whole import check_destination
 
     where = _engine(engine, engine_setting or [])
-    if print_sql:
-        typer.echo(_statements(where, protocol))
-        return
-    check_destination(out)
-    with warnings.catch_warnings():
+    with where or nullcontext(), warnings.catch_warnings():
+        if print_sql:
+            typer.echo(_statements(where, protocol))
+            return
+        check_destination(out)
         warnings.simplefilter("ignore", TrialWarning)
         analysis = analyse_trial(
             protocol,

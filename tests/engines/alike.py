@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import duckdb
@@ -23,9 +24,9 @@ def in_memory(protocol: TrialProtocol, tables: Mapping[str, pd.DataFrame]) -> Tr
 
 
 def in_sqlite(protocol: TrialProtocol, tables: Mapping[str, pd.DataFrame], shards: int = 1) -> TrialCounts:
-    connection = sqlite3.connect(":memory:")
-    queries = fill_database(connection.execute, connection.executemany, library_tables(protocol, tables))
-    return engine_job(protocol, Database(connection, queries=queries, shards=shards)).run()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        queries = fill_database(connection.execute, connection.executemany, library_tables(protocol, tables))
+        return engine_job(protocol, Database(connection, queries=queries, shards=shards)).run()
 
 
 class FilledDuckDB(DuckDB):

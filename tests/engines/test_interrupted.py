@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,9 @@ class LostConnection:
 
     def cursor(self) -> LostCursor:
         return LostCursor(self, self.connection.cursor())
+
+    def close(self) -> None:
+        self.connection.close()
 
     def call(self, what: Callable[..., Any], *given: Any) -> Any:
         self.left -= 1
@@ -73,23 +77,23 @@ def trial() -> SyntheticTrial:
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 9])
 def test_a_connection_lost_at_any_call(trial: SyntheticTrial, step: int) -> None:
-    connection = sqlite3.connect(":memory:")
-    tables = library_tables(trial.protocol, trial.tables)
-    queries = fill_database(connection.execute, connection.executemany, tables)
-    watched = LostConnection(connection, 10**6)
-    whole = run_in(Database(watched, queries=queries), trial.protocol)
-    assert_alike(whole, in_memory(trial.protocol, trial.tables))
-    n_calls = 10**6 - watched.left
-    assert n_calls > 60
-    named = 0
-    for at in range(0, n_calls, step):
-        with pytest.raises(ti.RecordError, match=r"stopped with LostError\.\n.*remedy: .*run again") as error:
-            run_in(Database(LostConnection(connection, at), queries=queries), trial.protocol)
-        assert "QQ" not in "".join(traceback.format_exception(error.value))
-        named += str(error.value).startswith("ti_")
-    assert named
-    # Tables that the lost runs left in the database do not matter to the next.
-    assert_alike(run_in(Database(connection, queries=queries), trial.protocol), whole)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        tables = library_tables(trial.protocol, trial.tables)
+        queries = fill_database(connection.execute, connection.executemany, tables)
+        watched = LostConnection(connection, 10**6)
+        whole = run_in(Database(watched, queries=queries), trial.protocol)
+        assert_alike(whole, in_memory(trial.protocol, trial.tables))
+        n_calls = 10**6 - watched.left
+        assert n_calls > 60
+        named = 0
+        for at in range(0, n_calls, step):
+            with pytest.raises(ti.RecordError, match=r"stopped with LostError\.\n.*remedy: .*run again") as error:
+                run_in(Database(LostConnection(connection, at), queries=queries), trial.protocol)
+            assert "QQ" not in "".join(traceback.format_exception(error.value))
+            named += str(error.value).startswith("ti_")
+        assert named
+        # Tables that the lost runs left in the database do not matter to the next.
+        assert_alike(run_in(Database(connection, queries=queries), trial.protocol), whole)
 
 
 def test_a_query_stopped_by_somebody_else(trial: SyntheticTrial) -> None:
@@ -136,9 +140,10 @@ with DuckDB() as engine:
 def test_a_run_that_loses_its_database_writes_nothing(
     trial: SyntheticTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sqlite3.connect(tmp_path / "records.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "records.db")) as connection:
         tables = library_tables(trial.protocol, trial.tables)
         queries = fill_database(connection.execute, connection.executemany, tables)
+        connection.commit()
     trial.write(tmp_path)
     protocol = tmp_path / "protocol.toml"
     for name, query in queries.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sqlite3
@@ -78,6 +79,15 @@ class Database(Engine):
         cursor = self.attempt(self._connection.cursor)
         self.attempt(lambda: cursor.execute(sql))
         return cursor
+
+
+class OpenedDatabase(Database):
+    """A database whose connection was opened for the engine, and ends with it."""
+
+    def close(self) -> None:
+        """Let go of the connection, if it is not lost already."""
+        with contextlib.suppress(Exception):
+            self._connection.close()
 
 
 def open_database(driver: str, address: str) -> Any:

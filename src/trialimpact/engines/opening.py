@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from trialimpact.engines.dbapi import Database, open_database
+from trialimpact.engines.dbapi import OpenedDatabase, open_database
 from trialimpact.engines.duckdb import DuckDB
 from trialimpact.engines.engine import Engine
 from trialimpact.engines.spark import Spark
@@ -66,7 +66,7 @@ def _database(given: dict[str, Any]) -> Engine:
         # An address may hold a password, and a driver's message the address.
         says = f"the driver {driver} did not open its address ({type(error).__name__})."
         raise ProtocolError(worded(says, remedy="install the driver; correct the address")) from None
-    return Database(connection, **given)
+    return OpenedDatabase(connection, **given)
 
 
 def _spark(given: dict[str, Any]) -> Engine:
