@@ -357,3 +357,31 @@ def test_a_picture_claims_nothing_of_a_horizon_that_is_not_shown() -> None:
     assert rows.query("horizon_days == 100")["suppressed"].all() and rows["day"].notna().sum() > 1
     figure = daily_figure(release, rows, "a")
     assert figure is not None and figure.title.endswith("the difference is not shown")
+
+
+def moving(some: pd.DataFrame, seed: int, **more: Any) -> TrialResults:
+    """Everyone is now in a, now in b."""
+    a, b = (coming_and_going(some, seed + each, stay=12).assign(kind=kind) for each, kind in enumerate("ab"))
+    return results(
+        some, pd.concat([a, b]), methods=True, states=STATES, outcomes=[*ONE, {"name": "b", "on": ["b"]}], **more
+    )
+
+
+def test_moves_of_days_on_which_few_are_followed_are_not_shown() -> None:
+    """One of each arm joins first: on the last fifty days nobody else is followed."""
+    some = people(300, 61, joined=(110, 130))
+    some.loc[:1, "index"] = 60
+    found = moving(some, 62, extract=170)
+    assert len(found.frames["moves.csv"])
+    for pack, frames in released(found):
+        assert not len(frames["moves.csv"]), pack
+
+
+@pytest.mark.parametrize("late", [0, 1, 3])
+def test_that_moves_are_shown_does_not_tell_whether_somebody_joined_on_the_last_day(late: int) -> None:
+    some = people(600, 63, joined=(0, 3))
+    some.loc[some.index[:late], "index"] = 169  # followed on one day, on which nobody can have moved
+    found = moving(some, 64, extract=170)
+    assert len(found.frames["moves.csv"])
+    for pack, frames in released(found):
+        assert len(frames["moves.csv"]), pack

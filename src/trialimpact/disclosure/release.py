@@ -55,11 +55,13 @@ RELEASERS: dict[str, Releaser] = {
     "bounds.csv": release_bounds,
     "durations.csv": release_durations,
     "states.csv": release_states,
-    "moves.csv": release_moves,
     "arms.csv": release_arms,
     "audit.csv": release_audit,
 }
-"""What becomes of each file; a file that is neither here nor a count of people is not released."""
+"""What becomes of each file by its own rows."""
+
+OF_MORE = ("flow.csv", "allocation.csv", "balance.csv", "compliance.csv", "moves.csv")
+"""Files that are released by more than their own rows; what is neither here nor there is not released."""
 
 OF_COUNTS = ("flow.csv", "allocation.csv", "balance.csv", "integrity.csv", "audit.csv")
 """Files with the same rows whatever is suppressed."""
@@ -168,9 +170,7 @@ def _without_balance_of(contrasts: set[str], results: TrialResults) -> TrialResu
 def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dict[str, pd.DataFrame]:
     raw = results.frames
     if not about.rounder.pack.controls:
-        names = [
-            name for name in ("flow.csv", "allocation.csv", "balance.csv", "compliance.csv", *RELEASERS) if name in raw
-        ]
+        names = [name for name in (*OF_MORE, *RELEASERS) if name in raw]
         found = {name: raw[name].assign(suppressed=np.zeros(len(raw[name]), dtype=bool)) for name in names}
         if "integrity.csv" in raw:
             found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
@@ -185,6 +185,8 @@ def _frames(results: TrialResults, about: Publication, shown: ShownCells) -> dic
     if "integrity.csv" in raw:
         found["integrity.csv"] = release_integrity(raw["integrity.csv"], about, raw["flow.csv"])
     found |= {name: release(raw[name], about) for name, release in RELEASERS.items() if name in raw}
+    if "moves.csv" in raw:
+        found["moves.csv"] = release_moves(raw["moves.csv"], raw["states.csv"], about)
     headline = about.protocol.analysis.headline
     return {name: frame if name in OF_COUNTS else _told_alike(name, frame, headline) for name, frame in found.items()}
 

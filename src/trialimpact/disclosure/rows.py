@@ -19,7 +19,7 @@ from trialimpact.estimators.small_sample import side_factor, whole_factor
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast, TrialProtocol
+from trialimpact.protocol import SIDES, Contrast, TrialProtocol
 from trialimpact.results import grouped, records
 
 _DAYS = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
@@ -201,16 +201,12 @@ def around_estimate(rows: pd.DataFrame, which: Booleans) -> pd.DataFrame:
 
 
 def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
-    """Rows of methods that leave out a few of those who are followed to the horizon; of states, a few of all."""
+    """Rows of methods that leave out a few of those who are followed to the horizon."""
     found, last = np.zeros(len(rows), dtype=bool), about.protocol.analysis.max_horizon
-    outcomes = [each.name for each in about.protocol.outcomes]
     for place, row in enumerate(records(rows)):
-        which, subgroup = about.protocol.contrast(row["contrast"]), row.get("subgroup", ALL)
-        for side, arms in (("treatment", which.treatment), ("control", which.control)):
-            whole = about.moments.n_claimants(subgroup, arms)
-            if row.get("outcome") in outcomes:
-                counts = about.moments.counts_of(row["outcome"], subgroup, arms)
-                whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
+        for side, arms in zip(SIDES, about.protocol.contrast(row["contrast"]).sides, strict=True):
+            counts = about.moments.counts_of(row["outcome"], row.get("subgroup", ALL), arms)
+            whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
             found[place] |= about.rounder.pack.is_few(whole - int(row[f"n_{side}"]))
     return found
 
