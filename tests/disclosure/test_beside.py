@@ -385,3 +385,14 @@ def test_that_moves_are_shown_does_not_tell_whether_somebody_joined_on_the_last_
     assert len(found.frames["moves.csv"])
     for pack, frames in released(found):
         assert len(frames["moves.csv"]), pack
+
+
+@pytest.mark.parametrize("crossed", [4, 60])
+def test_effects_by_receipt_are_not_shown_where_few_received_another_arm(crossed: int) -> None:
+    some = people(600, 65)
+    received = some["arm"].where(some.index >= 2 * crossed, some["arm"].map({"T": "C", "C": "T"}))
+    found = results(some, coming_and_going(some, 66), methods=True, received=received)
+    for pack, frames in released(found):
+        shown = set(frames["compliance.csv"]["estimand"])
+        assert ("receipt" in shown) is (crossed == 60), pack
+        assert "itt" in shown, pack

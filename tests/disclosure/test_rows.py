@@ -9,7 +9,7 @@ from trials import SmallTrial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.methods import _as_blurred_as_counts
+from trialimpact.disclosure.methods import _as_blurred_as_counts, release_audit
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.rows import Publication, around_estimate, release_bands
 from trialimpact.estimators.confidence import newcombe_limits
@@ -18,9 +18,10 @@ from trialimpact.results import plain
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
 
-def trial(n: int, **analysis: object) -> SmallTrial:
-    """As many in each of two arms; those of treatment in four teams, those of control in one."""
+def trial(n: int, *, n_control: int | None = None, **analysis: object) -> SmallTrial:
+    """As many in each of two arms, or fewer of control; those of treatment in four teams, those of control in one."""
     place = np.arange(2 * n)
+    place = place[(place % 2 == 1) | (place < 2 * (n_control or n))]
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in place], "arm": np.where(place % 2, "T", "C"), "index": 0})
     people["team"] = np.where(place % 2, (place % 8).astype(str), "0")
     ends = 7 * np.where(place % 2, place % 9, place % 11) + 1
@@ -35,7 +36,7 @@ def daily(trial: SmallTrial) -> pd.DataFrame:
 
 
 def test_newcombes_limits_are_of_the_counts_that_are_shown() -> None:
-    small = trial(203, interval="newcombe")
+    small = trial(203, n_control=131, interval="newcombe")
     rows = daily(small)
     assert len(rows) > 4
     n = [rows[f"n_{side}"].to_numpy(dtype=int) for side in ("treatment", "control")]
@@ -76,3 +77,19 @@ def test_limits_around_an_estimate_are_as_far_apart_as_they_were() -> None:
     found = around_estimate(rows, np.array([True, False, True]))
     assert found["conf_low"].tolist() == [-1.3, -1.31, -0.3]
     assert found["conf_high"].tolist() == [5.3, 5.27, 0.1]
+
+
+def test_what_was_done_about_rows_that_broke_a_rule_is_said_where_they_are_many() -> None:
+    moments = trial(203).moments()
+    audit = {
+        "table": "a",
+        "rule": "any",
+        "n_rows": 900,
+        "n_broken": [0, 7, 240],
+        "action": "left out",
+        "rows": ["", "1", "2"],
+    }
+    shown = release_audit(pd.DataFrame(audit), Publication(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset()))
+    assert shown["action"].tolist() == ["left out", "", "left out"]
+    assert shown["n_broken"].fillna(-1).tolist() == [0, -1, 200]
+    assert shown["n_rows"].isna().all() and "rows" not in shown
