@@ -214,7 +214,8 @@ def test_bounds_show_no_horizon_that_the_main_table_keeps_back() -> None:
     pack = rule_pack("ons_10_5").model_copy(update={"name": "own", "base": 2, "smallest_count": 2, "smallest_group": 3})
     about = Publication(found.moments, Rounder(pack, ""), frozenset())
     bounds = release_bounds(plain(found.frames["bounds.csv"]), about)
-    assert not bounds["suppressed"].all()
+    shown, raw = bounds[~bounds["suppressed"]], found.frames["bounds.csv"].loc[~bounds["suppressed"].to_numpy()]
+    assert len(shown) and (shown["lower"] == raw["lower"].astype(float).round() + 0.0).all()
     kept_back = Publication(found.moments, Rounder(pack, ""), frozenset())
     for outcome in found.protocol.outcomes:
         kept_back.grids._horizons[outcome.name, "all"] = ()
@@ -396,3 +397,21 @@ def test_effects_by_receipt_are_not_shown_where_few_received_another_arm(crossed
         shown = set(frames["compliance.csv"]["estimand"])
         assert ("receipt" in shown) is (crossed == 60), pack
         assert "itt" in shown, pack
+
+
+@pytest.mark.parametrize("men", [True, False])
+def test_an_effect_in_those_known_to_be_outside_a_group_is_shown_where_they_are_one(men: bool) -> None:
+    """It is not known of sixty people: women's complement is men, if these are shown."""
+    some = people(900, 67)
+    some["gender"] = np.where(some.index < 60, None, np.where(some.index % 4 < 2, "f", "m"))
+    names = ["f", "m"] if men else ["f"]
+    groups = [{"name": each, "where": {"column": "gender", "equals": each}} for each in names]
+    found = results(some, coming_and_going(some, 68), methods=True, subgroups=groups)
+    assert found.frames["subgroups.csv"]["complement_estimate"].notna().all()
+    for pack, frames in released(found):
+        women = frames["subgroups.csv"].query("subgroup == 'f' and horizon_days == 100")
+        others_are_shown = "m" in set(frames["subgroups.csv"]["subgroup"])
+        assert others_are_shown is (men and pack != "stats_nz_rr3"), (
+            pack
+        )  # of thirty a side who are not known, few are on
+        assert len(women) and bool(women["complement_estimate"].notna().all()) is others_are_shown, pack
