@@ -15,6 +15,7 @@ from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.disclosure.methods import release_bounds
 from trialimpact.disclosure.outcomes import are_apart, contains
 from trialimpact.disclosure.packs import Rounder
+from trialimpact.disclosure.release import _salt
 from trialimpact.disclosure.rows import Publication
 from trialimpact.protocol import Outcome
 from trialimpact.report.release_figures import daily_figure
@@ -415,3 +416,25 @@ def test_an_effect_in_those_known_to_be_outside_a_group_is_shown_where_they_are_
             pack
         )  # of thirty a side who are not known, few are on
         assert len(women) and bool(women["complement_estimate"].notna().all()) is others_are_shown, pack
+
+
+@pytest.mark.parametrize("late", [1, 9])
+def test_numbers_followed_at_horizons_do_not_tell_how_many_never_were(late: int) -> None:
+    """Of three hundred a side, so many of T joined when the records had ended; groups of everybody say no more."""
+    some = people(600, 69, joined=(0, 3))
+    some["gender"] = np.where(some.index % 4 < 2, "f", "m")
+    some.loc[some.index[some["arm"] == "T"][:late], "index"] = 175
+    groups = [{"name": each, "where": {"column": "gender", "equals": each}} for each in "fm"]
+    found = moving(some, 70, extract=170, subgroups=groups)
+    raw = found.frames["estimates.csv"].query("horizon_days == 100 and subgroup == 'all'")
+    assert (raw["n_treatment"] == 300 - late).all() and len(raw)
+    for pack, frames in released(found):
+        rounder = Rounder(rule_pack(pack), _salt(found))
+        if late >= rounder.pack.movers:  # a step
+            continue
+        size = {name: rounder.shown(n) for name, n in (("all", 300), ("f", 150), ("m", 150))}
+        for name in ("estimates.csv", "bands.csv", "subgroups.csv", "states.csv", "moves.csv"):
+            rows = frames[name].query("horizon_days == 100")
+            groups_of = rows["subgroup"] if "subgroup" in rows else pd.Series("all", rows.index)
+            assert len(rows) or rounder.suppresses(0), (pack, name)
+            assert (rows["n_treatment"] == groups_of.map(size)).all(), (pack, name)

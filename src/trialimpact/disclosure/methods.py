@@ -43,7 +43,7 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     counts = ("n_treatment", "n_control", "n_complement")
     shown = rounded_columns(frame, days, DECIMALS["days"])
     shown = rounded_columns(rounded_columns(shown, errors, DECIMALS["days_error"]), p, DECIMALS["p"])
-    shown = shown.assign(**{name: about.n(frame[name]) for name in counts})
+    shown = shown.assign(**about.n_followed(frame), n_complement=about.n(frame["n_complement"]))
     gone = leaves_out_few(frame, about) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
     gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
@@ -169,7 +169,7 @@ def release_bounds(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     blurred = {decimals: _as_blurred_as_counts(frame, decimals, about) for decimals in (DECIMALS["days"], 0)}
     shown = frame.assign(**{name: fine[name].where(blurred[DECIMALS["days"]], coarse[name]) for name in numbers})
     shown = shown.assign(retained_treatment=np.nan, retained_control=np.nan)
-    n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
+    n = about.n_followed(frame)
     few = [np.isnan(each) & frame[name].notna().to_numpy() for name, each in n.items()]
     small = [(frame[name] < about.rounder.pack.smallest_group).to_numpy(dtype=bool) for name in n]
     gone = np.logical_or.reduce([*few, *small, _lost_few(frame, about), ~blurred[0]])
@@ -207,7 +207,7 @@ def release_arms(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     p = ("p_value", "p_holm", "p_joint")
     shown = rounded_columns(rounded_columns(frame, days, DECIMALS["days"]), ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(rounded_columns(shown, p, DECIMALS["p"]), ("critical",), 2)
-    n = {name: about.n(frame[name]) for name in ("n_treatment", "n_control")}
+    n = about.n_followed(frame)
     gone = leaves_out_few(frame, about) | np.logical_or.reduce([np.isnan(each) for each in n.values()])
     gone |= ~about.shown_among(frame)
     together = pd.Series(gone, index=frame.index).groupby([frame["outcome"], frame["horizon_days"]]).transform("any")

@@ -138,6 +138,31 @@ class Publication:
         """Counts as they are shown."""
         return np.array([math.nan if value != value else self.rounder.shown(value) for value in values], dtype=float)
 
+    def n_followed(self, rows: pd.DataFrame) -> dict[str, Floats]:
+        """Numbers followed to horizons, or in states, as they are shown: by steps, as on the days of curves."""
+        found: dict[str, list[float]] = {f"n_{side}": [] for side in SIDES}
+        for row in records(rows):
+            for side, arms in zip(SIDES, self.protocol.contrast(row["contrast"]).sides, strict=True):
+                n, subgroup = row[f"n_{side}"], row.get("subgroup", ALL)
+                everyone = np.array([self._everyone_of(row, arms) if n and subgroup != ALL else n], dtype=float)
+                found[f"n_{side}"].append(self.in_steps(everyone, arms, subgroup)[0] if n else n)
+        return {name: self.n(pd.Series(values, dtype=float)) for name, values in found.items()}
+
+    def _everyone_of(self, row: Mapping[str, Any], arms: tuple[str, ...]) -> int:
+        counts = self.grids.side(row["outcome"], ALL, arms).counts
+        return int(counts.ever_followed(self.protocol.analysis.max_horizon)[int(row["horizon_days"]) - 1])
+
+    def in_steps(self, everyone: Floats, arms: tuple[str, ...], subgroup: str) -> Floats:
+        """Numbers of a group who are followed: all who are analysed, less whole steps of those who are not.
+
+        When one person leaves, nothing changes. Of a group as many in proportion are taken to be followed as of
+        everyone: its own steps would tell, beside everyone's and those of other groups, of a few.
+        """
+        whole, group = (self.moments.n_claimants(name, arms) for name in (ALL, subgroup))
+        step = max(self.rounder.pack.movers, 1)
+        left = np.maximum(whole - everyone, 0) // step * step
+        return np.asarray(np.rint(group * (1 - left / whole)))
+
 
 def release_estimates(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     """Rows in the tidy columns: daily ones of everyone's method at published days, horizons rounded.
@@ -245,17 +270,13 @@ def _scaled(on: Integers, by: Floats, about: Publication) -> Floats:
 
 
 def _numbers_followed(rows: pd.DataFrame, at: Integers, curve: ShownCurve, about: Publication) -> list[Integers]:
-    """Numbers followed on days that are shown, of each side: all who are analysed, less whole steps of the others.
-
-    When one person leaves, nothing changes. Of a group as many in proportion are taken to be followed as of everyone:
-    its own steps would tell, beside everyone's and those of other groups, of a few.
-    """
+    """Numbers followed on days that are shown, of each side, by steps."""
     outcome, contrast, subgroup = (str(rows[name].iloc[0]) for name in ("outcome", "contrast", "subgroup"))
-    which, step, found = about.protocol.contrast(contrast), about.rounder.pack.movers, []
-    for side, arms in zip(curve.sides, which.sides, strict=True):
-        whole, group = (about.moments.n_claimants(name, arms) for name in (ALL, subgroup))
-        left = (whole - about.grids.side(outcome, ALL, arms).counts.followed[at]) // step * step
-        found.append(np.where(side.counts.followed[at] > 0, np.rint(group * (1 - left / whole)), 0).astype(np.int64))
+    found = []
+    for side, arms in zip(curve.sides, about.protocol.contrast(contrast).sides, strict=True):
+        everyone = about.grids.side(outcome, ALL, arms).counts.followed[at].astype(float)
+        stepped = about.in_steps(everyone, arms, subgroup)
+        found.append(np.where(side.counts.followed[at] > 0, stepped, 0).astype(np.int64))
     return found
 
 
@@ -285,7 +306,7 @@ def _horizons(rows: pd.DataFrame, curve: ShownCurve, about: Publication) -> pd.D
     shown = rounded_columns(rows, _DAYS, DECIMALS["days"])
     shown = rounded_columns(shown, ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
-    n = {name: about.n(rows[name]) for name in ("n_treatment", "n_control")}
+    n = about.n_followed(rows)
     gone = ~rows["horizon_days"].isin(curve.horizons).to_numpy(dtype=bool)
     gone |= np.logical_or.reduce([np.isnan(each) for each in n.values()])
     return blanked(shown.assign(**n), gone, _HORIZON_NUMBERS)

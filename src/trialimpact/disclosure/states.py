@@ -30,7 +30,7 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high")
     shown = rounded_columns(rounded_columns(at, means, DECIMALS["days"]), ("std_error",), DECIMALS["days_error"])
     shown = rounded_columns(shown, ("p_value",), DECIMALS["p"])
-    n = {name: about.n(at[name]) for name in ("n_treatment", "n_control")}
+    n = about.n_followed(at)
     daily = _by_arms(frame, about.protocol)
     of_many = _all_are(are_of_many, daily, about)
     shows = of_many or (about.grids.is_large(ALL) and _all_are(are_spread, daily, about))
@@ -125,7 +125,7 @@ def release_moves(frame: pd.DataFrame, states: pd.DataFrame, about: Publication)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     # A p-value with three decimals would give the counts back that the means are too coarse for.
     shown = about.without_means(rounded_columns(at, means, decimals)).assign(p_value=np.nan)
-    n = {f"n_{side}": about.n(at[f"n_{side}"]) for side in SIDES}
+    n = about.n_followed(at)
     gone = np.logical_or.reduce([few, *(np.isnan(each) for each in n.values())])
     without = shown.drop(columns=["movers_treatment", "movers_control"])
     return blanked(without.assign(**n), gone, (*n, *means, "p_value"))
