@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from trials import day_by_day, short_trial
 
 import trialimpact as ti
-from trialimpact.disclosure import release_results
+from trialimpact.disclosure import release_results, rule_pack
+from trialimpact.disclosure.grids import Grids
 from trialimpact.disclosure.outcomes import are_apart, contains
+from trialimpact.disclosure.packs import Rounder
 from trialimpact.protocol import Outcome, SpellSource
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -78,6 +80,14 @@ def test_days_of_all_contrasts_together_leave_many_who_change(analysis: ti.Trial
     both, one, other = (found["on_benefit", "all", arms] for arms in (("IAP", "weekly"), ("IAP",), ("weekly",)))
     assert both == one == other
     assert checked > 90
+
+
+def test_smaller_groups_give_way_to_larger_ones(analysis: ti.TrialAnalysis) -> None:
+    moments = analysis.results(methods=False).moments
+    grids = Grids(moments, Rounder(rule_pack("ons_10_5"), ""), frozenset())
+    sizes = [moments.n_claimants(name, analysis.protocol.arms) for name in grids._order]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) > 2
+    assert grids._order[0] == "all"
 
 
 def test_an_outcome_inside_another_does_not_tell_a_few(analysis: ti.TrialAnalysis, release: Any) -> None:

@@ -200,6 +200,8 @@ def test_balance_of_levels_is_of_shown_counts_and_means_are_as_coarse(released: 
     assert len(means)
     for column in ("value_treatment", "value_control"):
         np.testing.assert_allclose(means[column], means[column].round(1))
+    for column in ("standardised_difference", "p_value"):
+        np.testing.assert_array_equal(balance[column], balance[column].round(2))
 
 
 def test_what_is_lost_is_not_in_the_width_of_bounds(results: Any, released: Any) -> None:
