@@ -438,3 +438,44 @@ def test_numbers_followed_at_horizons_do_not_tell_how_many_never_were(late: int)
             groups_of = rows["subgroup"] if "subgroup" in rows else pd.Series("all", rows.index)
             assert len(rows) or rounder.suppresses(0), (pack, name)
             assert (rows["n_treatment"] == groups_of.map(size)).all(), (pack, name)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_effects_outside_groups_do_not_tell_who_was_never_followed(late: int) -> None:
+    """One of region x joined when the records had ended: y and z leave somebody who was not followed, x does not."""
+    some = people(900, 71, joined=(0, 3))
+    some["region"] = np.array(["x", "y", "z"])[some.index % 3]
+    some.loc[some.index[:late], "index"] = 175
+    groups = [{"name": each, "where": {"column": "region", "equals": each}} for each in "xyz"]
+    found = results(some, coming_and_going(some, 72), extract=170, methods=True, subgroups=groups)
+    for pack, frames in released(found):
+        rows = frames["subgroups.csv"].query("horizon_days == 100")
+        assert set(rows["subgroup"]) == {"x", "y", "z"}, pack
+        assert rows["complement_estimate"].notna().all() and rows["n_complement"].isna().all(), pack
+
+
+@pytest.mark.parametrize("first", [-40, -100])
+def test_days_before_day_0_do_not_begin_with_the_first_who_joined(first: int) -> None:
+    some = people(400, 73, joined=(5, 60))
+    some.loc[0, "index"] = 3
+    covered = {"a": (first, 300), "b": (first, 300)}
+    found = results(some, coming_and_going(some, 74, before=160), covered=covered, pre_days=60, methods=True)
+    raw = found.frames["placebo.csv"]
+    before = raw.loc[raw["day"].isna() & raw["horizon_days"].isna(), "target"]
+    assert set(before) == {f"days from day {max(-60, first - 3)} to -1"}
+    for pack, frames in released(found):
+        shown = frames["placebo.csv"]["target"].isin(before)
+        assert shown.any() == (first == -100), pack
+
+
+def test_states_of_records_that_end_for_a_few_before_an_outcomes_are_not_shown() -> None:
+    some = people(300, 75, joined=(0, 3))
+    some.loc[:3, "index"] = 68
+    a, b = (coming_and_going(some, 76 + each, stay=12).assign(kind=kind) for each, kind in enumerate("ab"))
+    for end in (170, 165):
+        covered = {"a": (-120, 170), "b": (-120, end)}
+        spells = pd.concat([a, b[b["start"] < end]])
+        spells["end"] = np.where(spells["kind"] == "b", spells["end"].clip(upper=end), spells["end"])
+        found = results(some, spells, extract=170, covered=covered, methods=True, states=STATES)
+        for pack, frames in released(found):
+            assert bool(len(frames["states.csv"])) is (end == 170 and rule_pack(pack).zeros == "shown"), (pack, end)

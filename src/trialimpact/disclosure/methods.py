@@ -16,6 +16,7 @@ from trialimpact.disclosure.people import received_key
 from trialimpact.disclosure.rows import Publication, around_estimate, blanked, leaves_out_few, rounded_columns
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.heterogeneity import family_of
+from trialimpact.estimators.target import Target
 from trialimpact.flow import ALL
 from trialimpact.intervals import Booleans
 from trialimpact.protocol import SIDES
@@ -40,20 +41,18 @@ def release_subgroups(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     )
     errors = ("std_error", "difference_std_error")
     p = tuple(name for name in frame.columns if name.endswith(("p_value", "p_holm", "p_bh")))
-    counts = ("n_treatment", "n_control", "n_complement")
+    counts = ("n_treatment", "n_control")
     shown = rounded_columns(frame, days, DECIMALS["days"])
     shown = rounded_columns(rounded_columns(shown, errors, DECIMALS["days_error"]), p, DECIMALS["p"])
-    shown = shown.assign(**about.n_followed(frame), n_complement=about.n(frame["n_complement"]))
-    gone = leaves_out_few(frame, about) | shown[list(counts[:2])].isna().any(axis=1).to_numpy(dtype=bool)
+    # How many are outside would tell of how many it is not known, and who was never followed.
+    shown = shown.assign(**about.n_followed(frame), n_complement=np.nan)
+    gone = leaves_out_few(frame, about) | shown[list(counts)].isna().any(axis=1).to_numpy(dtype=bool)
     gone |= ~about.shown_among(frame)
     kept = blanked(shown, gone, (*counts, *days, *errors, *p))
     kept = _adjusted_without_hidden(kept, frame, about)
     alone = [not (about.leaves_nobody_out(row)
                   or _is_of_a_group(row, frame[~gone])) for row in records(frame)]  # fmt: skip
-    apart = [name for name in frame.columns if name.startswith(("difference", "complement")) or name == "n_complement"]
-    if about.rounder.suppresses(0):
-        # With both sides of the group it would tell that nobody's membership is unknown.
-        kept = kept.assign(n_complement=np.nan)
+    apart = [name for name in frame.columns if name.startswith(("difference", "complement"))]
     return kept.assign(**{name: kept[name].astype(float).where(~np.array(alone, dtype=bool)) for name in apart})
 
 
@@ -126,8 +125,14 @@ def release_placebo(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     weightings = ("difference", "stratified") if about.protocol.analysis.strata else ("difference",)
     hidden = not all(map(about.shows_method, weightings))
     before = (frame["day"].isna() & frame["horizon_days"].isna()).to_numpy(dtype=bool)
-    gone = ~about.shown_among(frame) | (before & _rare_before(frame, about)) | hidden
+    gone = ~about.shown_among(frame) | (before & (_rare_before(frame, about) | _begins_later(frame, about))) | hidden
     return blanked(shown, gone, ("estimate", "p_value"))
+
+
+def _begins_later(frame: pd.DataFrame, about: Publication) -> Booleans:
+    """Rows of days before day 0 that do not begin with the protocol's: they begin with the first person who joined."""
+    whole = Target(kind="pre_period", at=-about.protocol.analysis.pre_days, weights=np.zeros(0)).in_words()
+    return (frame["target"] != whole).to_numpy(dtype=bool)
 
 
 def release_compliance(frame: pd.DataFrame, about: Publication, shown: ShownCells) -> pd.DataFrame:

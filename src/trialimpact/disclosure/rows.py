@@ -91,7 +91,8 @@ class Publication:
         """Whether those outside a subgroup are everyone else, whom the days that are shown are chosen for.
 
         Where it is not known of some, those known to be outside are a group of their own, of which nothing is known;
-        nor are they as many on each side as a group that is not shown.
+        nor are they as many on each side as a group that is not shown. Of those who are followed: whether some never
+        were is not told.
         """
         which = self.protocol.contrast(row["contrast"])
         size = {name: [self.moments.n_claimants(name, arms) for arms in which.sides]
@@ -99,7 +100,9 @@ class Publication:
         others = [whole - inside for whole, inside in zip(size[ALL], size[row["subgroup"]], strict=True)]
         alike = [name for name in size if size[name] == others]
         shown = (self.curve(row["outcome"], row["contrast"], name).horizons for name in alike)
-        return sum(others) == int(row["n_complement"]) and all(int(row["horizon_days"]) in each for each in shown)
+        beside = [self._followed_in(row, name, arms) for name in (ALL, row["subgroup"]) for arms in which.sides]
+        outside = sum(beside[:2]) - sum(beside[2:])
+        return outside == int(row["n_complement"]) and all(int(row["horizon_days"]) in each for each in shown)
 
     def shows_method(self, method: str) -> bool:
         """Whether means are under the headline's weights: what is not stratified is the plain difference.
@@ -144,12 +147,13 @@ class Publication:
         for row in records(rows):
             for side, arms in zip(SIDES, self.protocol.contrast(row["contrast"]).sides, strict=True):
                 n, subgroup = row[f"n_{side}"], row.get("subgroup", ALL)
-                everyone = np.array([self._everyone_of(row, arms) if n and subgroup != ALL else n], dtype=float)
+                everyone = np.array([self._followed_in(row, ALL, arms) if n and subgroup != ALL else n], dtype=float)
                 found[f"n_{side}"].append(self.in_steps(everyone, arms, subgroup)[0] if n else n)
         return {name: self.n(pd.Series(values, dtype=float)) for name, values in found.items()}
 
-    def _everyone_of(self, row: Mapping[str, Any], arms: tuple[str, ...]) -> int:
-        counts = self.grids.side(row["outcome"], ALL, arms).counts
+    def _followed_in(self, row: Mapping[str, Any], subgroup: str, arms: tuple[str, ...]) -> int:
+        """People of a group who are followed at all to the horizon of a row."""
+        counts = self.grids.side(row["outcome"], subgroup, arms).counts
         return int(counts.ever_followed(self.protocol.analysis.max_horizon)[int(row["horizon_days"]) - 1])
 
     def in_steps(self, everyone: Floats, arms: tuple[str, ...], subgroup: str) -> Floats:
