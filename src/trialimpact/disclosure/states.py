@@ -34,13 +34,13 @@ def release_states(frame: pd.DataFrame, about: Publication) -> pd.DataFrame:
     daily = _by_arms(frame, about.protocol)
     of_many = _all_are(are_of_many, daily, about)
     shows = of_many or (about.grids.is_large(ALL) and _all_are(are_spread, daily, about))
-    gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | (not (shows and _are_followed(daily, about)))
+    gone = np.isnan(n["n_treatment"]) | np.isnan(n["n_control"]) | (not (shows and _are_followed_alike(daily, about)))
     if not of_many:
         shown = shown.assign(std_error=np.nan, p_value=np.nan)
     return blanked(about.without_means(shown).assign(**n), gone, (*n, *means, "std_error", "p_value"))
 
 
-def _are_followed(daily: Daily, about: Publication) -> bool:
+def _are_followed_alike(daily: Daily, about: Publication) -> bool:
     """Whether those followed in states are those of outcomes, or of many more or fewer, and outcomes are shown.
 
     Of everyone with one weight: strata of states are not known apart.
@@ -120,7 +120,7 @@ def release_moves(frame: pd.DataFrame, states: pd.DataFrame, about: Publication)
     zeros_may_be_shown = not about.rounder.suppresses(0)
     few = np.logical_or.reduce([(each < smallest) & ~((each == 0) & zeros_may_be_shown) for each in made])
     daily = _by_arms(states, about.protocol)
-    few |= not _are_followed(daily, about)
+    few |= not _are_followed_alike(daily, about)
     decimals = min((coarse_decimals(int(each[FOLLOWED].min()), about.rounder) for each in daily.values()), default=0)
     means = ("mean_treatment", "mean_control", "estimate", "conf_low", "conf_high", "std_error")
     # A p-value with three decimals would give the counts back that the means are too coarse for.
