@@ -83,12 +83,14 @@ def test_a_run_stopped_while_it_writes_leaves_no_folder_and_the_next_clears_up(
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["analyse", "report", "merge"])
 def test_kills_at_random_moments(trial: Path, tmp_path: Path, command: str) -> None:
-    results, out = tmp_path / "results", tmp_path / "out"
-    assert run("analyse", trial, "--out", results, "--quiet").returncode == 0
+    results, more, out = tmp_path / "results", tmp_path / "more", tmp_path / "out"
+    simulate_trial(100, seed=2).write(tmp_path / "others")
+    for protocol, into in ((trial, results), (tmp_path / "others" / "protocol.toml", more)):
+        assert run("analyse", protocol, "--out", into, "--quiet").returncode == 0
     arguments = {
         "analyse": ["analyse", trial, "--out", out, "--quiet"],
         "report": ["report", results, "--out", out],
-        "merge": ["moments", "merge", results / "moments.npz", results / "moments.npz", "--out", out],
+        "merge": ["moments", "merge", results / "moments.npz", more / "moments.npz", "--out", out],
     }[command]
     begun = time.monotonic()
     started = start(*arguments)

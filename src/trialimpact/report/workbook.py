@@ -31,9 +31,8 @@ SHORTHAND = {
 }
 """Marks in cells, explained in the notes."""
 
-CREATED = 1980, 1, 1
-"""The day that a workbook gives as its own, the first that a ZIP archive knows: no clock is read, so that the same
-release is the same bytes."""
+CREATED = 2000, 1, 1
+"""The day that a workbook gives as its own: no clock is read, so that the same release is the same bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
