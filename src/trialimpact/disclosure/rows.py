@@ -100,7 +100,7 @@ class Publication:
         others = [whole - inside for whole, inside in zip(size[ALL], size[row["subgroup"]], strict=True)]
         alike = [name for name in size if size[name] == others]
         shown = (self.curve(row["outcome"], row["contrast"], name).horizons for name in alike)
-        beside = [self._followed_in(row, name, arms) for name in (ALL, row["subgroup"]) for arms in which.sides]
+        beside = [self.followed_in(row, name, arms) for name in (ALL, row["subgroup"]) for arms in which.sides]
         outside = sum(beside[:2]) - sum(beside[2:])
         return outside == int(row["n_complement"]) and all(int(row["horizon_days"]) in each for each in shown)
 
@@ -147,11 +147,11 @@ class Publication:
         for row in records(rows):
             for side, arms in zip(SIDES, self.protocol.contrast(row["contrast"]).sides, strict=True):
                 n, subgroup = row[f"n_{side}"], row.get("subgroup", ALL)
-                everyone = np.array([self._followed_in(row, ALL, arms) if n and subgroup != ALL else n], dtype=float)
+                everyone = np.array([self.followed_in(row, ALL, arms) if n and subgroup != ALL else n], dtype=float)
                 found[f"n_{side}"].append(self.in_steps(everyone, arms, subgroup)[0] if n else n)
         return {name: self.n(pd.Series(values, dtype=float)) for name, values in found.items()}
 
-    def _followed_in(self, row: Mapping[str, Any], subgroup: str, arms: tuple[str, ...]) -> int:
+    def followed_in(self, row: Mapping[str, Any], subgroup: str, arms: tuple[str, ...]) -> int:
         """People of a group who are followed at all to the horizon of a row."""
         counts = self.grids.side(row["outcome"], subgroup, arms).counts
         return int(counts.ever_followed(self.protocol.analysis.max_horizon)[int(row["horizon_days"]) - 1])
@@ -231,11 +231,10 @@ def around_estimate(rows: pd.DataFrame, which: Booleans) -> pd.DataFrame:
 
 def leaves_out_few(rows: pd.DataFrame, about: Publication) -> Booleans:
     """Rows of methods that leave out a few of those who are followed to the horizon."""
-    found, last = np.zeros(len(rows), dtype=bool), about.protocol.analysis.max_horizon
+    found = np.zeros(len(rows), dtype=bool)
     for place, row in enumerate(records(rows)):
         for side, arms in zip(SIDES, about.protocol.contrast(row["contrast"]).sides, strict=True):
-            counts = about.moments.counts_of(row["outcome"], row.get("subgroup", ALL), arms)
-            whole = int(counts.ever_followed(last)[int(row["horizon_days"]) - 1])
+            whole = about.followed_in(row, row.get("subgroup", ALL), arms)
             found[place] |= about.rounder.pack.is_few(whole - int(row[f"n_{side}"]))
     return found
 

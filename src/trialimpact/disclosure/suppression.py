@@ -31,9 +31,9 @@ class LinkedCounts:
         LinkedCounts that are nowhere shown, and that follow from others: the rest of a total.
     relations : list of (total, parts)
     elsewhere : set of keys
-        LinkedCounts that other files show too, beside every estimate: they are suppressed last.
+        Counts that other files show too, beside every estimate: they are suppressed last.
     exact : set of keys
-        LinkedCounts that a reader may know, where they are shown: days of them have been rounded hundreds of times.
+        Counts that a reader may know, where they are shown: days of them have been rounded hundreds of times.
     """
 
     counts: dict[Key, int] = field(default_factory=dict)
