@@ -33,7 +33,7 @@ INSIDE = {
     "reproduce": [
         "windows", "published", "relations", "comparison", "lint", "iap", "reproduction", "figures", "document", "run",
     ],
-    "disclosure": ["packs", "few", "suppression", "people", "differencing", "outcomes", "curves", "grids", "rows", "balance", "methods", "durations", "states", "release"],
+    "disclosure": ["packs", "few", "suppression", "people", "differencing", "outcomes", "curves", "grids", "shown", "rows", "balance", "methods", "durations", "states", "release"],
     "synthetic": ["histories", "careers", "tables", "people", "registers", "trial", "iap", "chains", "extracts", "ics", "progression"],
 }  # fmt: skip
 LATE = {("protocol", "model", "read"), ("protocol", "consistency", "model")}

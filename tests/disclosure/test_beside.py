@@ -16,7 +16,7 @@ from trialimpact.disclosure.methods import release_bounds
 from trialimpact.disclosure.outcomes import are_apart, contains
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.release import _salt
-from trialimpact.disclosure.rows import Publication
+from trialimpact.disclosure.shown import Publication
 from trialimpact.protocol import Outcome
 from trialimpact.report.release_figures import daily_figure
 from trialimpact.results import TrialResults, plain

@@ -11,7 +11,8 @@ import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.disclosure.methods import _as_blurred_as_counts, release_audit
 from trialimpact.disclosure.packs import Rounder
-from trialimpact.disclosure.rows import Publication, around_estimate, release_bands
+from trialimpact.disclosure.rows import around_estimate, release_bands
+from trialimpact.disclosure.shown import Publication
 from trialimpact.estimators.confidence import newcombe_limits
 from trialimpact.results import plain
 

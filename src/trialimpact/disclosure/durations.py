@@ -11,7 +11,8 @@ import pandas as pd
 
 from trialimpact.disclosure.curves import DAYS_APART
 from trialimpact.disclosure.packs import DECIMALS
-from trialimpact.disclosure.rows import Publication, around_estimate, blanked, rounded_columns
+from trialimpact.disclosure.rows import around_estimate, blanked, rounded_columns
+from trialimpact.disclosure.shown import Publication
 from trialimpact.protocol import SIDES
 from trialimpact.results import grouped, records
 

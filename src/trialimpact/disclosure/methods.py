@@ -13,7 +13,8 @@ import pandas as pd
 
 from trialimpact.disclosure.packs import DECIMALS, coarse_decimals
 from trialimpact.disclosure.people import received_key
-from trialimpact.disclosure.rows import Publication, around_estimate, blanked, leaves_out_few, rounded_columns
+from trialimpact.disclosure.rows import around_estimate, blanked, leaves_out_few, rounded_columns
+from trialimpact.disclosure.shown import Publication
 from trialimpact.disclosure.suppression import ShownCells
 from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.estimators.target import Target

@@ -33,12 +33,8 @@ from trialimpact.disclosure.people import (
     shown_flow,
     shown_received,
 )
-from trialimpact.disclosure.rows import (
-    Publication,
-    release_adjusted,
-    release_bands,
-    release_estimates,
-)
+from trialimpact.disclosure.rows import release_adjusted, release_bands, release_estimates
+from trialimpact.disclosure.shown import Publication
 from trialimpact.disclosure.states import release_moves, release_states
 from trialimpact.disclosure.suppression import ShownCells, protect
 from trialimpact.flow import ALL

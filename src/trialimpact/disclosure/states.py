@@ -12,7 +12,8 @@ import pandas as pd
 from trialimpact.disclosure.differencing import Arms, sides_combined
 from trialimpact.disclosure.few import are_of_many, are_spread
 from trialimpact.disclosure.packs import DECIMALS, Rounder, coarse_decimals
-from trialimpact.disclosure.rows import Publication, blanked, rounded_columns
+from trialimpact.disclosure.rows import blanked, rounded_columns
+from trialimpact.disclosure.shown import Publication
 from trialimpact.flow import ALL
 from trialimpact.intervals import Integers
 from trialimpact.protocol import FOLLOWED, SIDES, TrialProtocol
