@@ -24,6 +24,7 @@ from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
 from trialimpact.cli_simulate import simulate
 from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
+from trialimpact.protocol.conditions import MAX_DAYS
 
 if TYPE_CHECKING:
     from trialimpact.engines import Engine
@@ -110,7 +111,7 @@ def analyse(  # noqa: PLR0913
     horizon: Annotated[
         list[int] | None,
         typer.Option(
-            min=1, max=36525, metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."
+            min=1, max=MAX_DAYS, metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."
         ),
     ] = None,
     on_broken_rule: Annotated[

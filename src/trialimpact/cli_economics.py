@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.protocol.conditions import MAX_DAYS
+
 
 def cost_benefit(
     protocol: Annotated[Path | None, typer.Argument(metavar="PROTOCOL.toml", help="The trial.")] = None,
     values: Annotated[Path | None, typer.Option("--values", metavar="FILE.toml", help="Your unit values.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for numbers and pictures.")] = None,
     horizon: Annotated[
-        int | None, typer.Option(min=1, max=36525, help="Days over the first so many; default the longest.")
+        int | None, typer.Option(min=1, max=MAX_DAYS, help="Days over the first so many; default the longest.")
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a file of unit values to fill in.")] = False,
 ) -> None:

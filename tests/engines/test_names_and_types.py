@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from alike import FilledDuckDB, assert_alike, in_duckdb, in_memory, in_sqlite
+from pyarrow import parquet as pq
 from trials import SmallTrial
 
 import trialimpact as ti
@@ -150,6 +152,33 @@ def test_parquet_with_nan_booleans_floats_and_zones(tmp_path: Path) -> None:
     zoned.to_parquet(tmp_path / "claimants.parquet")
     with DuckDB() as engine, pytest.raises(ti.RecordError, match="date_is_readable"):
         engine_job(protocol, engine, tmp_path).run()
+
+
+@pytest.mark.parametrize(
+    "odd, rule",
+    [(1.5, "claimant_id_is_valid"), (2.0**60, "claimant_id_is_valid"), (1e30, "claimant_id_is_valid"),
+     (float("inf"), "claimant_id_is_valid"), (float("nan"), "claimant_id_is_given"), (24.0, "")],
+)  # fmt: skip
+def test_numbers_of_parquet_as_identifiers(tmp_path: Path, odd: float, rule: str) -> None:
+    """NaN as values, not as nulls: of these a file's statistics, which DuckDB trusts, know nothing."""
+    trial = SmallTrial(people(wave=[1.0, float("nan"), 3.0] * 8), spells(), analysis={"strata": "wave"})
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    for name, table in trial.tables.items():
+        number = [odd if each == "p7" else float(each[1:]) for each in table["claimant_id"]]
+        columns = {column: pa.array(table[column], from_pandas=False) for column in table}
+        pq.write_table(pa.table(columns | {"claimant_id": number}), tmp_path / f"{name}.parquet")
+        data["sources"][name]["file"] = f"{name}.parquet"
+    protocol = ti.TrialProtocol.from_dict(data)
+    with DuckDB() as engine:
+        if not rule:
+            assert_alike(engine_job(protocol, engine, tmp_path).run(), in_memory(trial.protocol, trial.tables))
+            return
+        with pytest.raises(ti.RecordError, match=f"claimants: 1 of 24 .*{rule}") as told:
+            engine_job(protocol, engine, tmp_path).run()
+    with pytest.raises(ti.RecordError, match=f"claimants: 1 of 24 .*{rule}") as in_python:
+        ti.analyse_trial(protocol, folder=tmp_path)
+    for each in ("claimant_id_is_valid", "claimant_id_is_given"):
+        assert (each in str(told.value)) == (each in str(in_python.value))
 
 
 TWICE = ("office", "marker", "")

@@ -163,3 +163,7 @@ def test_spells_too_many_for_one_packed_number(n_people: int) -> None:
     owner = np.arange(n_people).repeat(2) * 2**30
     start, end = np.tile([0, 2**29], n_people), np.tile([2**30, 2**30], n_people)
     assert overlapping_spells(owner, start, end).tolist() == [False, True] * n_people
+
+
+def test_whole_numbers_past_every_integer_stay_what_they_are() -> None:
+    assert as_text(pd.Series([1e30, float("inf"), None])).tolist() == ["1e+30", "inf", None]

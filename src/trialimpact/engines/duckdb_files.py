@@ -16,6 +16,7 @@ from trialimpact.engines.words import literal, quoted
 from trialimpact.errors import RecordError, record_error, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.dates import DAYS_SINCE
+from trialimpact.loaders.identifiers import EXACT
 from trialimpact.loaders.schema import DATES, LABELS, Table, kind_of, required_columns, source_of, wrong_columns
 from trialimpact.protocol import TrialProtocol
 
@@ -41,8 +42,11 @@ def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Calla
     types = {name: kind for name, kind, *_ in describe(f"describe select * from {reader}")}
     columns, unreadable = zip(*_columns(protocol, source, types), strict=True)
     bad = " or ".join(each for each in unreadable if each) or "false"
+    theirs = source_of(protocol, source).columns.get("claimant_id", "claimant_id")
+    odd = _is_odd(_quoted(theirs), types[theirs])
     order = ["row_number() over () as row_no"] if source == "markers" else []
-    return f"select {', '.join([*columns, *order])}, case when {bad} then 1 else 0 end as unreadable from {reader}"
+    flags = [f"case when {each} then 1 else 0 end as {name}" for name, each in (("unreadable", bad), ("odd_id", odd))]
+    return f"select {', '.join([*columns, *order, *flags])} from {reader}"
 
 
 def _refuse_wrong_columns(protocol: TrialProtocol, source: str, path: Path, ending: str) -> None:
@@ -69,7 +73,7 @@ def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Itera
 
     def found(column: str) -> tuple[str, str] | None:
         theirs = source.columns.get(column, column)
-        return ('"' + theirs.replace('"', '""') + '"', types[theirs]) if theirs in types else None
+        return (_quoted(theirs), types[theirs]) if theirs in types else None
 
     for column in ("claimant_id", *LABELS[kind]):
         if there := found(column):
@@ -87,6 +91,10 @@ def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Itera
             yield f"{day} as {column.replace('_date', '_day')}", bad
 
 
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
 def _given(column: str) -> str:
     return f"({column} is not null and trim(cast({column} as varchar)) <> '')"
 
@@ -97,9 +105,24 @@ def _as_label(column: str, kind: str) -> str:
         return f"case when {column} then 'True' when not {column} then 'False' else null end"
     if kind not in _NUMBERS:
         return column
-    number = f"nullif({column}, 'nan'::{kind.lower()})"
+    number = _number(column)
     whole = f"cast(cast({number} as bigint) as varchar)"
-    return f"case when {number} = floor({number}) then {whole} else cast({number} as varchar) end"
+    return f"case when {_is_whole(number)} then {whole} else cast({number} as varchar) end"
+
+
+def _is_odd(column: str, kind: str) -> str:
+    """Where an identifier is a number that is not whole, or so large that it may be another one's too."""
+    number = _number(column)
+    return f"{number} is not null and not ({_is_whole(number)})" if kind in _NUMBERS else "false"
+
+
+def _number(column: str) -> str:
+    """A number, null where it is NaN: asked of its text, since a file's statistics, which know no NaN, answer else."""
+    return f"case when cast({column} as varchar) <> 'nan' then {column} else null end"
+
+
+def _is_whole(number: str) -> str:
+    return f"abs({number}) <= {EXACT:.0f} and {number} = floor({number})"
 
 
 def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from trialimpact.engines.words import Step, among, as_text, both, code_of, flag,
 from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.identifiers import FIRST_LETTERS, NEVER_ISSUED, SECOND_LETTERS, SUFFIXES, SYNTHETIC
-from trialimpact.loaders.schema import DATES, LABELS, Kind, kind_of, required_columns
+from trialimpact.loaders.schema import DATES, LABELS, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.conditions import NAME, AgeOn, ColumnIs, DaysBetween
 from trialimpact.protocol.consistency import condition_parts
@@ -26,8 +26,8 @@ class Inputs:
 
     A query gives the library's column names, dates as whole days since 1970-01-01 in `index_day`, `birth_day`,
     `marker_day`, `start_day`, `end_day` (as the source writes ends; null is open), characteristics by name or (where
-    that is a word of SQL) as `v_<name>`, and may give `row_no` (the order of rows) and `unreadable` (1 where a value
-    could not be read).
+    that is a word of SQL) as `v_<name>`, and may give `row_no` (the order of rows), `unreadable` (1 where a value
+    could not be read) and `odd_id` (1 where an identifier is a number that can be no identifier).
     """
 
     protocol: TrialProtocol
@@ -179,7 +179,7 @@ def _numbered(inputs: Inputs, name: str, rows: str) -> str:
 def _columns(inputs: Inputs, name: str) -> list[str]:
     """The columns of an input table, each `expression as name`."""
     protocol, kind = inputs.protocol, kind_of(name)
-    columns = [*_identity(protocol, inputs.has(name, "digit"), kind)]
+    columns = [*_identity(inputs, name)]
     columns += [f"{flag('unreadable = 1') if inputs.has(name, 'unreadable') else 0} as unreadable"]
     for date in DATES[kind]:
         day = date.replace("_date", "_day")
@@ -222,8 +222,9 @@ def stored_columns(protocol: TrialProtocol) -> tuple[str, ...]:
     return (*(f"v_{name}" for name in names), *(f"n_{name}" for name in names if name in numeric))
 
 
-def _identity(protocol: TrialProtocol, has_digit: bool, kind: Kind) -> Iterator[str]:
+def _identity(inputs: Inputs, name: str) -> Iterator[str]:
     """The identifier that tells people apart, whether it is blank or not of the declared form, and the digit."""
+    protocol = inputs.protocol
     blank = "claimant_id is null or trim(cast(claimant_id as varchar(250))) = ''"
     digit, odd, valid = "-1", "1 = 0", "1 = 1"
     person = "trim(cast(claimant_id as varchar(250)))"
@@ -231,14 +232,16 @@ def _identity(protocol: TrialProtocol, has_digit: bool, kind: Kind) -> Iterator[
         text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
         person, valid = f"substring({text}, 1, 8)", _is_nino(text, synthetic=protocol.identifiers.synthetic)
         digit = code_of(f"substring({text}, 8, 1)", DIGITS)
-    elif has_digit:
+    else:
+        valid = "coalesce(odd_id, 0) = 0" if inputs.has(name, "odd_id") else valid
         told = "trim(cast(digit as varchar(250)))"
-        digit = code_of(told, DIGITS)
-        odd = f"{told} <> '' and {digit} = -1"
+        if inputs.has(name, "digit"):
+            digit = code_of(told, DIGITS)
+            odd = f"{told} <> '' and {digit} = -1"
     yield f"case when {blank} then null else {person} end as person"
     yield f"{flag(blank)} as blank_id"
     yield f"{flag(valid)} as valid_id"
-    if kind != "spells":
+    if kind_of(name) != "spells":
         yield f"{digit} as digit"
         yield f"{flag(odd)} as odd_digit"
 

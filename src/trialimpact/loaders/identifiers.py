@@ -33,7 +33,8 @@ NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
 SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
-_EXACT = 2.0**53
+EXACT = 2.0**53
+"""The largest float that is no other whole number's."""
 _ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
 _AMONG_WORDS = re.compile(r"(?<![A-Z])[A-Z]{2}(?: *[0-9]){6}(?! *[0-9])")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
@@ -97,7 +98,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
         return Keys(key=_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
     if pd.api.types.is_float_dtype(values.dtype):
         exact = values.to_numpy(dtype=float, na_value=np.nan)
-        whole = (exact % 1 == 0) & (np.abs(exact) <= _EXACT) & ~missing
+        whole = (np.floor(exact) == exact) & (np.abs(exact) <= EXACT) & ~missing
         numbers = values.where(whole, 0).astype(np.int64).to_numpy()
         return Keys(key=numbers, blank=missing, invalid=~whole & ~missing, digit=none)
     if pd.api.types.is_signed_integer_dtype(values.dtype):
@@ -110,7 +111,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
 
 def _as_whole(value: Any) -> Any:
     """A whole number as text; missing where it is none, or a float that may be another number's too."""
-    if isinstance(value, float) and abs(value) > _EXACT:
+    if isinstance(value, float) and abs(value) > EXACT:
         return pd.NA
     return str(int(value)) if math.isfinite(value) and value == int(value) else pd.NA
 

@@ -191,7 +191,8 @@ def _mark_people_of_the_trial(parsed: dict[str, Table], n_people: int) -> None:
 def _require_links(parsed: dict[str, Table], on_broken_rule: OnBrokenRule) -> None:
     """A source none of whose spells is of a person in the trial has identifiers of another form.
 
-    Where none of them, or of the people's, has the declared form, a rule says so, unless its rows are to be set aside.
+    Where none of them, or of the people's, is there in the declared form, a rule says so, unless its rows are to be set
+    aside.
     """
     people = [table for table in parsed.values() if table.kind != "spells" and table.n_rows]
     broken = [
@@ -205,10 +206,14 @@ def _require_links(parsed: dict[str, Table], on_broken_rule: OnBrokenRule) -> No
         if table.kind == "spells"
         and table.n_rows
         and (table.claimant == NOBODY).all()
-        and not (on_broken_rule == "error" and any(each.invalid_identifier.all() for each in (table, *people)))
+        and not (on_broken_rule == "error" and any(map(_has_no_identifier, (table, *people))))
     ]
     if broken:
         raise record_error(broken, quarantine_helps=False)
+
+
+def _has_no_identifier(table: Table) -> bool:
+    return bool((table.blank_identifier | table.invalid_identifier).all())
 
 
 def _apply_rules(

@@ -97,7 +97,7 @@ def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     missing = values.isna().to_numpy(dtype=bool)
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.where(~values.isna(), 0)
-        values = whole.astype(np.int64) if bool((whole % 1 == 0).all()) else whole
+        values = whole.astype(np.int64) if bool(((whole % 1 == 0) & (whole.abs() < 2.0**63)).all()) else whole
     text = values.astype(object).where(~missing, "").astype(str).astype(object)
     return text.where(~missing & text.str.strip().ne("").to_numpy(dtype=bool), None).reset_index(drop=True)
 
