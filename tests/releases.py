@@ -15,6 +15,7 @@ from trialimpact.results import TrialResults
 
 PACKS = [name for name in pack_names() if name != "none"]
 ONE = [{"name": "a", "on": ["a"]}]
+STATES = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}
 
 
 def people(n: int, seed: int, *, joined: tuple[int, int] = (0, 60)) -> pd.DataFrame:
@@ -62,6 +63,14 @@ def results(
         about = tables["claimants"][["claimant_id", "index_date"]].rename(columns={"index_date": "marker_date"})
         tables["markers"] = about.assign(marker=received.to_numpy(), office="A", status="valid", reason="")
     return ti.analyse_trial(ti.TrialProtocol.from_dict(design), tables).results(methods=methods)
+
+
+def moving(some: pd.DataFrame, seed: int, **more: Any) -> TrialResults:
+    """Everyone is now in a, now in b."""
+    a, b = (coming_and_going(some, seed + each, stay=12).assign(kind=kind) for each, kind in enumerate("ab"))
+    return results(
+        some, pd.concat([a, b]), methods=True, states=STATES, outcomes=[*ONE, {"name": "b", "on": ["b"]}], **more
+    )
 
 
 def released(found: TrialResults) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:

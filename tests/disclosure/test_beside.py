@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from releases import ONE, coming_and_going, horizons, people, released, results
+from releases import ONE, STATES, coming_and_going, horizons, moving, people, released, results
 from trials import short_trial
 
 import trialimpact as ti
@@ -15,7 +15,6 @@ from trialimpact.disclosure import release_results, rule_pack
 from trialimpact.disclosure.methods import release_bounds
 from trialimpact.disclosure.outcomes import are_apart, contains
 from trialimpact.disclosure.packs import Rounder
-from trialimpact.disclosure.release import _salt
 from trialimpact.disclosure.shown import Publication
 from trialimpact.protocol import Outcome
 from trialimpact.report.release_figures import daily_figure
@@ -23,7 +22,6 @@ from trialimpact.results import TrialResults, plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
-STATES = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}
 TWO_OUT = [*ONE, {"name": "b_only", "on": ["b"], "off": ["a"]}]
 
 
@@ -332,41 +330,12 @@ def test_which_horizons_are_shown_tells_no_day() -> None:
         assert {(100 - each) % 7 for each in shown if each >= 30} == {0}, pack
 
 
-def test_numbers_followed_are_those_analysed_less_whole_steps_of_those_who_are_not() -> None:
-    """Four of each arm join before the records of b begin: every day of b's curve would be of four fewer than a's."""
-    some = people(300, 34, joined=(40, 100))
-    some.loc[:7, "index"] = 5
-    groups = [{"name": "north", "where": {"column": "place", "equals": "north"}}]
-    some.loc[np.arange(0, 300, 3), "place"] = "south"
-    spells = pd.concat([coming_and_going(some, 35), coming_and_going(some, 36).assign(kind="b")])
-    outcomes = [*ONE, {"name": "b", "on": ["b"]}]
-    covered = {"a": (-120, 160), "b": (20, 160)}
-    found = results(some, spells, outcomes=outcomes, extract=160, covered=covered, subgroups=groups)
-    for pack, frames in released(found):
-        rows, rules = frames["estimates.csv"].query("day.notna()"), Rounder(rule_pack(pack), "")
-        ours = rule_pack(pack).rounding != "random"
-        for subgroup, n in (("all", 150), ("north", 100)):
-            steps = {rules.shown(round(n * (1 - left / 150))) for left in range(0, 150, rule_pack(pack).movers)}
-            here = rows[rows["subgroup"] == subgroup]
-            assert not ours or set(here["n_treatment"]) <= steps, pack
-        begins = rows[rows["subgroup"] == "all"].groupby("outcome")["n_treatment"].first()
-        assert len({*begins}) == 1 and len(begins) == 2, pack
-
-
 def test_a_picture_claims_nothing_of_a_horizon_that_is_not_shown() -> None:
     release = release_results(few_stay(), "ons_10_5")
     rows = release.frames["estimates.csv"].query("outcome == 'a' and subgroup == 'all'")
     assert rows.query("horizon_days == 100")["suppressed"].all() and rows["day"].notna().sum() > 1
     figure = daily_figure(release, rows, "a")
     assert figure is not None and figure.title.endswith("the difference is not shown")
-
-
-def moving(some: pd.DataFrame, seed: int, **more: Any) -> TrialResults:
-    """Everyone is now in a, now in b."""
-    a, b = (coming_and_going(some, seed + each, stay=12).assign(kind=kind) for each, kind in enumerate("ab"))
-    return results(
-        some, pd.concat([a, b]), methods=True, states=STATES, outcomes=[*ONE, {"name": "b", "on": ["b"]}], **more
-    )
 
 
 def test_moves_of_days_on_which_few_are_followed_are_not_shown() -> None:
@@ -416,56 +385,6 @@ def test_an_effect_in_those_known_to_be_outside_a_group_is_shown_where_they_are_
             pack
         )  # of thirty a side who are not known, few are on
         assert len(women) and bool(women["complement_estimate"].notna().all()) is others_are_shown, pack
-
-
-@pytest.mark.parametrize("late", [1, 9])
-def test_numbers_followed_at_horizons_do_not_tell_how_many_never_were(late: int) -> None:
-    """Of three hundred a side, so many of T joined when the records had ended; groups of everybody say no more."""
-    some = people(600, 69, joined=(0, 3))
-    some["gender"] = np.where(some.index % 4 < 2, "f", "m")
-    some.loc[some.index[some["arm"] == "T"][:late], "index"] = 175
-    groups = [{"name": each, "where": {"column": "gender", "equals": each}} for each in "fm"]
-    found = moving(some, 70, extract=170, subgroups=groups)
-    raw = found.frames["estimates.csv"].query("horizon_days == 100 and subgroup == 'all'")
-    assert (raw["n_treatment"] == 300 - late).all() and len(raw)
-    for pack, frames in released(found):
-        rounder = Rounder(rule_pack(pack), _salt(found))
-        if late >= rounder.pack.movers:  # a step
-            continue
-        size = {name: rounder.shown(n) for name, n in (("all", 300), ("f", 150), ("m", 150))}
-        for name in ("estimates.csv", "bands.csv", "subgroups.csv", "states.csv", "moves.csv"):
-            rows = frames[name].query("horizon_days == 100")
-            groups_of = rows["subgroup"] if "subgroup" in rows else pd.Series("all", rows.index)
-            assert len(rows) or rounder.suppresses(0), (pack, name)
-            assert (rows["n_treatment"] == groups_of.map(size)).all(), (pack, name)
-
-
-@pytest.mark.parametrize("late", [0, 1])
-def test_effects_outside_groups_do_not_tell_who_was_never_followed(late: int) -> None:
-    """One of region x joined when the records had ended: y and z leave somebody who was not followed, x does not."""
-    some = people(900, 71, joined=(0, 3))
-    some["region"] = np.array(["x", "y", "z"])[some.index % 3]
-    some.loc[some.index[:late], "index"] = 175
-    groups = [{"name": each, "where": {"column": "region", "equals": each}} for each in "xyz"]
-    found = results(some, coming_and_going(some, 72), extract=170, methods=True, subgroups=groups)
-    for pack, frames in released(found):
-        rows = frames["subgroups.csv"].query("horizon_days == 100")
-        assert set(rows["subgroup"]) == {"x", "y", "z"}, pack
-        assert rows["complement_estimate"].notna().all() and rows["n_complement"].isna().all(), pack
-
-
-@pytest.mark.parametrize("first", [-40, -100])
-def test_days_before_day_0_do_not_begin_with_the_first_who_joined(first: int) -> None:
-    some = people(400, 73, joined=(5, 60))
-    some.loc[0, "index"] = 3
-    covered = {"a": (first, 300), "b": (first, 300)}
-    found = results(some, coming_and_going(some, 74, before=160), covered=covered, pre_days=60, methods=True)
-    raw = found.frames["placebo.csv"]
-    before = raw.loc[raw["day"].isna() & raw["horizon_days"].isna(), "target"]
-    assert set(before) == {f"days from day {max(-60, first - 3)} to -1"}
-    for pack, frames in released(found):
-        shown = frames["placebo.csv"]["target"].isin(before)
-        assert shown.any() == (first == -100), pack
 
 
 def test_states_of_records_that_end_for_a_few_before_an_outcomes_are_not_shown() -> None:

@@ -162,13 +162,8 @@ def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder
 
     No two within a week are tried: which of them is shown would be told by the day on which one person changed.
     """
-    longest = max(horizons)
-    wanted: list[int] = []
-    for horizon in (*sorted(horizons, reverse=True), *range(HORIZON_STEP, longest, HORIZON_STEP)):
-        if all(abs(horizon - other) >= DAYS_APART for other in wanted):
-            wanted.append(horizon)
     chosen: list[int] = []
-    for horizon in wanted:
+    for horizon in horizons_tried(horizons):
         if not all(side.is_of_many(horizon, rounder) for side in sides):
             continue
         beside = [
@@ -179,6 +174,15 @@ def published_horizons(sides: Sequence[Side], horizons: tuple[int, ...], rounder
         if all(_enough_change(sides, low, high, rounder.pack.movers) for low, high in pairs):
             chosen.append(horizon)
     return tuple(sorted(chosen))
+
+
+def horizons_tried(horizons: Sequence[int]) -> list[int]:
+    """The longest of the protocol first, its others, then every 28 days; no two within a week."""
+    tried: list[int] = []
+    for horizon in (*sorted(horizons, reverse=True), *range(HORIZON_STEP, max(horizons), HORIZON_STEP)):
+        if all(abs(horizon - other) >= DAYS_APART for other in tried):
+            tried.append(horizon)
+    return tried
 
 
 def _enough_change(sides: Sequence[Side], low: int, high: int, movers: int) -> bool:

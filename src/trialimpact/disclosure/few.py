@@ -41,6 +41,10 @@ def are_of_enough(followed: Integers, on: Integers, rounder: Rounder) -> bool:
 
 def are_of_many(followed: Integers, on: Integers, rounder: Rounder, few_days: int = FEW_DAYS) -> bool:
     """Whether the mean of some days may be shown beside their curve; `few_days`: more may not be of few."""
-    is_few = rounder.pack.is_few
-    found = max(int(is_few(on).sum()), int(is_few(followed - on).sum()))
-    return are_of_enough(followed, on, rounder) and found <= min(few_days, len(on) // 4)
+    brief = all(are_few_briefly(each, rounder, few_days) for each in (on, followed - on))
+    return are_of_enough(followed, on, rounder) and brief
+
+
+def are_few_briefly(n: Integers, rounder: Rounder, few_days: int = FEW_DAYS) -> bool:
+    """Whether a number by day is few on `few_days` and a quarter of the days at most."""
+    return int(rounder.pack.is_few(n).sum()) <= min(few_days, n.size // 4)

@@ -5,19 +5,32 @@ Curves that share people must not be shown on days of their own: what one leaves
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from trialimpact.disclosure.curves import DAYS_APART, Side, changes_daily, combined, published_days, published_horizons
+from trialimpact.disclosure.curves import (
+    DAYS_APART,
+    Side,
+    changes_daily,
+    combined,
+    horizons_tried,
+    published_days,
+    published_horizons,
+)
 from trialimpact.disclosure.differencing import Arms, Combination, groups_left, sides_combined
+from trialimpact.disclosure.few import are_few_briefly
 from trialimpact.disclosure.outcomes import are_apart, are_related, contains
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.flow import ALL
+from trialimpact.intervals import Integers
+from trialimpact.loaders import day_of
 from trialimpact.moments import Moments
-from trialimpact.protocol import Contrast, Outcome, SpellSource
+from trialimpact.protocol import Contrast, Outcome, SpellSource, TrialProtocol
+from trialimpact.spells import coverage_of
 
 LARGE = 15
 """So many people a day of the longest horizon make a side large, whatever the pack: one's whole time is 0.07 days."""
@@ -44,6 +57,7 @@ class Grids:
     _sides: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _held: dict[tuple[str, str], list[Side]] = field(default_factory=dict)
     _arms_of: dict[str, list[Arms]] = field(default_factory=dict)
+    _left: dict[tuple[str, bool], bool] = field(default_factory=dict)
 
     def is_shown(self, contrast: Contrast, subgroup: str) -> bool:
         """Whether a group of a contrast is shown at all: it was not withdrawn, and has enough people on each side."""
@@ -76,6 +90,7 @@ class Grids:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else ()
             many = [horizon for horizon in found if self._weighs_many(*key, 0, horizon)]
+            many = [horizon for horizon in many if self._hides_who_left(*key, 0, horizon)]
             self._horizons[key] = self._apart_in_neither(*key, many)
         return self._horizons[key]
 
@@ -99,10 +114,10 @@ class Grids:
 
     def shows_before(self, outcome: str, subgroup: str) -> bool:
         """Whether the mean days before day 0 are of many on each side."""
-        first = -self.moments.protocol.analysis.pre_days
+        first, key = -self.moments.protocol.analysis.pre_days, (outcome, subgroup)
         many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
         many &= self._neither_is_of_many(outcome, subgroup, first, 0)
-        return many and self._weighs_many(outcome, subgroup, first, 0)
+        return many and self._weighs_many(outcome, subgroup, first, 0) and self._hides_who_left(*key, first, 0)
 
     def _weighs_many(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
         """Whether, from `first` to before `end`, it is many who are followed, and of many in each stratum that weighs.
@@ -113,6 +128,47 @@ class Grids:
         if not all(side.is_of_enough(end, self.rounder, first=first) for side in of_strata):
             return False
         return not any(self._tells_intake(outcome, subgroup, first, end, stratum) for stratum in (None, *self._strata))
+
+    def _hides_who_left(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
+        """Whether plain means from `first` to before `end` do not tell a few who are not followed then.
+
+        Means of groups, or of sides that share arms, make up the mean of everyone by how many of each are followed:
+        a few means to several horizons, or of several kinds of groups, tell these numbers however they are rounded.
+        """
+        begins, ends = planned_days(self.moments.protocol, outcome)
+        if self._strata or (begins <= first and end <= ends) or (subgroup == ALL and not self._arms_overlap):
+            return True
+        return self._many_left(outcome, before=end == 0)
+
+    def _many_left(self, outcome: str, *, before: bool) -> bool:
+        """Whether of no group, and of nothing that groups leave, a few are not followed for long: before day 0, or to
+        any horizon past the days on which all are, by the protocol.
+
+        One answer for all: which groups or horizons are shown would tell whose, and when.
+        """
+        if (key := (outcome, before)) not in self._left:
+            analysis, (_, planned) = self.moments.protocol.analysis, planned_days(self.moments.protocol, outcome)
+            windows = [(0, each) for each in horizons_tried(analysis.horizon_days) if each > planned]
+            self._left[key] = all(
+                are_few_briefly(left[first + analysis.pre_days : end + analysis.pre_days], self.rounder)
+                for left in self._not_followed(outcome)
+                for first, end in ([(-analysis.pre_days, 0)] if before else windows)
+            )
+        return self._left[key]
+
+    def _not_followed(self, outcome: str) -> Iterator[Integers]:
+        """By day, how many are not followed: of every group that is shown, and of what groups leave of each other."""
+        alone = [(((arms, name), 1),) for name in self._order for arms in self._arms(name)]
+        for parts in (*alone, *itertools.chain.from_iterable(self._combinations.values())):
+            left = [sign * (self.moments.n_claimants(name, arms) - self.side(outcome, name, arms).counts.followed)
+                    for (arms, name), sign in parts]  # fmt: skip
+            yield np.sum(left, axis=0)
+
+    @cached_property
+    def _arms_overlap(self) -> bool:
+        """Whether sides that are shown of everyone share arms and are not the same."""
+        sides = [set(arms) for arms in self._arms(ALL)]
+        return any(one != other and one & other for one, other in itertools.combinations(sides, 2))
 
     @property
     def _strata(self) -> tuple[str, ...]:
@@ -240,3 +296,16 @@ class Grids:
             if days := self.days(outcome, name):
                 return days
         return None
+
+
+def planned_days(protocol: TrialProtocol, outcome: str) -> tuple[int, int]:
+    """The days [first, end) on which everybody is followed by the protocol; none where it does not bound recruitment.
+
+    Whoever is recruited on a day has day 0 at most `window_days` before it and `early_days` after it.
+    """
+    window, index = protocol.recruitment, protocol.index
+    if window.first_date is None or window.last_date is None:
+        return 0, 0
+    covered_from, extract_day = coverage_of(protocol, protocol.outcome(outcome).terms)
+    earliest, latest = day_of(window.first_date) - index.window_days, day_of(window.last_date) + index.early_days
+    return covered_from - earliest, extract_day - latest
