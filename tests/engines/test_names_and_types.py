@@ -181,6 +181,17 @@ def test_numbers_of_parquet_as_identifiers(tmp_path: Path, odd: float, rule: str
         assert (each in str(told.value)) == (each in str(in_python.value))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
+def test_a_spell_without_a_day_overlaps_none_however_rows_are_sorted(engine: str, order: list[int]) -> None:
+    whole, empty = ("p0", "a", 2, 9), ("p0", "a", 2, 2)
+    rows = pd.DataFrame([whole, empty, whole], columns=["claimant_id", "kind", "start", "end"]).iloc[order]
+    trial = SmallTrial(people(), rows)
+    found = in_memory(trial.protocol, trial.tables)
+    assert {line.n_broken for line in found.audit.lines if line.rule == "spells_do_not_overlap"} == {0, 1}
+    assert_alike(ENGINES[engine](trial.protocol, trial.tables), found)
+
+
 TWICE = ("office", "marker", "")
 MAPPED_AND_ABSENT = ("status", "Status", 'columns = { status = "status" }')
 

@@ -154,7 +154,8 @@ def test_overlapping_spells_are_those_of_a_loop(rows: list[tuple[int, int, int]]
     for row in range(len(rows)):
         for other in range(len(rows)):
             before = (start[other], other) < (start[row], row)
-            expected[row] |= bool(owner[other] == owner[row] and before and end[other] > start[row])
+            reached = owner[other] == owner[row] and before and end[other] > start[row]
+            expected[row] |= bool(reached and start[row] < end[row])
     assert overlapping_spells(owner, start, end).tolist() == expected.tolist()
 
 

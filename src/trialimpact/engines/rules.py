@@ -61,7 +61,7 @@ def _together(inputs: Inputs, name: str, shard: str) -> tuple[str, dict[str, str
         """
     return rows, {
         "row_is_not_repeated": "start_before = start_day and end_before = end_day and open_before = is_open",
-        "spells_do_not_overlap": "start_day < reach",
+        "spells_do_not_overlap": "start_day < reach and start_day < end_day",
     }
 
 

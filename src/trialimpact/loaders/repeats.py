@@ -36,6 +36,8 @@ def repeated_rows(columns: Sequence[NDArray[np.integer[Any]]]) -> Booleans:
 def overlapping_spells(owner: Integers, start: Integers, end: Integers) -> Booleans:
     """Spells that start before an earlier one of their owner has ended; of two that start alike, the later row.
 
+    One without a day overlaps none.
+
     >>> overlapping_spells(np.array([0, 1, 0, 0]), np.array([5, 5, 0, 3]), np.array([9, 9, 4, 5])).tolist()
     [False, False, False, True]
     """
@@ -53,7 +55,7 @@ def overlapping_spells(owner: Integers, start: Integers, end: Integers) -> Boole
     reach = np.maximum.accumulate(position >> bits << bits | end[order])
     overlaps = np.zeros(owner.size, dtype=bool)
     overlaps[order[1:][position[1:] < reach[:-1]]] = True
-    return overlaps
+    return overlaps & (start < end)
 
 
 def _compact(column: NDArray[np.integer[Any]]) -> Integers:
