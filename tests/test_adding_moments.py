@@ -69,6 +69,9 @@ def test_a_part_is_added_once_and_nothing_is_written_over_records(
     for arguments, says in (
         (("merge", "a.npz", "b.npz", "--out", "c.npz"), "the same numbers as another"),
         (("merge", "a.npz", "--out", "a.npz"), "is read here"),
+        (("merge", "--out", "a.npz", "b.npz"), "one file has nothing to be added to"),
+        (("merge", "b.npz", "b.npz", "--out", "a.npz"), "is there"),
+        (("merge", "a.npz", "b.npz", "--out", "claimants.csv"), "is there"),
         (("estimate", "a.npz", "--out", "a.npz"), "is read here"),
         (("estimate", "a.npz", "--out", "claimants.csv"), "trialimpact did not write it"),
     ):

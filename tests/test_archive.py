@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trialimpact import OutputError, estimate_cumulative, load_moments, save_moments
+from trialimpact import (
+    OutputError,
+    TrialProtocol,
+    TrialWarning,
+    analyse_trial,
+    estimate_cumulative,
+    load_moments,
+    save_moments,
+)
+from trialimpact.archive import FORMAT
 from trialimpact.synthetic import simulate_trial
 
 
@@ -72,6 +81,8 @@ def two_to_the_40(array: np.ndarray) -> np.ndarray:
         ),
         ("counts_count", lambda array: array[:-5]),
         ("counts_count", lambda array: -array),
+        ("counts_count", lambda array: array * 2),
+        ("counts_count", lambda array: np.r_[0, array[1:]]),
         ("counts_count", lambda array: array * np.nan),
         ("counts_place", two_to_the_40),
         ("counts_place", lambda array: array[::-1]),
@@ -88,3 +99,34 @@ def test_numbers_that_do_not_fit_together_are_no_moments(tmp_path: Path, name: s
     np.savez(tmp_path / "other.npz", **arrays | {name: change(arrays[name])})
     with pytest.raises(OutputError, match="not a whole file of moments"):
         load_moments(tmp_path / "other.npz")
+
+
+def without_products(path: Path) -> dict[str, np.ndarray]:
+    trial = simulate_trial(100, seed=1)
+    design = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["analysis"] = design.get("analysis", {}) | {"products": False}
+    with pytest.warns(TrialWarning):
+        save_moments(analyse_trial(TrialProtocol.from_dict(design), trial.tables).moments, path)
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda each: -each - 1, lambda each: each[1:], lambda each: each[:, :5], lambda each: each[:0]]
+)
+def test_variances_that_cannot_be_are_no_moments(tmp_path: Path, change: Callable) -> None:
+    arrays = without_products(tmp_path / "m.npz")
+    assert load_moments(tmp_path / "m.npz").horizons is not None
+    np.savez(tmp_path / "other.npz", **arrays | {"horizons": change(arrays["horizons"])})
+    with pytest.raises(OutputError, match="not a whole file of moments"):
+        load_moments(tmp_path / "other.npz")
+
+
+def test_moments_of_another_version_are_called_so(tmp_path: Path) -> None:
+    save_moments(simulate_trial(60, seed=1).moments(), tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz") as stored:
+        arrays = dict(stored)
+    header = arrays["header"].tobytes().replace(FORMAT.encode(), b"trialimpact moments 2")
+    np.savez(tmp_path / "m.npz", **arrays | {"header": np.frombuffer(header, dtype=np.uint8)})
+    with pytest.raises(OutputError, match=f"'trialimpact moments 2', and this version reads '{FORMAT}'"):
+        load_moments(tmp_path / "m.npz")

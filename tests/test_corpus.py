@@ -41,7 +41,7 @@ INTERNALS = re.compile(
 PERSON = re.compile(r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Za-z]?\b|1000\d\d|1001\d\d")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|\d{1,2}[ -][A-Z][a-z]{2,8}[ -]\d{4}")
 CONTROL = re.compile(r"[^\n -~]+")
-EXAMPLES = ("days since 1960-01-01", "1900-2200")
+EXAMPLES = ("days since 1960-01-01", "1901-2200")
 """Dates that remedies and rules say, which are no record's."""
 
 

@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "mixed": (lambda: JOBS.assign(start_date=["2020-01-08", 43840, None]), "'column_has_one_type'"),
     "nullable numbers": (lambda: JOBS.assign(start_date=pd.array([1, None, 3], dtype="Int64")), "'date_is_readable'"),
     "yes and no": (lambda: JOBS.assign(start_date=[True, False, True]), "'date_is_readable'"),
-    "decimals": (lambda: JOBS.assign(claimant_id=[Decimal(1), Decimal(2), Decimal("NaN")]), "'spells_link_to_people'"),
+    "decimals": (lambda: JOBS.assign(claimant_id=[Decimal(1), Decimal(2), Decimal("NaN")]), "'claimant_id_is_valid'"),
     "complex numbers": (lambda: JOBS.assign(claimant_id=[1j, 2j, 3j]), "'claimant_id_is_valid'"),
     "columns at two levels": (
         lambda: JOBS.set_axis(pd.MultiIndex.from_product([["a"], JOBS.columns]), axis=1),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,16 @@ def test_text_is_not_compared_with_numbers() -> None:
         members({"column": "sex", "equals": 1})
     with pytest.raises(DesignError, match="'kids' holds numbers, and a condition compares it with text"):
         members({"column": "kids", "equals": "1"})
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
+@pytest.mark.parametrize("wanted", [True, "True", 1])
+def test_yes_and_no_are_words_and_numbers(dtype: str, wanted: Any) -> None:
+    answers = [True, False, None] if dtype != "bool" else [True, False, False]
+    people = PEOPLE.iloc[:3].assign(agreed=pd.Series(answers, index=PEOPLE.index[:3]).astype(dtype))
+    groups = [{"name": "agreed", "where": {"column": "agreed", "equals": wanted}}]
+    trial = SmallTrial(people, SPELLS[SPELLS["claimant_id"].isin(people["claimant_id"])], more={"subgroups": groups})
+    assert trial.panel().members[1].tolist() == [True, False, False]
 
 
 def test_overlapping_groups_are_each_estimated() -> None:

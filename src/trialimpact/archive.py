@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from trialimpact.cells import Cells
-from trialimpact.errors import OutputError, worded
+from trialimpact.errors import OutputError, printable, worded
 from trialimpact.horizons import HorizonVariances
 from trialimpact.kernel import Floats
-from trialimpact.moments import Moments, table_shapes
+from trialimpact.moments import ENTRIES, EXITS, STARTS, STOPS, Moments, table_shapes
 from trialimpact.protocol import TrialProtocol
 from trialimpact.tally import Tally
 from trialimpact.whole import whole_file
@@ -79,7 +79,7 @@ def load_moments(path: str | Path) -> Moments:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             header = json.loads(stored["header"].tobytes())
             if header["format"] != FORMAT:
-                raise ValueError(header["format"])
+                raise _OtherFormatError(str(header["format"]))
             moments = Moments(
                 protocol=TrialProtocol.model_validate(header["protocol"]),
                 strata=tuple(header["strata"]),
@@ -93,6 +93,9 @@ def load_moments(path: str | Path) -> Moments:
             )
             _require_whole(moments)
             return moments
+    except _OtherFormatError as error:
+        says = f"{path}: the format is {printable(str(error)[:40])!r}, and this version reads {FORMAT!r}."
+        raise OutputError(worded(says, remedy="write it again with this version, or read it with the other")) from None
     except _DAMAGE as error:
         raise OutputError(
             worded(
@@ -100,6 +103,10 @@ def load_moments(path: str | Path) -> Moments:
                 remedy="write it again with `trialimpact analyse` or save_moments",
             )
         ) from None
+
+
+class _OtherFormatError(Exception):
+    """A file of another version; says which format it names."""
 
 
 def _require_whole(moments: Moments) -> None:
@@ -118,8 +125,33 @@ def _require_whole(moments: Moments) -> None:
         cells.claimants.shape == cells.arm.shape and cells.claimants.dtype.kind == "i",
         (cells.claimants >= 0).all() and (moments.counts.count >= 0).all(),
     ]
-    if not all(right):
+    if not all(right) or not _are_possible(moments) or not _are_variances(moments):
         raise ValueError("tables that do not fit together")
+
+
+def _are_possible(moments: Moments) -> bool:
+    """Whether of every cell and on every day nobody is on who is not followed, or is followed who is not there."""
+    _, n_cells, _, n_days = moments.counts.shape
+    outcome, cell, stream, day = np.unravel_index(moments.counts.place, moments.counts.shape)
+    key, row = np.unique((outcome * n_cells + cell) * n_days + day, return_inverse=True)
+    change = np.zeros((2, key.size), dtype=np.int64)
+    for into, (more, less) in enumerate(((ENTRIES, EXITS), (STARTS, STOPS))):
+        np.add.at(change[into], row, moments.counts.count * ((stream == more).astype(np.int64) - (stream == less)))
+    running = np.cumsum(change, axis=1)
+    group = key // n_days
+    first = np.searchsorted(group, group)
+    followed, on = running - (running - change)[:, first]
+    there = moments.cells.claimants[group % n_cells]
+    return bool(((on >= 0) & (on <= followed) & (followed <= there)).all())
+
+
+def _are_variances(moments: Moments) -> bool:
+    """Whether there are variances of horizons where there are no products, a number from 0 of each, and none else."""
+    analysis, found = moments.protocol.analysis, moments.horizons
+    if found is None or analysis.products or analysis.clusters is not None:
+        return (found is None) == (analysis.products or analysis.clusters is not None)
+    shape = (len(found.which), analysis.max_horizon)
+    return found.variance.shape == shape and not bool((found.variance < 0).any())
 
 
 def _horizons(which: list[Any] | None, variance: Floats) -> HorizonVariances | None:

@@ -146,10 +146,17 @@ def _compare(path: Path, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple
 
 
 def _differs(then: pd.Series[Any], now: pd.Series[Any], tolerance: tuple[float, float]) -> Booleans:
-    if pd.api.types.is_numeric_dtype(then.dtype) and pd.api.types.is_numeric_dtype(now.dtype):
-        rtol, atol = tolerance
-        return np.asarray(~np.isclose(now.to_numpy(float), then.to_numpy(float), rtol=rtol, atol=atol, equal_nan=True))
-    return (then.fillna("").astype(str) != now.fillna("").astype(str)).to_numpy(dtype=bool)
+    """Cells that differ: numbers by more than the tolerance, anything else, and numbers from it, at all.
+
+    One word in a column of numbers makes all of it text as it is read: the others are numbers still.
+    """
+    differs = (then.fillna("").astype(str) != now.fillna("").astype(str)).to_numpy(dtype=bool)
+    if not any(pd.api.types.is_numeric_dtype(each.dtype) for each in (then, now)):
+        return differs
+    rtol, atol = tolerance
+    before, after = (pd.to_numeric(each, errors="coerce").to_numpy(float) for each in (then, now))
+    numbers = ~(np.isnan(before) | np.isnan(after))
+    return np.where(numbers, ~np.isclose(after, before, rtol=rtol, atol=atol), differs)
 
 
 def _named(row: dict[Hashable, Any], keys: list[str]) -> str:

@@ -39,6 +39,7 @@ def merge(
         list[Path], typer.Argument(metavar="MOMENTS.npz...", help="Files of moments of people who are in one alone.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="MOMENTS.npz", help="File to write.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
 ) -> None:
     """Add the moments of parts of one trial: offices, months of intake, departments.
 
@@ -50,12 +51,17 @@ def merge(
     from trialimpact.archive import load_moments, save_moments
     from trialimpact.errors import OutputError, worded
 
+    _require_new(out, files)
+    if len(files) < 2:
+        raise OutputError(worded("one file has nothing to be added to.", remedy="name two files of moments, or more"))
+    if out.exists() and not replace:
+        says = f"{out}: is there."
+        raise OutputError(worded(says, remedy="write to another file; --replace writes over it"))
     parts = [load_moments(path) for path in files]
     for place, (path, part) in enumerate(zip(files, parts, strict=True)):
         if any(part == other for other in parts[:place]):
             says = f"{path}: the same numbers as another of these files: its people would count twice."
             raise OutputError(worded(says, remedy="name each part once"))
-    _require_new(out, files)
     total = reduce(add, parts)
     save_moments(total, out)
     for path, part in zip(files, parts, strict=True):

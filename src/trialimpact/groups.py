@@ -91,7 +91,7 @@ def _column(condition: ColumnIs, people: DescribedPeople) -> Membership:
     values = people.characteristic(condition.column, "a condition")
     compared: pd.Series[Any] | None
     if any(isinstance(value, str) for value in condition.wanted):
-        is_number = pd.api.types.is_numeric_dtype(values.dtype)
+        is_number = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
         holds, asks, compared = "numbers", "text", None if is_number and values.notna().any() else as_text(values)
     else:
         holds, asks, compared = "text", "a number", as_numbers(values)

@@ -70,7 +70,7 @@ def count_horizons(panel: Panel) -> HorizonVariances:
         if stratum is not None:
             inside &= panel.stratum == panel.strata.index(stratum)
         rows.append(_of_side(panel.outcome(outcome), inside, protocol.analysis.max_horizon))
-    return HorizonVariances(which, np.array(rows))
+    return HorizonVariances(which, np.maximum(rows, 0.0))  # below it by rounding errors where nobody differs
 
 
 def _of_side(outcome: OutcomePanel, inside: Booleans, n_days: int) -> Floats:

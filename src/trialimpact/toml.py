@@ -57,6 +57,9 @@ def _in_words(problem: Any, model: type[BaseModel], whole: str) -> str:
         return f"{key}: there is no such key{_closest(path, model)}"
     if kind == "missing":
         return f"{key}: this key is required and is not there"
+    if kind == "tuple_type":
+        wanted = f"tables that begin with [[{key}]]" if isinstance(given, dict) else 'a list, as in ["one", "other"]'
+        return f"{key}: needs {wanted}{_shown(given)}"
     said = str(problem["msg"]).removeprefix("Value error, ")
     return f"{key}: {said}{_shown(given)}"
 
@@ -72,10 +75,31 @@ def _shown(given: Any) -> str:
 
 
 def _closest(path: list[str], model: type[BaseModel]) -> str:
-    close = difflib.get_close_matches(path[-1], sorted(_field_names(model)), n=1)
+    close = difflib.get_close_matches(path[-1], sorted(_field_names(path[:-1], model)), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _field_names(model: type[BaseModel]) -> set[str]:
+def _field_names(path: list[str], model: type[BaseModel]) -> set[str]:
+    """The keys that may stand at a place: of every form that may, where there are several."""
     schema = model.model_json_schema()
-    return {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
+    forms = _forms(schema, schema)
+    for step in path:
+        within = [form for each in forms for inner in _inside(each, step) for form in _forms(inner, schema)]
+        # A step may name a form and no key.
+        forms = [form for form in within if {"properties", "additionalProperties", "items"} & {*form}] or forms
+    return {name for form in forms for name in form.get("properties", {})}
+
+
+def _forms(part: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a part of a JSON schema may be: references followed, alternatives apart."""
+    if "$ref" in part:
+        return _forms(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
+    several = [each for key in ("anyOf", "oneOf", "allOf") for each in part.get(key, ())]
+    return [form for each in several for form in _forms(each, schema)] if several else [part]
+
+
+def _inside(form: dict[str, Any], step: str) -> list[dict[str, Any]]:
+    """What stands under a key, or in any place of a list."""
+    found = [form.get("properties", {}).get(step), form.get("additionalProperties")]
+    found += [form.get("items")] if step.isdigit() else []
+    return [each for each in found if isinstance(each, dict)]

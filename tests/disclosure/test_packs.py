@@ -68,6 +68,12 @@ def test_a_pack_of_ones_own(tmp_path: Path) -> None:
         (text + "name = 'x'\n" + numbers, "name: a pack goes by the name of its table"),
         (text + numbers + "mover = 5\n", "mover: there is no such key; did you mean 'movers'"),
         (text.replace("[office]", "[none]") + numbers, "'none' is a pack of ours"),
+        (text.replace("[office]", "[ONS_10_5]") + numbers, "'ONS_10_5' is a pack of ours"),
+        (text.replace('"Office"', '"ons 10-5"') + numbers, "'ons 10-5' is a pack of ours"),
+        (
+            text.replace('"Office"', '"Office \\u202e"') + numbers,
+            "as a whole: name and label hold only what can be seen",
+        ),
         # Exact counts; a mean of fewer than a count; a number of people that rounding shows as a smaller one; a count
         # that looks like nobody.
         (text + numbers.replace("10", "1"), "as a whole: rounding needs a base above 1"),

@@ -126,6 +126,7 @@ def test_parquet_with_nan_booleans_floats_and_zones(tmp_path: Path) -> None:
     frame = people(
         score=[0.5, np.nan, 2.0, 7.0] * 6,
         flag=[True, False, True] * 8,
+        yes=[True, False, False, None] * 6,
         wave=[1.0, 2.0, np.nan, 3.0] * 6,
         code=["1.0", "01", "x"] * 8,
     )
@@ -133,6 +134,7 @@ def test_parquet_with_nan_booleans_floats_and_zones(tmp_path: Path) -> None:
         "subgroups": [
             {"name": "low", "where": {"column": "score", "between": [0, 2]}},
             {"name": "not_low", "where": {"not": {"column": "score", "between": [0, 2]}}},
+            {"name": "answers_yes", "where": {"column": "yes", "equals": 1}},
         ],
         "characteristics": [
             {"name": "score", "column": "score", "kind": "numeric"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from trials import SmallTrial
 
-from trialimpact import DesignError, build_panel, build_sample, estimate_bounds, load_records, merge_spells
+from trialimpact import (
+    DesignError,
+    build_panel,
+    build_sample,
+    estimate_bounds,
+    load_records,
+    merge_spells,
+    plot_tipping,
+)
 from trialimpact.estimators.bounds import Bound, trimmed_mean
 from trialimpact.synthetic import simulate_trial
 
@@ -37,6 +47,8 @@ def test_by_hand() -> None:
     worst = found.bound("worst_case")
     # The lost control person had 0 days, or all 12.
     assert (worst.lower, worst.upper) == pytest.approx((6 - (24 + 12) / 5, 6 - 24 / 5))
+    with pytest.raises(DesignError, match="no interval to map"):
+        plot_tipping(replace(found, tipping=replace(found.tipping, std_error=np.nan)))
     tipping = found.tipping
     assert np.isnan(tipping.to_zero)  # nobody of treatment was lost
     assert tipping.effect(0, 5.0) == pytest.approx(0 - 0.2 * 5.0)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialimpact.loaders.identifiers import number_people, opaque_keys, parse_ninos
+from trialimpact.loaders.identifiers import NOBODY, holds_a_nino, number_people, opaque_keys, parse_ninos
 
 FIRST = "ABCEGHJKLMNOPRSTWXYZ"
 SECOND = "ABCEGHJKLMNPRSTWXYZ"
@@ -83,3 +85,25 @@ def test_whole_numbers_and_their_text_are_one_key() -> None:
 def test_leading_zeros_are_kept() -> None:
     codes, n_people = number_people([opaque_keys(pd.Series(["007", "7"]))])
     assert n_people == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "Float32", pd.ArrowDtype(pa.float32())])
+def test_floats_of_32_bits_are_told_apart_or_refused(dtype: Any) -> None:
+    keys = opaque_keys(pd.Series([2.0**24, 2.0**24 + 2, 7.0]).astype(dtype))
+    assert keys.invalid.tolist() == [False, True, False]
+
+
+def test_bytes_that_are_no_text_are_told_apart() -> None:
+    keys = opaque_keys(pd.Series([b"\x81a", b"\x82a", b"a", None, b"\x81a"]))
+    codes, n_people = number_people([keys])
+    assert codes[0].tolist() == [0, 1, 2, NOBODY, 0] and n_people == 3 and not keys.invalid.any()
+
+
+@pytest.mark.parametrize(
+    "label, holds",
+    [("same as AB-12-34-56-C", True), ("AB\u00a012\u00a034\u00a056\u00a0C", True), ("AB.12.34.56", True),
+     ("duplicateAB123456C", True), ("ab 12 34 56", True), ("AB‑123456", True), ("Norton 2015 03 16", False),
+     ("moved on 12/03/16", False), ("on 12-03-16 by phone", False), ("NHS 943 476 5919", False), ("GL52 1AB", False)],
+)  # fmt: skip
+def test_what_looks_like_a_nino_in_a_label(label: str, holds: bool) -> None:
+    assert holds_a_nino(pd.Series([label])).tolist() == [holds]

@@ -12,6 +12,7 @@ import pytest
 import trialimpact as ti
 from trialimpact import RecordError, TrialProtocol, build_sample, load_records
 from trialimpact.loaders.rules import RULES
+from trialimpact.loaders.spelling import written_otherwise
 
 TINY = Path(__file__).parents[2] / "data" / "synthetic" / "tiny"
 SECRET = "QQ999999A"
@@ -387,6 +388,66 @@ def test_files_that_cannot_be_read(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordError, match=f"employment: .*'{rule}'"):
         load_records(protocol, {"employment": tmp_path / name}, folder=TINY)
+
+
+def test_a_folder_or_one_that_may_not_be_entered_is_called_so(
+    protocol: TrialProtocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "parts.parquet").mkdir()
+    with pytest.raises(RecordError, match=r"parts\.parquet is a folder(.|\n)*remedy: name the file in it"):
+        load_records(protocol, {"employment": tmp_path / "parts.parquet"}, folder=TINY)
+    closed = tmp_path / "closed" / "a.csv"
+    is_dir = Path.is_dir
+
+    def may_not(path: Path) -> bool:
+        if path == closed:
+            raise PermissionError
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", may_not)
+    with pytest.raises(RecordError, match=r"may not be entered by you(.|\n)*remedy: ask for the right"):
+        load_records(protocol, {"employment": closed}, folder=TINY)
+
+
+def test_labels_of_stata_that_nothing_asks_for_do_no_harm(protocol: TrialProtocol, tmp_path: Path) -> None:
+    """Two values of one label, which pandas refuses."""
+    rows = table("employment").assign(note=[1, 2, 3])
+    rows.to_stata(tmp_path / "a.dta", write_index=False, value_labels={"note": {1: "x", 2: "x", 3: "y"}}, version=118)
+    expected = load_records(protocol, folder=TINY).spells["employment"].spells
+    found = load_records(protocol, {"employment": tmp_path / "a.dta"}, folder=TINY).spells["employment"].spells
+    assert np.array_equal(found.start, expected.start)
+
+
+def test_bytes_are_the_text_that_they_are(protocol: TrialProtocol) -> None:
+    people = table("claimants")
+    for dress in (lambda each: each, lambda each: each.astype("category")):
+        as_bytes = people.assign(gender=dress(pd.Series([each.encode() for each in people["gender"]])))
+        found = load_records(protocol, {"claimants": as_bytes}, folder=TINY)
+        assert found.characteristics["gender"].tolist() == people["gender"].tolist()
+        shouted = as_bytes.assign(gender=dress(pd.Series([each.upper() for each in as_bytes["gender"]])))
+        with pytest.raises(RecordError, match="label_is_written_as_declared"):
+            load_records(protocol, {"claimants": shouted}, folder=TINY)
+
+
+def test_one_file_for_two_sources_is_told(protocol: TrialProtocol) -> None:
+    data = protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["sources"]["benefit"] |= {"counted_codes": [], "ignored_codes": [], "columns": {}, "file": "again.csv"}
+    data["index"]["codes"] = []
+    twice = TrialProtocol.model_validate(data)
+    file = TINY / "employment_spells.csv"
+    with pytest.warns(ti.TrialWarning, match="the sources benefit and employment read the same file"):
+        load_records(twice, {"benefit": file, "employment": file}, folder=TINY)
+
+
+@pytest.mark.parametrize(
+    "label", ["St John’s", "st john's", "St\u00a0John's", "Ashton–under–Lyne", "“North”", "N\ufffdrth"]
+)
+def test_labels_that_are_written_otherwise(label: str) -> None:
+    declared = ["St John's", "Ashton-under-Lyne", '"North"']
+    assert written_otherwise(pd.Series([label, "Elsewhere", None, *declared]), declared).tolist() == [
+        True,
+        *[False] * 5,
+    ]
 
 
 def test_a_table_of_no_known_kind(protocol: TrialProtocol) -> None:

@@ -45,6 +45,12 @@ class RulePack(BaseModel):
     movers: Whole = Field(ge=0, description="people who change state between two published points of a curve")
 
     @model_validator(mode="after")
+    def _is_read_as_it_is_written(self) -> Self:
+        if not (self.name + self.label).isprintable():
+            raise ValueError("name and label hold only what can be seen: the label is what a release states")
+        return self
+
+    @model_validator(mode="after")
     def _rounds(self) -> Self:
         """Exact counts cannot be kept from differences: a pack rounds, or it is the one that controls nothing."""
         if not self.controls:
@@ -99,12 +105,13 @@ def rule_pack(name: str | Path | RulePack = DEFAULT_PACK) -> RulePack:
         return name
     if str(name) in _shipped():
         return _shipped()[str(name)]
-    if not str(name).endswith(".toml"):
+    if not str(name).lower().endswith(".toml"):
         raise unknown_name("rule pack", str(name), [*_shipped(), "FILE.toml"], where="trialimpact")
     pack = _own(Path(name))
-    if pack.name in _shipped():
-        remedy = "give the table a name of its own: what is published states which pack was used"
-        raise ProtocolError(worded(f"{name}: {pack.name!r} is a pack of ours.", remedy=remedy))
+    ours = {words.casefold() for each in _shipped().values() for words in (each.name, each.label)}
+    if taken := [words for words in (pack.name, pack.label) if words.casefold() in ours]:
+        remedy = "give the table a name and a label of its own: what is published states which pack was used"
+        raise ProtocolError(worded(f"{name}: {taken[0]!r} is a pack of ours.", remedy=remedy))
     return pack
 
 

@@ -22,7 +22,8 @@ from trialimpact.protocol import TrialProtocol
 
 _CSV = "read_csv({}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
 _READERS = {".csv": _CSV, ".csv.gz": _CSV, ".parquet": "read_parquet({})"}
-_NUMBERS = ("FLOAT", "DOUBLE")
+EXACT_TO = {"FLOAT": 2.0**24, "DOUBLE": EXACT}
+"""Floating-point types, and the largest of each that is no other whole number's."""
 
 
 def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Callable[[str], Any]) -> str:
@@ -82,7 +83,7 @@ def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Itera
         if there := found(column):
             yield f"{_as_label(*there)} as v_{column}", ""
         if there and column in numeric_columns(protocol):
-            text = f"trim(cast({there[0]} as varchar))"
+            text = f"trim(cast({there[0]} as {'tinyint' if there[1] == 'BOOLEAN' else 'varchar'})::varchar)"
             number = f"nullif(try_cast({text} as double), 'nan'::double)"
             yield f"{number} as n_{column}", f"({_given(there[0])} and lower({text}) <> 'nan' and {number} is null)"
     for column in DATES[kind]:
@@ -103,7 +104,7 @@ def _as_label(column: str, kind: str) -> str:
     """A value as the loader writes it: whole numbers without a decimal point, no NaN."""
     if kind == "BOOLEAN":
         return f"case when {column} then 'True' when not {column} then 'False' else null end"
-    if kind not in _NUMBERS:
+    if kind not in EXACT_TO:
         return column
     number = _number(column)
     whole = f"cast(cast({number} as bigint) as varchar)"
@@ -113,7 +114,7 @@ def _as_label(column: str, kind: str) -> str:
 def _is_odd(column: str, kind: str) -> str:
     """Where an identifier is a number that is not whole, or so large that it may be another one's too."""
     number = _number(column)
-    return f"{number} is not null and not ({_is_whole(number)})" if kind in _NUMBERS else "false"
+    return f"{number} is not null and not ({_is_whole(number, EXACT_TO[kind])})" if kind in EXACT_TO else "false"
 
 
 def _number(column: str) -> str:
@@ -121,8 +122,8 @@ def _number(column: str) -> str:
     return f"case when cast({column} as varchar) <> 'nan' then {column} else null end"
 
 
-def _is_whole(number: str) -> str:
-    return f"abs({number}) <= {EXACT:.0f} and {number} = floor({number})"
+def _is_whole(number: str, exact_to: float = EXACT) -> str:
+    return f"abs({number}) <= {exact_to:.0f} and {number} = floor({number})"
 
 
 def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:

@@ -92,11 +92,13 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
             f"{path.name} has an ending that says no known format",
             f"use one of {', '.join(_READERS)}",
         )
-    if not _is_file(path):
-        raise _unreadable(name, "file_exists", f"there is no file {path}", "correct the path in the protocol")
+    if why := _why_no_file(path):
+        raise _unreadable(name, "file_exists", *why)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            for outdated in (DeprecationWarning, FutureWarning):  # of the reader, not of the file
+                warnings.simplefilter("ignore", outdated)
             return _READERS[ending](path, wanted)
     except _RaggedError as error:
         rows = "1 row has" if len(error.rows) == 1 else f"{len(error.rows):,} rows have"
@@ -116,14 +118,22 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
         ) from None
     except Exception as error:
         # Readers of foreign formats raise classes of their own; any of them means the same to us.
-        raise _unreadable(name, "file_is_whole", _reason(path, ending, error), _REMEDY) from None
+        remedy = _ASK if isinstance(error, PermissionError) else _REMEDY
+        raise _unreadable(name, "file_is_whole", _reason(path, ending, error), remedy) from None
 
 
-def _is_file(path: Path) -> bool:
+def _why_no_file(path: Path) -> tuple[str, str] | None:
+    """What stands in a file's place, and the remedy; None where it is a file."""
     try:
-        return path.is_file()
+        if path.is_dir():
+            return f"{path} is a folder", "name the file in it, or read its parts as one frame"
+        if path.is_file():
+            return None
+    except PermissionError:
+        return f"the folder of {path} may not be entered by you", _ASK
     except (OSError, ValueError):
-        return False
+        pass
+    return f"there is no file {path}", "correct the path in the protocol"
 
 
 class _RaggedError(Exception):
@@ -145,6 +155,7 @@ class _NoCsvError(Exception):
 _BLOCK, _LONGEST_ROW = 2**20, 2**26
 """CSV is read in blocks of so many bytes, none shorter than a row: in larger ones only where a row is long."""
 
+_ASK = "ask for the right to read it"
 _REMEDY = "extract the file again: comma-separated UTF-8 with a header row, or another known format"
 
 
@@ -268,7 +279,13 @@ def _read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
     columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
     if len(set(columns)) < len(columns):
         return pd.DataFrame(columns=names)  # whoever looks for its columns says which stand twice
-    arrow = parquet.read_table(path, columns=columns, read_dictionary=sorted(wanted.coded & set(names)))
+    # Times of old Spark and Impala (INT96) in nanoseconds would begin again after the year 2262.
+    arrow = parquet.read_table(
+        path,
+        columns=columns,
+        read_dictionary=sorted(wanted.coded & set(names)),
+        coerce_int96_timestamp_unit="us",
+    )
     return _as_frame(arrow, wanted)
 
 
@@ -276,12 +293,17 @@ def _read_feather(path: Path, wanted: Wanted) -> pd.DataFrame:
     return _as_frame(importlib.import_module("pyarrow.feather").read_table(path), wanted)
 
 
-def _read_stata(path: Path, _: Wanted) -> pd.DataFrame:
+def _read_stata(path: Path, wanted: Wanted) -> pd.DataFrame:
     """Weeks, months, quarters and years, which pandas takes for their first days, are no dates: they become text."""
     with pd.read_stata(path, iterator=True) as reader:
-        frame = pd.DataFrame(reader.read())  # type: ignore[attr-defined]
-        formats = zip(getattr(reader, "_varlist", ()), getattr(reader, "_fmtlist", ()), strict=True)
-    periods = {name: form[:3] for name, form in formats if form[:3] in ("%tw", "%tm", "%tq", "%th", "%ty")}
+        names = reader.variable_labels()
+        formats = dict(zip(names, getattr(reader, "_fmtlist", ()), strict=True))
+        columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
+        if not columns:
+            return pd.DataFrame(columns=[*names])
+        frame = pd.DataFrame(reader.read(columns=columns))  # type: ignore[attr-defined]
+    forms = {name: formats[name][:3] for name in columns}
+    periods = {name: form for name, form in forms.items() if form in ("%tw", "%tm", "%tq", "%th", "%ty")}
     return frame.assign(**{name: f"{form} " + frame[name].astype(str) for name, form in periods.items()})
 
 

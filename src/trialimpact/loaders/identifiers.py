@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,9 +35,20 @@ SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
 EXACT = 2.0**53
-"""The largest float that is no other whole number's."""
-_ANYWHERE = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
-_AMONG_WORDS = re.compile(r"(?<![A-Z])[A-Z]{2}(?: *[0-9]){6}(?! *[0-9])")
+"""The largest float of 64 bits that is no other whole number's."""
+_PREFIX = rf"(?:[{''.join(FIRST_LETTERS)}][{''.join(SECOND_LETTERS)}]|{SYNTHETIC})"
+_MARK = r"[\-.‐-―_/−]"
+_APART = rf"(?:\s|{_MARK})*"
+_IN_TEXT = tuple(
+    re.compile(form)
+    for form in (
+        r"(?<![A-Z])[A-Z]{2}(?:\s*[0-9]){6}(?!\s*[0-9])",
+        rf"(?<![A-Z]){_PREFIX}\s*{_MARK}(?:{_APART}[0-9]){{6}}(?!{_APART}[0-9])",
+        rf"(?<![A-Z]){_PREFIX}(?:{_APART}[0-9]){{6}}{_APART}[A-D](?![A-Z0-9])",
+        rf"{_PREFIX}[0-9]{{6}}[A-D](?![A-Z0-9])",
+    )
+)
+_WITHOUT_SPACES = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -82,8 +94,8 @@ def parse_ninos(values: pd.Series[Any], *, synthetic: bool = False) -> Keys:
 def opaque_keys(values: pd.Series[Any]) -> Keys:
     """Opaque identifiers -> linkage keys: whole numbers and their text are one key.
 
-    Outer spaces are not part of an identifier; leading zeros are. Floats are whole numbers up to 2⁵³: above, two
-    numbers may be one float.
+    Outer spaces are not part of an identifier; leading zeros are. Floats are whole numbers up to 2⁵³, of 32 bits up to
+    2²⁴: above, two numbers may be one float. Bytes that are no text are written in hexadecimal digits.
     """
     none = np.full(len(values), -1, dtype=np.int8)
     text = arrow_text(values)
@@ -93,12 +105,15 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     missing = values.isna().to_numpy(dtype=bool)
     plain = pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.ArrowDtype)
     if text is None and not plain and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
-        values = pd.Series([pd.NA if gone else _as_whole(value) for value, gone in zip(values, missing, strict=True)])
+        each_of: Any = values
+        if pd.api.types.is_float_dtype(values.dtype):  # of Arrow, which gives each as a float of 64 bits
+            each_of = values.to_numpy(dtype=_numpy_of(values.dtype), na_value=np.nan)
+        values = pd.Series([pd.NA if gone else _as_whole(value) for value, gone in zip(each_of, missing, strict=True)])
         invalid = values.isna().to_numpy(dtype=bool) & ~missing
         return Keys(key=_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
     if pd.api.types.is_float_dtype(values.dtype):
         exact = values.to_numpy(dtype=float, na_value=np.nan)
-        whole = (np.floor(exact) == exact) & (np.abs(exact) <= EXACT) & ~missing
+        whole = (np.floor(exact) == exact) & (np.abs(exact) <= _exact_to(values.dtype)) & ~missing
         numbers = values.where(whole, 0).astype(np.int64).to_numpy()
         return Keys(key=numbers, blank=missing, invalid=~whole & ~missing, digit=none)
     if pd.api.types.is_signed_integer_dtype(values.dtype):
@@ -109,18 +124,34 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     return Keys(key=_bytes(written), blank=blank, invalid=has_nul, digit=none)
 
 
+def _exact_to(dtype: Any) -> float:
+    """The largest float that is no other whole number's, of 64 bits or fewer."""
+    return min(EXACT, 2.0 ** (np.finfo(_numpy_of(dtype)).nmant + 1))
+
+
+def _numpy_of(dtype: Any) -> Any:
+    return getattr(dtype, "numpy_dtype", dtype)
+
+
 def _as_whole(value: Any) -> Any:
     """A whole number as text; missing where it is none, or a float that may be another number's too."""
-    if isinstance(value, float) and abs(value) > EXACT:
+    if isinstance(value, float | np.floating) and abs(float(value)) > _exact_to(np.asarray(value).dtype):
         return pd.NA
     return str(int(value)) if math.isfinite(value) and value == int(value) else pd.NA
 
 
 def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
-    """Labels in which something that looks like a NINO stands; each distinct label is looked at once."""
+    """Labels in which something that looks like a NINO stands; each distinct label is looked at once.
+
+    Among words and spaces, between hyphens or points, or at the end of a word. "Moved on 12-03-16" is none: without its
+    last letter, marks must stand behind the first two.
+    """
     column = Coded.of(labels)
-    texts = [str(label).upper() for label in column.distinct]
-    found = [bool(_ANYWHERE.search(text.replace(" ", "")) or _AMONG_WORDS.search(text)) for text in texts]
+    texts = [unicodedata.normalize("NFKC", str(label)).upper() for label in column.distinct]
+    found = [
+        bool(_WITHOUT_SPACES.search("".join(text.split())) or any(form.search(text) for form in _IN_TEXT))
+        for text in texts
+    ]
     return column.spread(np.array(found, dtype=bool), False)
 
 
@@ -224,7 +255,12 @@ def _blank(text: Any) -> Booleans:
 
 
 def _written(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _is_empty(text: str) -> bool:

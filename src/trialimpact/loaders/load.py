@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
+from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, TrialWarning, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
 from trialimpact.loaders.files import TableLike, UnreadableTableError, read_frame, table_sha256
@@ -69,6 +71,7 @@ def load_records(
     inputs, parsed, broken = _read_all(protocol, dict(tables or {}), Path(folder))
     if broken:
         raise record_error(broken, quarantine_helps=False)
+    _warn_of_one_file(protocol, inputs)
     digits = _number_claimants(protocol, parsed)
     _require_links(parsed, on_broken_rule)
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
@@ -118,6 +121,17 @@ def _read_all(
             )
         )
     return inputs, parsed, broken
+
+
+def _warn_of_one_file(protocol: TrialProtocol, inputs: list[InputFile]) -> None:
+    """Two spell sources that read the same bytes in the same way are mostly a file that was named twice."""
+    spells = protocol.sources.spells
+    found = {each.table: each.sha256 for each in inputs if each.table in spells and each.sha256}
+    for one, other in itertools.combinations(found, 2):
+        alike = all(getattr(spells[one], key) == getattr(spells[other], key) for key in ("columns", "counted_codes"))
+        if alike and found[one] == found[other]:
+            says = f"the sources {one} and {other} read the same file, the same columns and codes."
+            warnings.warn(worded(says, remedy="name the file of each"), TrialWarning, stacklevel=4)
 
 
 def _file_of(protocol: TrialProtocol, name: str, folder: Path) -> Path:
@@ -251,11 +265,12 @@ def _apply_rules(
 
 
 def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProtocol) -> BrokenRule:
-    columns = rule.columns
-    if columns == ("dates",):
-        columns = tuple(table.days)
-    if columns == ("declared",):
-        columns = tuple(declared_labels(table, protocol))
+    of_kind = {
+        "dates": tuple(table.days),
+        "declared": tuple(declared_labels(table, protocol)),
+        "mixed": tuple(name for name, broken in table.mixed.items() if broken.any()),
+    }
+    columns = of_kind.get(rule.columns[0], rule.columns)
     return BrokenRule(
         table=table.name,
         rule=rule.name,

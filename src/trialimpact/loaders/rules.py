@@ -25,8 +25,8 @@ from trialimpact.protocol.sources import SpellSource, Status
 Severity = Literal["error", "warning", "note"]
 Find = Callable[[Table, TrialProtocol], Booleans]
 
-EARLIEST, LATEST = 1900, 2200
-"""Dates outside these years are errors."""
+EARLIEST, LATEST = 1901, 2200
+"""Dates outside these years are errors: 1 January 1900 is what databases write for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ def claimant_id_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "claimant_id",
     "identifiers have the declared form",
-    'correct the extract; or in [identifiers] kind = "opaque" (not NINOs), synthetic = true (prefix QQ)',
+    "correct the extract (numbers must be whole, and no larger than a float tells apart); "
+    'or in [identifiers] kind = "opaque" (not NINOs), synthetic = true (prefix QQ)',
 )
 def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.invalid_identifier
@@ -96,9 +97,9 @@ def claimant_id_is_written_alike(table: Table, protocol: TrialProtocol) -> Boole
     return table.spelt_otherwise
 
 
-@_rule("error", ALL, "*", "a column holds values of one type", "make the column all text, all dates or all numbers")
+@_rule("error", ALL, "mixed", "a column holds values of one type", "make the column all text, all dates or all numbers")
 def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
-    return table.mixed
+    return np.asarray(np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.mixed.values()]))
 
 
 @_rule(
@@ -221,7 +222,7 @@ def label_is_not_reserved(table: Table, protocol: TrialProtocol) -> Booleans:
     "claimants markers",
     "declared",
     "an office or a value is written as the protocol writes it",
-    "write it as the protocol does: capitals, spaces and characters that are not seen count",
+    "write it as the protocol does: capitals, spaces, quotes, dashes, what is not seen and lost letters count",
 )
 def label_is_written_as_declared(table: Table, protocol: TrialProtocol) -> Booleans:
     wrong = np.zeros(table.n_rows, dtype=bool)

@@ -13,7 +13,7 @@ from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of, holds_datetimes, parse_days
 from trialimpact.loaders.files import Wanted
-from trialimpact.loaders.values import Coded, as_labels, of_another_type
+from trialimpact.loaders.values import Coded, as_labels, of_another_type, without_bytes
 from trialimpact.protocol.consistency import words_asked
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Source, SpellSource
@@ -43,7 +43,7 @@ class Table:
     identifiers: pd.Series[Any] | None = None
     days: dict[str, Integers] = field(default_factory=dict)
     unreadable: dict[str, Booleans] = field(default_factory=dict)
-    mixed: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
+    mixed: dict[str, Booleans] = field(default_factory=dict)
     end_day: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     is_open: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     labels: dict[str, pd.Series[Any]] = field(default_factory=dict)
@@ -121,23 +121,21 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     broken = list(wrong_columns(table, frame, (*required_columns(protocol, name), *used)))
     if broken:
         return table, broken
-    table.mixed = np.zeros(len(frame), dtype=bool)
     table.identifiers = frame[table.column("claimant_id")]
+    others = [each for each in used if each not in known]
+    kept: dict[str, Any] = {}
     for each in used:
-        values = frame[table.column(each)]
+        values = kept[each] = without_bytes(frame[table.column(each)])
         coded = Coded.of(values) if each in (*dates, *LABELS[kind]) and not holds_datetimes(values) else None
         if coded is None or not coded.one_type:
-            table.mixed |= of_another_type(values)
+            table.mixed[each] = of_another_type(values)
         if each in dates:
             table.days[each], table.unreadable[each] = parse_days(coded or values, source.date_format)
         elif each in LABELS[kind]:
             table.labels[each] = as_labels(coded or Coded.of(values))
     if "end_date" in table.days and isinstance(source, SpellSource):
         table.is_open, table.end_day = _half_open(table.days["end_date"], table.unreadable["end_date"], source)
-    others = [each for each in used if each not in known]
-    table.others = pd.DataFrame(
-        {each: table.days[each] if each in dates else frame[table.column(each)] for each in others}, frame.index
-    )
+    table.others = pd.DataFrame({each: table.days.get(each, kept[each]) for each in others}, frame.index)
     return table, []
 
 

@@ -23,6 +23,10 @@ _SIGNATURES = (
     (rb"SQLite format 3", "a SQLite database"),
     (rb"(?s).{257}ustar", "a tar archive"),
     (rb"\{\\rtf", "a rich text document"),
+    (rb"<stata_dta>", "Stata"),
+    (rb"\$FL2|\$FL3", "SPSS"),
+    (rb"-----BEGIN PGP", "encrypted (PGP)"),
+    (rb"(?i)(\xef\xbb\xbf)?\[InternetShortcut\]", "a link to a web page"),
     (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "a web page or XML"),
     (rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", "JSON"),
 )

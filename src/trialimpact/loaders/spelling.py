@@ -15,18 +15,22 @@ import pandas as pd
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.values import Coded
 
+_LOST = "\ufffd"
+_PLAIN = str.maketrans(dict.fromkeys("‘’‚‛ʹʻʼˈ′`´", "'") | dict.fromkeys("“”„‟″", '"') | dict.fromkeys("‐‑‒–—―−", "-"))
 _SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
 
 
 def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Booleans:
-    """Labels that are none of the declared ones, and would be but for capitals, spaces or what is not seen.
+    """Labels that are none of the declared ones, and would be but for capitals, spaces, quotes, dashes or what is not
+    seen; and those of which a letter was lost in an encoding.
 
-    >>> written_otherwise(pd.Series(["North", "north ", "South", None]), ["North"]).tolist()
-    [False, True, False, False]
+    >>> written_otherwise(pd.Series(["North", "north ", "South", None, "N\ufffdrth"]), ["North"]).tolist()
+    [False, True, False, False, True]
     """
     meant = {_folded(each) for each in declared}
     column = Coded.of(labels)
-    wrong = [str(each) not in declared and _folded(str(each)) in meant for each in column.distinct]
+    words = [str(each) for each in column.distinct]
+    wrong = [each not in declared and (_folded(each) in meant or _LOST in each) for each in words]
     return column.spread(np.array(wrong, dtype=bool), False)
 
 
@@ -72,4 +76,4 @@ def _folded(label: str) -> str:
         for each in unicodedata.normalize("NFKC", html.unescape(label))
         if each.isprintable() and not each.isspace()
     )
-    return "".join(seen).casefold()
+    return "".join(seen).translate(_PLAIN).casefold()

@@ -68,6 +68,19 @@ def is_object(values: pd.Series[Any]) -> bool:
     return values.dtype == np.dtype(object)
 
 
+def without_bytes(values: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of bytes as the text that they are in UTF-8, U+FFFD where they are none; any other as it stands.
+
+    >>> without_bytes(pd.Series([b"a", None])).tolist()
+    ['a', None]
+    """
+    held = values.cat.categories.to_series() if isinstance(values.dtype, pd.CategoricalDtype) else values
+    there = held.notna().to_numpy(dtype=bool)
+    if not there.any() or not isinstance(held.iloc[int(there.argmax())], bytes):
+        return values
+    return values.astype(object).map(lambda each: each.decode("utf-8", "replace") if isinstance(each, bytes) else each)
+
+
 def arrow_text(values: pd.Series[Any]) -> Any:
     """A column that is text through and through as one Arrow array of large strings, else None.
 
@@ -115,7 +128,9 @@ def as_labels(column: Coded) -> pd.Series[Any]:
 
 
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Values as numbers, NaN where missing or blank; None if any other value is not a number, or has no end."""
+    """Values as numbers (true is 1), NaN where missing or blank; None if another is not a number, or has no end."""
+    if pd.api.types.infer_dtype(values, skipna=True) == "boolean":
+        values = values.map({True: 1.0, False: 0.0})
     text = as_text(values)
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
     return None if bool((~np.isfinite(numbers) & text.notna()).any()) else numbers

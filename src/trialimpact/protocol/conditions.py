@@ -11,6 +11,7 @@ import re
 from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
 from pydantic import (
+    AfterValidator,
     AllowInfNan,
     BaseModel,
     BeforeValidator,
@@ -57,7 +58,14 @@ def as_day(value: Any) -> Any:
     return value
 
 
-Day = Annotated[dt.date, BeforeValidator(as_day)]
+def _in_this_age(day: dt.date) -> dt.date:
+    if not 1900 <= day.year <= 2200:
+        raise ValueError("the year is not in 1900-2200")
+    return day
+
+
+AnyDay = Annotated[dt.date, BeforeValidator(as_day)]
+Day = Annotated[AnyDay, AfterValidator(_in_this_age)]
 
 
 class Part(BaseModel):

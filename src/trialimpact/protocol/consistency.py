@@ -253,8 +253,14 @@ def _columns(protocol: TrialProtocol) -> Iterable[str]:
         yield f"the column {both[0]!r} is taken as a date by one condition and as a value elsewhere"
     sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
     for name, source in sources.items():
-        known = [*_OWN_COLUMNS.get(name, _OWN_COLUMNS["spells"]), *(used if name == "claimants" else ())]
-        for column in source.columns if source is not None else ():
+        own = _OWN_COLUMNS.get(name, _OWN_COLUMNS["spells"])
+        known = [*own, *(used if name == "claimants" else ())]
+        mapped = {} if source is None else source.columns
+        for theirs, n in Counter(mapped.get(each, each) for each in own).items():
+            if n > 1:
+                several = " and ".join(each for each in own if mapped.get(each, each) == theirs)
+                yield f"sources.{name}.columns: {several} are one column, {theirs!r}: map or rename the other"
+        for column in mapped:
             if column not in known:
                 close = get_close_matches(column, known, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else f" (it uses {', '.join(known)})"

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from trialimpact.protocol.conditions import Day, Flag, Part, Whole, as_day
+from trialimpact.protocol.conditions import AnyDay, Day, Flag, Part, Whole, as_day
 
 FOLLOWED = "followed"
 """Every day that is followed, among the sources of an outcome."""
@@ -75,7 +75,7 @@ class SpellSource(Source):
     extract_date: Day = Field(description="days before it are covered, the day itself is not")
     counted_codes: tuple[str, ...] = Field(default=(), description="codes that count; empty: no codes")
     ignored_codes: tuple[str, ...] = Field(default=(), description="codes known and left out")
-    open_end_dates: tuple[Day, ...] = Field(
+    open_end_dates: tuple[AnyDay, ...] = Field(
         default=(dt.date(9999, 12, 31),), description="dates that mean 'not ended', as a blank does"
     )
     tax_year_defaults: Flag = Field(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.economics import CostBenefit
+from trialimpact.errors import DesignError, worded
 from trialimpact.estimators import Bounds, Durations, Placebo, Randomisation, States
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import (
@@ -74,6 +75,9 @@ def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Pic
 def plot_tipping(found: Bounds) -> Picture:
     """The effect on all eligible, by how unlike the linked the lost of each side would have to be."""
     tipping, protocol = found.tipping, found.protocol
+    if not tipping.std_error > 0:
+        says = "the effect has no interval to map: its standard error is not known, or zero."
+        raise DesignError(worded(says, remedy="read the bounds themselves"))
     words = protocol.outcome(found.outcome).words
     shifts = [
         np.linspace(-mean, found.horizon_days - mean, 201) for mean in (tipping.mean_treatment, tipping.mean_control)
