@@ -435,7 +435,9 @@ def test_one_file_for_two_sources_is_told(protocol: TrialProtocol) -> None:
     data["index"]["codes"] = []
     twice = TrialProtocol.model_validate(data)
     file = TINY / "employment_spells.csv"
-    with pytest.warns(ti.TrialWarning, match="the sources benefit and employment read the same file"):
+    with pytest.warns(
+        ti.TrialWarning, match="the sources benefit and employment read the same spells of the same file"
+    ):
         load_records(twice, {"benefit": file, "employment": file}, folder=TINY)
 
 

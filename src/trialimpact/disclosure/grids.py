@@ -134,6 +134,7 @@ class Grids:
 
         Means of groups, or of sides that share arms, make up the mean of everyone by how many of each are followed:
         a few means to several horizons, or of several kinds of groups, tell these numbers however they are rounded.
+        Strata weigh by how many are analysed.
         """
         begins, ends = planned_days(self.moments.protocol, outcome)
         if self._strata or (begins <= first and end <= ends) or (subgroup == ALL and not self._arms_overlap):

@@ -19,7 +19,7 @@ from trialimpact.loaders.files import TableLike, UnreadableTableError, read_fram
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
-from trialimpact.loaders.schema import Table, declared_labels, parse_table, source_of, wanted_columns
+from trialimpact.loaders.schema import DATES, Table, declared_labels, parse_table, source_of, wanted_columns
 from trialimpact.loaders.spelling import spelt_alike
 from trialimpact.protocol.model import TrialProtocol
 
@@ -124,13 +124,16 @@ def _read_all(
 
 
 def _warn_of_one_file(protocol: TrialProtocol, inputs: list[InputFile]) -> None:
-    """Two spell sources that read the same bytes in the same way are mostly a file that was named twice."""
+    """Two spell sources that read the same days of the same bytes are mostly a file that was named twice, unless each
+    counts codes of its own.
+    """
     spells = protocol.sources.spells
     found = {each.table: each.sha256 for each in inputs if each.table in spells and each.sha256}
     for one, other in itertools.combinations(found, 2):
-        alike = all(getattr(spells[one], key) == getattr(spells[other], key) for key in ("columns", "counted_codes"))
-        if alike and found[one] == found[other]:
-            says = f"the sources {one} and {other} read the same file, the same columns and codes."
+        columns = [[each.columns.get(day, day) for day in DATES["spells"]] for each in (spells[one], spells[other])]
+        codes = [set(each.counted_codes) for each in (spells[one], spells[other])]
+        if found[one] == found[other] and columns[0] == columns[1] and (codes[0] == codes[1] or not all(codes)):
+            says = f"the sources {one} and {other} read the same spells of the same file."
             warnings.warn(worded(says, remedy="name the file of each"), TrialWarning, stacklevel=4)
 
 
