@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from command_line import run
 
 from trialimpact.baseline import KEYS
+from trialimpact.synthetic import simulate_trial
 
 TINY = Path(__file__).parents[1] / "data" / "synthetic" / "tiny"
 METHOD_FILES = {
@@ -245,3 +248,35 @@ def test_check_of_a_damaged_file_is_exit_2(results: Path, tmp_path: Path) -> Non
     (tmp_path / "r" / "flow.csv").write_bytes(b"")
     done = run("check", tmp_path / "r", "--against", results)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (("analyse", "protocol.toml", "--out", ""), "an argument is empty"),
+        (("analyse", "protocol.toml", "–out", "x"), "begins with a dash that is no hyphen"),
+        (("check", ".", "--against", "."), "is compared with itself"),
+        (("moments", "estimate", ".", "--out", "e.csv"), "name the moments.npz in it"),
+        (("analyse", "protocol.toml", "--out", "there"), r"not only what trialimpact wrote \(Thumbs.db\)"),
+        (("analyse", "protocol.toml", "--out", "new", "--horizon", "9999"), "with horizon_days as asked"),
+    ],
+)
+def test_slips_of_the_hand(
+    arguments: tuple[str, ...], says: str, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    simulate_trial(200, seed=1).write(tmp_path)
+    shutil.copytree(results, tmp_path / "there")
+    (tmp_path / "there" / "Thumbs.db").write_bytes(b"x")
+    before = sorted(tmp_path.rglob("*"))
+    done = run(*arguments)
+    assert done.returncode == 2 and re.search(says, done.stderr) and "remedy: " in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_minus_is_a_minus_in_any_encoding(tmp_path: Path) -> None:
+    simulate_trial(200, seed=5).write(tmp_path)
+    command = [sys.executable, "-m", "trialimpact", "analyse", tmp_path / "protocol.toml", "--out", tmp_path / "out"]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert b" -" in done.stdout and b"?" not in done.stdout

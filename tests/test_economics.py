@@ -208,6 +208,14 @@ def test_what_cannot_be_valued_says_so(analysis: ti.TrialAnalysis, tmp_path: Pat
         ti.estimate_cost_benefit(analysis.panel, valuation(), horizon_days=500)
     with pytest.raises(ti.ProtocolError, match="cannot be read"):
         ti.read_valuation(tmp_path / "none.toml")
+    for programme, says in (
+        ({"to": {"exchequer": 1}}, "nobody pays the programme"),
+        ({"to": {"exchequer": -100}}, "greater than or equal to -10"),
+        ({"per_start": {"value": -900.0, **DATED}}, "a cost is from 0"),
+    ):
+        whole = valuation().programme.model_dump() | programme
+        with pytest.raises(ValueError, match=says):
+            valuation(programme=whole)
     (tmp_path / "x.toml").write_text("name = 'x'\n")
     with pytest.raises(ti.ProtocolError, match=r"keys? (is|are) wrong(.|\n)*currency"):
         ti.read_valuation(tmp_path / "x.toml")
@@ -219,9 +227,18 @@ def test_the_command_and_its_template(tmp_path: Path) -> None:
     assert "per_day = { value = 0.0" in done.stdout
     (tmp_path / "values.toml").write_text(done.stdout)
     simulate_trial(300, seed=1).write(tmp_path)
-    done = run(
-        "cost-benefit", tmp_path / "protocol.toml", "--values", tmp_path / "values.toml", "--out", tmp_path / "out"
+    command = (
+        "cost-benefit",
+        tmp_path / "protocol.toml",
+        "--values",
+        tmp_path / "values.toml",
+        "--out",
+        tmp_path / "out",
     )
+    refused = run(*command)
+    assert refused.returncode == 2 and "the template is to be filled in" in refused.stderr
+    (tmp_path / "values.toml").write_text(done.stdout.replace('"..."', '"ours"'))
+    done = run(*command)
     assert done.returncode == 0, done.stderr
     assert "Society: net GBP 0" in done.stdout
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}

@@ -90,7 +90,7 @@ def test_kills_at_random_moments(trial: Path, tmp_path: Path, command: str) -> N
     arguments = {
         "analyse": ["analyse", trial, "--out", out, "--quiet"],
         "report": ["report", results, "--out", out],
-        "merge": ["moments", "merge", results / "moments.npz", more / "moments.npz", "--out", out],
+        "merge": ["moments", "merge", results / "moments.npz", more / "moments.npz", "--out", out, "--replace"],
     }[command]
     begun = time.monotonic()
     started = start(*arguments)

@@ -93,6 +93,8 @@ def load_moments(path: str | Path) -> Moments:
             )
             _require_whole(moments)
             return moments
+    except IsADirectoryError:
+        raise OutputError(worded(f"{path}: is a folder.", remedy="name the moments.npz in it")) from None
     except _OtherFormatError as error:
         says = f"{path}: the format is {printable(str(error)[:40])!r}, and this version reads {FORMAT!r}."
         raise OutputError(worded(says, remedy="write it again with this version, or read it with the other")) from None

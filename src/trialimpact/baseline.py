@@ -80,6 +80,8 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
     for each in (folder, baseline):
         if not each.is_dir():
             raise OutputError(worded(f"{each}: no such folder.", remedy="write it with `trialimpact analyse`"))
+    if folder.samefile(baseline):
+        raise OutputError(worded(f"{folder}: is compared with itself.", remedy="name another folder as the baseline"))
     names = sorted(path.relative_to(baseline) for name in KEYS for path in baseline.rglob(name))
     if not names:
         raise OutputError(

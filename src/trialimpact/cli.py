@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import signal
@@ -235,7 +236,7 @@ def audit(
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results of `analyse`.")],
     against: Annotated[Path, typer.Option("--against", metavar="BASELINE_DIR", help="What they should be.")],
-    rtol: Annotated[float, typer.Option(min=0, help="Relative difference that does not count.")] = 1e-9,
+    rtol: Annotated[float, typer.Option(min=0, max=1, help="Relative difference that does not count.")] = 1e-9,
 ) -> None:
     """Compare results with a baseline and name every number that moved (exit 1 if any did).
 
@@ -352,13 +353,31 @@ app.command(epilog=EXIT_CODES)(interviews)
 app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
 
 
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding does not have: a minus as a hyphen, for a number without it is another; else question marks."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101
+    return "".join("-" if each in "−–—" else "?" for each in error.object[error.start : error.end]), error.end
+
+
+def _refuse_slips(arguments: list[str]) -> None:
+    """An empty argument, which a path would take for this folder, and a dash that an editor made of two hyphens."""
+    for each in arguments:
+        if not each:
+            says, remedy = "an argument is empty.", "is it a variable that is not set? leave it out, or give it a value"
+            raise ProtocolError(worded(says, remedy=remedy))
+        if each.startswith(("–", "—", "−")):
+            raise ProtocolError(worded(f"{each!r} begins with a dash that is no hyphen.", remedy="write -- by hand"))
+
+
 def main() -> None:
     """Run the command line; every error becomes a message and an exit code, and a stop leaves nothing half done."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    codecs.register_error("trialimpact", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="trialimpact")
     try:
+        _refuse_slips(sys.argv[1:])
         app()
     except (RecordError, DesignError) as error:
         typer.echo(f"error: {error}", err=True)

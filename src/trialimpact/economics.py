@@ -32,7 +32,10 @@ STARTS = "starts"
 MOST = 1e12
 """No amount is larger."""
 
-Share = Annotated[Number, Field(ge=-MOST, le=MOST)]
+Share = Annotated[Number, Field(ge=-10, le=10)]
+"""1 is the whole; more is a weight, and a hundred a percentage."""
+
+_UNFILLED = "..."
 
 
 class Amount(Part):
@@ -108,6 +111,18 @@ class Valuation(Part):
         for who, to in (("programme", self.programme.to), *((each.name, each.to) for each in self.unit_values)):
             if strangers := sorted(set(to) - set(self.perspectives)):
                 raise ValueError(f"{who}: {strangers} are not perspectives")
+        return self
+
+    @model_validator(mode="after")
+    def _is_filled_in(self) -> Self:
+        """What would be an answer and no sense: a cost that nobody pays, the bare template."""
+        if self.programme.per_start.lowest < 0:
+            raise ValueError("programme.per_start: a cost is from 0; who pays it has a minus in `to`")
+        if self.programme.per_start.highest > 0 and min(self.programme.to.values()) >= 0:
+            raise ValueError("programme.to: nobody pays the programme: who does has a minus, as in exchequer = -1")
+        amounts = (self.programme.per_start, *(each.per_day for each in self.unit_values))
+        if _UNFILLED in (self.name, *(each.source for each in amounts)):
+            raise ValueError(f"{_UNFILLED!r} stands where a name or a source belongs: the template is to be filled in")
         return self
 
     def discounting(self, rate: float, n_days: int) -> Floats:

@@ -13,6 +13,10 @@ from trialimpact.errors import ProtocolError, printable, worded
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_SLIPS = (
+    "correct that line: text stands in quotes, true and false in small letters, dates as 2015-03-16, "
+    "a remark behind #; each key once"
+)
 SHOWN = 100
 """How many letters or digits of a wrong value a message shows."""
 
@@ -32,7 +36,7 @@ def toml_data(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy="correct that line")) from None
+        raise ProtocolError(worded(f"{where}: not TOML: {error}.", remedy=_SLIPS)) from None
     except (ValueError, RecursionError):
         says = f"{where}: not TOML that can be read: thousands of digits in a number, or of brackets in brackets."
         raise ProtocolError(worded(says, remedy="write it shorter")) from None
@@ -43,7 +47,11 @@ def toml_model(model: type[Model], data: dict[str, Any], *, where: str, whole: s
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_in_words(problem, model, whole) for problem in error.errors()]
+        found = error.errors()
+        wrong = {problem["loc"][:n] for problem in found for n in range(len(problem["loc"]))}
+        # A list of which each entry is wrong is told as too short as well.
+        told = [each for each in found if each["type"] != "too_short" or each["loc"] not in wrong]
+        problems = [_in_words(problem, model, whole) for problem in told]
         noun = "key is" if len(problems) == 1 else "keys are"
         says = f"{where}: {len(problems)} {noun} wrong."
         raise ProtocolError(worded(says, *problems, remedy=f"correct each; {remedy}")) from None

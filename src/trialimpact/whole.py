@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from trialimpact.errors import OutputError, worded
+from trialimpact.errors import OutputError, printable, worded
 from trialimpact.loaders.files import file_sha256
 
 if sys.platform != "win32":  # there, nothing is locked and nothing cleared up
@@ -73,14 +73,14 @@ def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
     try:
         folder = Path(out).resolve()
         _clear_up(folder)
-        ours = not folder.exists() or (folder.is_dir() and _holds_only_ours(folder, mark))
+        strange = _strange_in(folder, mark) if folder.exists() else None
     except OutputError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise OutputError(worded(f"the folder to write: {reason}.", remedy="name another folder")) from None
-    if not ours:
-        says = f"{out}: not empty, and not only what trialimpact wrote"
+    if strange is not None:
+        says = f"{out}: not empty, and not only what trialimpact wrote{strange and f' ({strange})'}"
         raise OutputError(worded(f"{says}.", remedy="name a new folder, or move what is yours out of it"))
     return folder
 
@@ -121,15 +121,21 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
 
-def _holds_only_ours(folder: Path, mark: str) -> bool:
+def _strange_in(folder: Path, mark: str) -> str | None:
+    """What is there beside what a run with this mark wrote: None if nothing, a file's name where it is one of a few."""
+    if not folder.is_dir():
+        return "a file"
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     if not there:
-        return not any(folder.iterdir())
+        return "folders" if any(folder.iterdir()) else None
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return bool(manifest["mark"] == mark and there <= {*manifest["files"], MANIFEST})
+        strangers = sorted(there - {*manifest["files"], MANIFEST})
+        if manifest["mark"] == mark:
+            return printable(strangers[0]) if strangers else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        pass
+    return ""
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import trialimpact as ti
 from trialimpact import RecordError, TrialProtocol, build_sample, load_records
 from trialimpact.loaders.rules import RULES
 from trialimpact.loaders.spelling import written_otherwise
+from trialimpact.loaders.values import as_text
 
 TINY = Path(__file__).parents[2] / "data" / "synthetic" / "tiny"
 SECRET = "QQ999999A"
@@ -442,14 +445,14 @@ def test_one_file_for_two_sources_is_told(protocol: TrialProtocol) -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["St John’s", "st john's", "St\u00a0John's", "Ashton–under–Lyne", "“North”", "N\ufffdrth"]
-)
+    "label",
+    ["St John’s", "st john's", "St\u00a0John's", "Ashton–under–Lyne", "“North”", "N\ufffdrth", "Ynys Mon", "Ynys M?n",
+     "St Johns", "Ashton under Lyne", "St_x000D_ John's"],
+)  # fmt: skip
 def test_labels_that_are_written_otherwise(label: str) -> None:
-    declared = ["St John's", "Ashton-under-Lyne", '"North"']
-    assert written_otherwise(pd.Series([label, "Elsewhere", None, *declared]), declared).tolist() == [
-        True,
-        *[False] * 5,
-    ]
+    declared = ["St John's", "Ashton-under-Lyne", '"North"', "Ynys Môn", "-1"]
+    others = ["Elsewhere", None, "1", "Why?", *declared]
+    assert written_otherwise(pd.Series([label, *others]), declared).tolist() == [True, *[False] * len(others)]
 
 
 def test_a_table_of_no_known_kind(protocol: TrialProtocol) -> None:
@@ -472,3 +475,59 @@ def test_identifiers_are_nowhere_in_the_records(protocol: TrialProtocol) -> None
     for row in table("claimants")["claimant_id"]:
         assert row[:8].encode() not in stored
         assert row[2:8].encode() not in stored
+
+
+@pytest.mark.parametrize(
+    "reason, found",
+    [("partner of {}", True), ("({})", True), ("{}", True), ("{}0", False), ("none", False), ("Room 100001", False)],
+)
+@pytest.mark.parametrize("of", [lambda n: f"1002{n:05d}", lambda n: f"X-{n:06d}", lambda n: 100_200_000 + n])
+def test_an_opaque_identifier_in_a_label_is_found(of: Any, reason: str, found: bool) -> None:
+    tables = opaque_tables()
+    people = [of(n) for n in range(len(tables["claimants"]))]
+    renamed = dict(zip(tables["claimants"]["claimant_id"], people, strict=True))
+    tables = {name: frame.assign(claimant_id=frame["claimant_id"].map(renamed)) for name, frame in tables.items()}
+    tables["claimants"]["office"] = [reason.format(people[0]), *["North"] * (len(people) - 1)]
+    opaque = TrialProtocol.model_validate(OPAQUE)
+    if not found:
+        load_records(opaque, tables)
+        return
+    with pytest.raises(RecordError, match=r"1 of . row breaks 'label_holds_no_identifier'") as caught:
+        load_records(opaque, tables)
+    assert str(people[0]) not in str(caught.value)
+
+
+def test_an_index_of_pandas_is_a_column_of_the_file(protocol: TrialProtocol, tmp_path: Path) -> None:
+    table("markers").set_index("status").to_parquet(tmp_path / "markers.parquet")
+    expected = build_sample(load_records(protocol, folder=TINY)).flow.to_frame()
+    found = build_sample(load_records(protocol, {"markers": tmp_path / "markers.parquet"}, folder=TINY))
+    pd.testing.assert_frame_equal(found.flow.to_frame(), expected)
+
+
+def test_whole_decimals_are_written_as_whole_numbers() -> None:
+    values = pd.Series([Decimal("5.0000"), Decimal("5.5"), None])
+    assert as_text(values).tolist() == ["5", "5.5000".rstrip("0"), None]
+
+
+def test_one_frame_is_no_table_by_name(protocol: TrialProtocol) -> None:
+    one_frame: Any = table("benefit")
+    with pytest.raises(ti.ProtocolError, match="tables is a DataFrame"):
+        load_records(protocol, one_frame, folder=TINY)
+
+
+def test_an_office_that_no_row_is_of_and_a_digit_that_is_another(protocol: TrialProtocol) -> None:
+    data = protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["recruitment"]["offices"] = [*data["recruitment"]["offices"], "Ynys Môn"]
+    with pytest.warns(ti.TrialWarning, match="no row is of 1 of the offices that the protocol names: 'Ynys Môn'"):
+        load_records(TrialProtocol.model_validate(data), folder=TINY)
+    digits = [each[7] for each in table("claimants")["claimant_id"]]
+    load_records(protocol, {"claimants": table("claimants").assign(digit=digits)}, folder=TINY)
+    digits[3] = str((int(digits[3]) + 1) % 10)
+    with pytest.warns(ti.TrialWarning, match="in 1 of 12 rows the column digit is not that of the NINO"):
+        load_records(protocol, {"claimants": table("claimants").assign(digit=digits)}, folder=TINY)
+
+
+def test_only_dates_that_cannot_be_read_are_named(protocol: TrialProtocol) -> None:
+    spells = table("benefit").assign(end_date="soon")
+    with pytest.raises(RecordError, match=r"'date_is_readable'(.|\n)*columns: end_date\)"):
+        load_records(protocol, {"benefit": spells}, folder=TINY)

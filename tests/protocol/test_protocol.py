@@ -152,7 +152,7 @@ def test_with_analysis_is_checked() -> None:
     protocol = parse_protocol(MINIMAL, "x")
     assert protocol.with_analysis(small_sample="cr0").analysis.small_sample == "cr0"
     assert protocol.analysis.small_sample == "hc2"
-    with pytest.raises(ProtocolError, match="with_analysis"):
+    with pytest.raises(ProtocolError, match="with small_sample as asked"):
         protocol.with_analysis(small_sample="hc9")
 
 
@@ -202,7 +202,7 @@ def test_a_protocol_survives_json() -> None:
         ("[index]", '[recruitment]\noffices = ["A", "A"]\n[index]', "an office is named twice"),
         ("[sources.benefit]", '[sources.followed]', "a source cannot be called 'followed'"),
         ("[sources.benefit]", '[sources."../x"]', "a source cannot be called '../x'"),
-        ('end_date = "last', 'date_format = "%H:%M"\nend_date = "last', "date_format needs day, month and year"),
+        ('end_date = "last', 'date_format = "%H:%M"\nend_date = "last', "date_format: %H is no part of a day"),
         ("horizon_days = 91", "horizon_days = 50000", "less than or equal to 36525"),
         ("horizon_days = 91", "horizon_days = 91\nconf_level = 0.99999999", "conf_level"),
         ("horizon_days = 91", 'horizon_days = 91\nclusters = ""', "analysis.clusters"),

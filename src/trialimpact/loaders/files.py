@@ -89,7 +89,7 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
         raise _unreadable(
             name,
             "file_ending_is_known",
-            f"{path.name} has an ending that says no known format",
+            f"{path.name!r} has an ending that says no known format",
             f"use one of {', '.join(_READERS)}",
         )
     if why := _why_no_file(path):
@@ -176,7 +176,9 @@ def _unreadable(name: str, rule: str, says: str, remedy: str) -> UnreadableTable
 
 
 def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
-    """The wanted columns of an Arrow table: text that is only looked at stays in Arrow's hands."""
+    """The wanted columns of an Arrow table, an index of pandas among them: text that is only looked at stays in Arrow's
+    hands.
+    """
     pyarrow = importlib.import_module("pyarrow")
     text = {each: pd.ArrowDtype(each) for each in (pyarrow.string(), pyarrow.large_string())}
     looked_at, kept = (
@@ -184,8 +186,8 @@ def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
         for names in (wanted.coded | {wanted.identifier}, wanted.kept)
     )
     parts = [
-        looked_at.to_pandas(date_as_object=False, types_mapper=text.get),
-        kept.to_pandas(date_as_object=False),
+        looked_at.to_pandas(ignore_metadata=True, date_as_object=False, types_mapper=text.get),
+        kept.to_pandas(ignore_metadata=True, date_as_object=False),
     ]
     return pd.DataFrame(pd.concat([part.set_axis(pd.RangeIndex(len(part)), axis=0) for part in parts], axis=1))
 

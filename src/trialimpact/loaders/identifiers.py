@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.values import Coded, arrow_text
+from trialimpact.loaders.values import Coded, arrow_text, as_numbers
 
 NOBODY = -1
 """The row number of a record whose identifier is blank, invalid, or not in the trial."""
@@ -49,6 +49,7 @@ _IN_TEXT = tuple(
     )
 )
 _WITHOUT_SPACES = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
+_WORD = re.compile(r"[^\s.,;:()\[\]'\"]{6,}")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -153,6 +154,31 @@ def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
         for text in texts
     ]
     return column.spread(np.array(found, dtype=bool), False)
+
+
+def holds_one_of(labels: pd.Series[Any], keys: Sequence[Keys]) -> Booleans:
+    """Labels of which a word is somebody's identifier, if it has a digit and is of six letters or digits, or more.
+
+    A column of numbers alone is none of labels. Each distinct label is looked at once.
+    """
+    column = Coded.of(labels)
+    words = [] if as_numbers(column.distinct) is not None else [_words(str(each)) for each in column.distinct]
+    known = _among(sorted({word for each in words for word in each}), keys)
+    found = [not known.isdisjoint(each) for each in words] or [False] * len(column.distinct)
+    return column.spread(np.array(found, dtype=bool), False)
+
+
+def _words(label: str) -> list[str]:
+    return [word for word in _WORD.findall(label) if any(each.isdigit() for each in word)]
+
+
+def _among(words: list[str], keys: Sequence[Keys]) -> set[str]:
+    """Those of some words that are identifiers."""
+    if not words:
+        return set()
+    asked = _arrow().array([word.encode() for word in words], type=_arrow().large_binary())
+    there = [_compute().is_in(asked, value_set=_bytes(each.key)).to_numpy(zero_copy_only=False) for each in keys]
+    return {words[place] for place in np.flatnonzero(np.logical_or.reduce(there))}
 
 
 def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, TrialWarning, record_error, unknown_name, worded
+from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
+from trialimpact.loaders.doubts import warn_of_absent_offices, warn_of_one_file, warn_of_other_digits
 from trialimpact.loaders.files import TableLike, UnreadableTableError, read_frame, table_sha256
-from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
+from trialimpact.loaders.identifiers import (
+    NOBODY,
+    Keys,
+    holds_one_of,
+    number_people,
+    one_key_each,
+    opaque_keys,
+    parse_ninos,
+)
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rules import RULES, Rule
-from trialimpact.loaders.schema import DATES, Table, declared_labels, parse_table, source_of, wanted_columns
+from trialimpact.loaders.schema import (
+    Table,
+    declared_labels,
+    parse_table,
+    shown_labels,
+    source_of,
+    wanted_columns,
+)
 from trialimpact.loaders.spelling import spelt_alike
 from trialimpact.protocol.model import TrialProtocol
 
@@ -68,11 +81,13 @@ def load_records(
     if on_broken_rule not in get_args(OnBrokenRule):
         remedy = " or ".join(repr(each) for each in get_args(OnBrokenRule))
         raise ProtocolError(worded(f"on_broken_rule={on_broken_rule!r} is no choice.", remedy=f"use {remedy}"))
-    inputs, parsed, broken = _read_all(protocol, dict(tables or {}), Path(folder))
+    inputs, parsed, broken = _read_all(protocol, _by_name(tables), Path(folder))
     if broken:
         raise record_error(broken, quarantine_helps=False)
-    _warn_of_one_file(protocol, inputs)
+    warn_of_one_file(protocol, inputs)
+    warn_of_absent_offices(protocol, parsed)
     digits = _number_claimants(protocol, parsed)
+    warn_of_other_digits(protocol, parsed, digits)
     _require_links(parsed, on_broken_rule)
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
@@ -88,6 +103,13 @@ def load_records(
         quarantined=quarantined,
         inputs=tuple(inputs),
     )
+
+
+def _by_name(tables: Any) -> dict[str, TableLike]:
+    if tables is None or isinstance(tables, Mapping):
+        return dict(tables or {})
+    remedy = 'name each table, as in tables={"benefit": frame}'
+    raise ProtocolError(worded(f"tables is a {type(tables).__name__}.", remedy=remedy))
 
 
 def _read_all(
@@ -123,20 +145,6 @@ def _read_all(
     return inputs, parsed, broken
 
 
-def _warn_of_one_file(protocol: TrialProtocol, inputs: list[InputFile]) -> None:
-    """Two spell sources that read the same days of the same bytes are mostly a file that was named twice, unless each
-    counts codes of its own.
-    """
-    spells = protocol.sources.spells
-    found = {each.table: each.sha256 for each in inputs if each.table in spells and each.sha256}
-    for one, other in itertools.combinations(found, 2):
-        columns = [[each.columns.get(day, day) for day in DATES["spells"]] for each in (spells[one], spells[other])]
-        codes = [set(each.counted_codes) for each in (spells[one], spells[other])]
-        if found[one] == found[other] and columns[0] == columns[1] and (codes[0] == codes[1] or not all(codes)):
-            says = f"the sources {one} and {other} read the same spells of the same file."
-            warnings.warn(worded(says, remedy="name the file of each"), TrialWarning, stacklevel=4)
-
-
 def _file_of(protocol: TrialProtocol, name: str, folder: Path) -> Path:
     file = source_of(protocol, name).file
     if file is None:
@@ -163,9 +171,12 @@ def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Inte
         if table.kind != "spells":
             digits[code[code != NOBODY]] = key.digit[code != NOBODY]
     for table in parsed.values():
-        table.spelt_otherwise = np.zeros(table.n_rows, dtype=bool)
+        table.spelt_otherwise = table.holds_identifier = np.zeros(table.n_rows, dtype=bool)
     if protocol.identifiers.kind == "opaque":
         _mark_other_spellings(parsed, keys, n_people)
+        for table in parsed.values():
+            held = [holds_one_of(labels, keys) for labels in shown_labels(table, protocol)]
+            table.holds_identifier = np.logical_or.reduce([table.holds_identifier, *held])
     _mark_people_of_the_trial(parsed, n_people)
     return digits
 
@@ -268,8 +279,9 @@ def _apply_rules(
 
 
 def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProtocol) -> BrokenRule:
+    rule_is_of_text = rule.name == "date_is_readable"
     of_kind = {
-        "dates": tuple(table.days),
+        "dates": tuple(name for name in table.days if not rule_is_of_text or table.unreadable[name].any()),
         "declared": tuple(declared_labels(table, protocol)),
         "mixed": tuple(name for name, broken in table.mixed.items() if broken.any()),
     }
@@ -330,18 +342,11 @@ def _claimants(
         if date in table.days:
             columns[column][who] = table.days[date][rows]
     for label in ("assigned_arm", "office"):
-        columns[label][who] = _words(table, label)[rows]
+        columns[label][who] = table.words(label)[rows]
     if "digit" in table.labels and (digits < 0).all():
-        given = pd.to_numeric(pd.Series(_words(table, "digit")[rows])).fillna(-1)
+        given = pd.to_numeric(pd.Series(table.words("digit")[rows])).fillna(-1)
         columns["digit"][who] = given.to_numpy(dtype=np.int64)
     return pd.DataFrame(columns)
-
-
-def _words(table: Table, label: str) -> NDArray[np.object_]:
-    """A label of each row as text, None where blank."""
-    column = table.label(label).cat
-    words = np.array([*column.categories, None], dtype=object)
-    return np.asarray(words[column.codes.to_numpy()])
 
 
 def _characteristics(parsed: dict[str, Table], kept: dict[str, Booleans], participants: Integers) -> pd.DataFrame:
@@ -364,7 +369,7 @@ def _markers(parsed: dict[str, Table], kept: dict[str, Booleans], participants: 
         {
             "claimant": participants[table.claimant[rows]],
             "marker_day": table.days["marker_date"][rows],
-            **{name: _words(table, name)[rows] for name in ("marker", "office", "status", "reason")},
+            **{name: table.words(name)[rows] for name in ("marker", "office", "status", "reason")},
         }
     )
     frame["status"] = frame["status"].where(frame["status"].notna(), "valid")

@@ -16,7 +16,7 @@ from trialimpact.intervals import Booleans
 from trialimpact.loaders.dates import NO_DAY, date_of, day_of, month_and_day
 from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
 from trialimpact.loaders.repeats import overlapping_spells, repeated_rows
-from trialimpact.loaders.schema import Kind, Table, dates_of, declared_labels
+from trialimpact.loaders.schema import Kind, Table, dates_of, declared_labels, shown_labels
 from trialimpact.loaders.spelling import written_otherwise
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
@@ -222,7 +222,7 @@ def label_is_not_reserved(table: Table, protocol: TrialProtocol) -> Booleans:
     "claimants markers",
     "declared",
     "an office or a value is written as the protocol writes it",
-    "write it as the protocol does: capitals, spaces, quotes, dashes, what is not seen and lost letters count",
+    "write it as the protocol does: capitals, spaces, accents, quotes, dashes, what is not seen and lost letters count",
 )
 def label_is_written_as_declared(table: Table, protocol: TrialProtocol) -> Booleans:
     wrong = np.zeros(table.n_rows, dtype=bool)
@@ -246,16 +246,11 @@ def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Bo
     "error",
     "claimants markers",
     "*",
-    "labels hold no NINO",
+    "labels hold no identifier",
     "remove identifiers from these columns: labels appear in tables",
 )
 def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
-    masks = [holds_a_nino(table.label(name)) for name in ("office", "reason", "marker", "assigned_arm")]
-    # Clusters, whose labels are nowhere shown, are looked at where they are used.
-    unshown = {*table.days, protocol.analysis.clusters}
-    described = (table.others[name] for name in table.others if name not in unshown)
-    masks += [holds_a_nino(values) for values in described if not pd.api.types.is_numeric_dtype(values.dtype)]
-    return np.asarray(np.logical_or.reduce(masks))
+    return np.asarray(np.logical_or.reduce([table.holds_identifier, *map(holds_a_nino, shown_labels(table, protocol))]))
 
 
 @_rule("error", "spells", "start_date", "a spell has a start", CORRECT)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
@@ -51,6 +52,7 @@ class Table:
     claimant: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     described: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     spelt_otherwise: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
+    holds_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     blank_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     invalid_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
 
@@ -63,6 +65,20 @@ class Table:
         if name in self.labels:
             return self.labels[name]
         return pd.Series(pd.Categorical.from_codes(np.full(self.n_rows, -1, dtype=np.int8), pd.Index([], dtype=object)))
+
+    def words(self, name: str) -> NDArray[np.object_]:
+        """A text column, None where blank."""
+        column = self.label(name).cat
+        words = np.array([*column.categories, None], dtype=object)
+        return np.asarray(words[column.codes.to_numpy()])
+
+
+def shown_labels(table: Table, protocol: TrialProtocol) -> Iterator[pd.Series[Any]]:
+    """The text of a table that is shown. Clusters, whose labels are nowhere, are looked at where they are used."""
+    yield from (table.label(name) for name in ("office", "reason", "marker", "assigned_arm"))
+    unshown = {*table.days, protocol.analysis.clusters}
+    described = (table.others[name] for name in table.others if name not in unshown)
+    yield from (values for values in described if not pd.api.types.is_numeric_dtype(values.dtype))
 
 
 def kind_of(name: str) -> Kind:
@@ -147,7 +163,8 @@ def dates_of(protocol: TrialProtocol, kind: Kind) -> tuple[str, ...]:
 def declared_labels(table: Table, protocol: TrialProtocol) -> dict[str, tuple[str, ...]]:
     """The labels that the protocol says of a table's columns, beside its own words for arms, status and codes."""
     asked = words_asked(protocol) if table.kind == "claimants" else {}
-    said = {"office": protocol.recruitment.offices, **asked}
+    arms = () if protocol.arms_are_declared else protocol.arms  # where they are, another word is an error of its own
+    said = {"office": protocol.recruitment.offices, "assigned_arm": arms, **asked}
     return {name: words for name, words in said.items() if name in table.labels or name in table.others}
 
 

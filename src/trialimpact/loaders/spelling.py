@@ -15,14 +15,15 @@ import pandas as pd
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.values import Coded
 
+_ESCAPED = re.compile(r"_x00[0-9a-fA-F]{2}_")
 _LOST = "\ufffd"
 _PLAIN = str.maketrans(dict.fromkeys("‘’‚‛ʹʻʼˈ′`´", "'") | dict.fromkeys("“”„‟″", '"') | dict.fromkeys("‐‑‒–—―−", "-"))
 _SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
 
 
 def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Booleans:
-    """Labels that are none of the declared ones, and would be but for capitals, spaces, quotes, dashes or what is not
-    seen; and those of which a letter was lost in an encoding.
+    """Labels that are none of the declared ones, and would be but for capitals, spaces, accents, quotes, dashes or what
+    is not seen; and those of which a letter was lost in an encoding.
 
     >>> written_otherwise(pd.Series(["North", "north ", "South", None, "N\ufffdrth"]), ["North"]).tolist()
     [False, True, False, False, True]
@@ -30,8 +31,18 @@ def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Bool
     meant = {_folded(each) for each in declared}
     column = Coded.of(labels)
     words = [str(each) for each in column.distinct]
-    wrong = [each not in declared and (_folded(each) in meant or _LOST in each) for each in words]
+    wrong = [each not in declared and (_folded(each) in meant or _has_lost(each, declared)) for each in words]
     return column.spread(np.array(wrong, dtype=bool), False)
+
+
+def _has_lost(label: str, declared: Collection[str]) -> bool:
+    """Whether an encoding has lost a letter: marked as lost, or "?" where a label of the protocol's has another.
+
+    "?" alone, or with a letter or two, is a code of its own.
+    """
+    if "?" not in label or len(label.replace("?", "")) < 3:
+        return _LOST in label
+    return any(re.fullmatch(re.escape(label).replace(r"\?", "."), each) for each in declared)
 
 
 def spelt_alike(identifiers: Any) -> Integers:
@@ -71,9 +82,13 @@ def _whole(word: str) -> str:
 
 
 def _folded(label: str) -> str:
+    """A label without capitals, spaces and what is not seen; of words without digits, their letters without accents."""
     seen = (
         each
-        for each in unicodedata.normalize("NFKC", html.unescape(label))
+        for each in unicodedata.normalize("NFKC", html.unescape(_ESCAPED.sub("", label)))
         if each.isprintable() and not each.isspace()
     )
-    return "".join(seen).translate(_PLAIN).casefold()
+    folded = "".join(seen).translate(_PLAIN).casefold()
+    if any(each.isdigit() for each in folded):
+        return folded
+    return "".join(each for each in unicodedata.normalize("NFD", folded) if each.isalpha()) or folded

@@ -111,6 +111,10 @@ def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.where(~values.isna(), 0)
         values = whole.astype(np.int64) if bool(((whole % 1 == 0) & (whole.abs() < 2.0**63)).all()) else whole
+    if is_object(values) and pd.api.types.infer_dtype(values, skipna=True) == "decimal":
+        values = values.map(
+            lambda each: int(each) if each.is_finite() and each == int(each) else each, na_action="ignore"
+        )
     text = values.astype(object).where(~missing, "").astype(str).astype(object)
     return text.where(~missing & text.str.strip().ne("").to_numpy(dtype=bool), None).reset_index(drop=True)
 

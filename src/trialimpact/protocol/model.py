@@ -301,7 +301,9 @@ class TrialProtocol(Part):
         from trialimpact.protocol.read import checked
 
         data = self.model_dump(by_alias=True, exclude_unset=True)
-        return checked({**data, "analysis": {**data["analysis"], **changes}}, where="with_analysis")
+        return checked(
+            {**data, "analysis": {**data["analysis"], **changes}}, where=f"with {', '.join(changes)} as asked"
+        )
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ class Source(Part):
             return self
         directives = set(re.findall("%(.)", self.date_format))
         whole = "j" in directives or ("d" in directives and directives & set("mbB"))
-        if not (whole and directives & set("Yy") and directives <= set("dmbBYyj")):
+        if strange := sorted(directives - set("dmbBYyj")):
+            raise ValueError(f"date_format: %{strange[0]} is no part of a day: %d, %m, %b, %B, %Y, %y and %j are")
+        if not (whole and directives & set("Yy")):
             raise ValueError("date_format needs day, month and year, and no time, as in %d/%m/%Y")
         if len(re.findall("%[^%]", self.date_format)) > len(directives):
             raise ValueError("date_format says something twice")
