@@ -176,7 +176,7 @@ def _among(words: list[str], keys: Sequence[Keys]) -> set[str]:
     """Those of some words that are identifiers."""
     if not words:
         return set()
-    asked = _arrow().array([word.encode() for word in words], type=_arrow().large_binary())
+    asked = _bytes(words)
     there = [_compute().is_in(asked, value_set=_bytes(each.key)).to_numpy(zero_copy_only=False) for each in keys]
     return {words[place] for place in np.flatnonzero(np.logical_or.reduce(there))}
 
