@@ -7,6 +7,7 @@ warnings, logs, errors with all that they came from, pickles, SQL, and what is l
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -177,7 +178,7 @@ def whole_jobs(tables: Tables, protocol: ti.TrialProtocol, folder: Path) -> Call
         "release_results": lambda: ti.release_results(analysis.results()),
         "write_analysis": lambda: ti.write_analysis(analysis, results),
         "read_results": lambda: ti.read_results(results),
-        "check_against": lambda: ti.check_against(results, results),
+        "check_against": lambda: ti.check_against(results, shutil.copytree(results, folder / "baseline")),
         "write_report": lambda: ti.write_report(results, folder / "report"),
         "write_publication": published,
         "save_moments": lambda: ti.save_moments(analysis.moments, moments),
