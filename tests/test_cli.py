@@ -280,3 +280,16 @@ def test_a_minus_is_a_minus_in_any_encoding(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b" -" in done.stdout and b"?" not in done.stdout
+
+
+def test_an_error_that_is_not_known_has_no_map_and_loses_no_analysis(tmp_path: Path) -> None:
+    """Clusters that are the two arms: of one a side, no variance is known."""
+    trial = simulate_trial(200, seed=5)
+    trial.write(tmp_path)
+    people = pd.read_csv(tmp_path / "claimants.csv", dtype=str)
+    people.assign(team=people["claimant_id"].str[7].ge("5")).to_csv(tmp_path / "claimants.csv", index=False)
+    text = (tmp_path / "protocol.toml").read_text()
+    (tmp_path / "protocol.toml").write_text(text.replace("[analysis]", '[analysis]\nclusters = "team"', 1))
+    done = run("analyse", tmp_path / "protocol.toml", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "of unknown precision" in done.stdout, done.stderr
+    assert not list((tmp_path / "out").rglob("tipping*")) and (tmp_path / "out" / "bounds.csv").is_file()

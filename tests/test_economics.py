@@ -216,6 +216,12 @@ def test_what_cannot_be_valued_says_so(analysis: ti.TrialAnalysis, tmp_path: Pat
         whole = valuation().programme.model_dump() | programme
         with pytest.raises(ValueError, match=says):
             valuation(programme=whole)
+    text = (
+        ti.valuation_template().replace('"..."', '"ours"').replace("per_day = { value = 0.0", "per_day = { value = 'x'")
+    )
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(ti.ProtocolError, match="3 keys are wrong"):  # not a fourth: that the list has nothing
+        ti.read_valuation(tmp_path / "x.toml")
     (tmp_path / "x.toml").write_text("name = 'x'\n")
     with pytest.raises(ti.ProtocolError, match=r"keys? (is|are) wrong(.|\n)*currency"):
         ti.read_valuation(tmp_path / "x.toml")

@@ -197,7 +197,7 @@ def _method_pictures(analysis: TrialAnalysis) -> dict[str, Picture]:
         if test.target.at in (analysis.protocol.analysis.max_horizon,) or test.target.kind == "pre_period":
             which = "before" if test.target.kind == "pre_period" else "after"
             pictures[f"placebo_{which}_{stem_of(test)}"] = plot_placebo(placebo, analysis.protocol)
-    for bounds in (each for each in found.bounds if each.tipping.std_error > 0):  # else there is no interval to map
+    for bounds in (each for each in found.bounds if each.tipping.has_interval):
         pictures[f"tipping_{stem_of(bounds)}"] = plot_tipping(bounds)
     for durations in found.durations:
         pictures[f"{durations.event}_{stem_of(durations)}"] = plot_survival(durations)

@@ -506,7 +506,7 @@ def test_an_index_of_pandas_is_a_column_of_the_file(protocol: TrialProtocol, tmp
 
 def test_whole_decimals_are_written_as_whole_numbers() -> None:
     values = pd.Series([Decimal("5.0000"), Decimal("5.5"), None])
-    assert as_text(values).tolist() == ["5", "5.5000".rstrip("0"), None]
+    assert as_text(values).tolist() == ["5", "5.5", None]
 
 
 def test_one_frame_is_no_table_by_name(protocol: TrialProtocol) -> None:

@@ -6,7 +6,8 @@
 - Days are of enough (`are_of_enough`): spread, and on no day are only few followed. So is a mean of which no curve is
   shown beside it.
 - Days are of many (`are_of_many`): of enough, and on few days are only few on, or off. The curve is not shown on such
-  days: the mean less the curve is of them.
+  days: the mean less the curve is of them. Few on few days (`are_few_briefly`) is asked of those who are not followed
+  too.
 """
 
 from __future__ import annotations

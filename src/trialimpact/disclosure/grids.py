@@ -89,8 +89,7 @@ class Grids:
         if key not in self._horizons:
             sides, asked = self.sides(outcome, subgroup), self.moments.protocol.analysis.horizon_days
             found = published_horizons(sides, asked, self.rounder) if sides else ()
-            many = [horizon for horizon in found if self._weighs_many(*key, 0, horizon)]
-            many = [horizon for horizon in many if self._hides_who_left(*key, 0, horizon)]
+            many = [each for each in found if self._weighs_many(*key, 0, each) and self._hides_who_left(*key, 0, each)]
             self._horizons[key] = self._apart_in_neither(*key, many)
         return self._horizons[key]
 
@@ -114,10 +113,11 @@ class Grids:
 
     def shows_before(self, outcome: str, subgroup: str) -> bool:
         """Whether the mean days before day 0 are of many on each side."""
-        first, key = -self.moments.protocol.analysis.pre_days, (outcome, subgroup)
+        first = -self.moments.protocol.analysis.pre_days
         many = all(side.is_of_many(0, self.rounder, first=first) for side in self.sides(outcome, subgroup))
         many &= self._neither_is_of_many(outcome, subgroup, first, 0)
-        return many and self._weighs_many(outcome, subgroup, first, 0) and self._hides_who_left(*key, first, 0)
+        many &= self._weighs_many(outcome, subgroup, first, 0)
+        return many and self._hides_who_left(outcome, subgroup, first, 0)
 
     def _weighs_many(self, outcome: str, subgroup: str, first: int, end: int) -> bool:
         """Whether, from `first` to before `end`, it is many who are followed, and of many in each stratum that weighs.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from trialimpact.engines.sources import characteristics, numeric_columns
@@ -16,13 +17,13 @@ from trialimpact.engines.words import literal, quoted
 from trialimpact.errors import RecordError, record_error, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.dates import DAYS_SINCE
-from trialimpact.loaders.identifiers import EXACT
+from trialimpact.loaders.identifiers import exact_to
 from trialimpact.loaders.schema import DATES, LABELS, Table, kind_of, required_columns, source_of, wrong_columns
 from trialimpact.protocol import TrialProtocol
 
 _CSV = "read_csv({}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
 _READERS = {".csv": _CSV, ".csv.gz": _CSV, ".parquet": "read_parquet({})"}
-EXACT_TO = {"FLOAT": 2.0**24, "DOUBLE": EXACT}
+_EXACT_TO = {"FLOAT": exact_to(np.float32), "DOUBLE": exact_to(np.float64)}
 """Floating-point types, and the largest of each that is no other whole number's."""
 
 
@@ -104,7 +105,7 @@ def _as_label(column: str, kind: str) -> str:
     """A value as the loader writes it: whole numbers without a decimal point, no NaN."""
     if kind == "BOOLEAN":
         return f"case when {column} then 'True' when not {column} then 'False' else null end"
-    if kind not in EXACT_TO:
+    if kind not in _EXACT_TO:
         return column
     number = _number(column)
     whole = f"cast(cast({number} as bigint) as varchar)"
@@ -114,7 +115,7 @@ def _as_label(column: str, kind: str) -> str:
 def _is_odd(column: str, kind: str) -> str:
     """Where an identifier is a number that is not whole, or so large that it may be another one's too."""
     number = _number(column)
-    return f"{number} is not null and not ({_is_whole(number, EXACT_TO[kind])})" if kind in EXACT_TO else "false"
+    return f"{number} is not null and not ({_is_whole(number, _EXACT_TO[kind])})" if kind in _EXACT_TO else "false"
 
 
 def _number(column: str) -> str:
@@ -122,8 +123,8 @@ def _number(column: str) -> str:
     return f"case when cast({column} as varchar) <> 'nan' then {column} else null end"
 
 
-def _is_whole(number: str, exact_to: float = EXACT) -> str:
-    return f"abs({number}) <= {exact_to:.0f} and {number} = floor({number})"
+def _is_whole(number: str, largest: float = _EXACT_TO["DOUBLE"]) -> str:
+    return f"abs({number}) <= {largest:.0f} and {number} = floor({number})"
 
 
 def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:

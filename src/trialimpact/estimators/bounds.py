@@ -80,6 +80,11 @@ class TippingPoint:
     mean_control: float
     critical: float
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether a standard error is known, and is not zero."""
+        return self.std_error > 0
+
     def effect(self, shift_treatment: Floats | float, shift_control: Floats | float) -> Floats:
         """Effect on all eligible if the lost had so many days more than the linked of their side."""
         lost = np.asarray(shift_treatment) * self.lost_treatment, np.asarray(shift_control) * self.lost_control

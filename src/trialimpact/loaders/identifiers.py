@@ -34,7 +34,7 @@ NEVER_ISSUED = ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
 SYNTHETIC = "QQ"
 _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
-EXACT = 2.0**53
+_EXACT = 2.0**53
 """The largest float of 64 bits that is no other whole number's."""
 _PREFIX = rf"(?:[{''.join(FIRST_LETTERS)}][{''.join(SECOND_LETTERS)}]|{SYNTHETIC})"
 _MARK = r"[\-.‐-―_/−]"
@@ -114,7 +114,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
         return Keys(key=_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
     if pd.api.types.is_float_dtype(values.dtype):
         exact = values.to_numpy(dtype=float, na_value=np.nan)
-        whole = (np.floor(exact) == exact) & (np.abs(exact) <= _exact_to(values.dtype)) & ~missing
+        whole = (np.floor(exact) == exact) & (np.abs(exact) <= exact_to(values.dtype)) & ~missing
         numbers = values.where(whole, 0).astype(np.int64).to_numpy()
         return Keys(key=numbers, blank=missing, invalid=~whole & ~missing, digit=none)
     if pd.api.types.is_signed_integer_dtype(values.dtype):
@@ -125,9 +125,9 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     return Keys(key=_bytes(written), blank=blank, invalid=has_nul, digit=none)
 
 
-def _exact_to(dtype: Any) -> float:
+def exact_to(dtype: Any) -> float:
     """The largest float that is no other whole number's, of 64 bits or fewer."""
-    return min(EXACT, 2.0 ** (np.finfo(_numpy_of(dtype)).nmant + 1))
+    return min(_EXACT, 2.0 ** (np.finfo(_numpy_of(dtype)).nmant + 1))
 
 
 def _numpy_of(dtype: Any) -> Any:
@@ -136,7 +136,7 @@ def _numpy_of(dtype: Any) -> Any:
 
 def _as_whole(value: Any) -> Any:
     """A whole number as text; missing where it is none, or a float that may be another number's too."""
-    if isinstance(value, float | np.floating) and abs(float(value)) > _exact_to(np.asarray(value).dtype):
+    if isinstance(value, float | np.floating) and abs(float(value)) > exact_to(np.asarray(value).dtype):
         return pd.NA
     return str(int(value)) if math.isfinite(value) and value == int(value) else pd.NA
 

@@ -279,9 +279,9 @@ def _apply_rules(
 
 
 def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProtocol) -> BrokenRule:
-    rule_is_of_text = rule.name == "date_is_readable"
+    unread = rule.name == "date_is_readable"
     of_kind = {
-        "dates": tuple(name for name in table.days if not rule_is_of_text or table.unreadable[name].any()),
+        "dates": tuple(name for name, broken in table.unreadable.items() if broken.any() or not unread),
         "declared": tuple(declared_labels(table, protocol)),
         "mixed": tuple(name for name, broken in table.mixed.items() if broken.any()),
     }

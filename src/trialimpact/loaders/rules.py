@@ -18,6 +18,7 @@ from trialimpact.loaders.identifiers import NOBODY, holds_a_nino
 from trialimpact.loaders.repeats import overlapping_spells, repeated_rows
 from trialimpact.loaders.schema import Kind, Table, dates_of, declared_labels, shown_labels
 from trialimpact.loaders.spelling import written_otherwise
+from trialimpact.protocol import conditions
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource, Status
@@ -25,7 +26,7 @@ from trialimpact.protocol.sources import SpellSource, Status
 Severity = Literal["error", "warning", "note"]
 Find = Callable[[Table, TrialProtocol], Booleans]
 
-EARLIEST, LATEST = 1901, 2200
+EARLIEST, LATEST = conditions.EARLIEST + 1, conditions.LATEST
 """Dates outside these years are errors: 1 January 1900 is what databases write for nothing."""
 
 

@@ -58,9 +58,13 @@ def as_day(value: Any) -> Any:
     return value
 
 
+EARLIEST, LATEST = 1900, 2200
+"""A protocol's dates lie in these years, but for those that stand for none."""
+
+
 def _in_this_age(day: dt.date) -> dt.date:
-    if not 1900 <= day.year <= 2200:
-        raise ValueError("the year is not in 1900-2200")
+    if not EARLIEST <= day.year <= LATEST:
+        raise ValueError(f"the year is not in {EARLIEST}-{LATEST}")
     return day
 
 

@@ -75,7 +75,7 @@ def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Pic
 def plot_tipping(found: Bounds) -> Picture:
     """The effect on all eligible, by how unlike the linked the lost of each side would have to be."""
     tipping, protocol = found.tipping, found.protocol
-    if not tipping.std_error > 0:
+    if not tipping.has_interval:
         says = "the effect has no interval to map: its standard error is not known, or zero."
         raise DesignError(worded(says, remedy="read the bounds themselves"))
     words = protocol.outcome(found.outcome).words
