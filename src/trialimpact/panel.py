@@ -16,7 +16,7 @@ from trialimpact.facts import UNSTATED
 from trialimpact.groups import IN, OUT, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
 from trialimpact.loaders import day_of
-from trialimpact.loaders.identifiers import holds_a_nino
+from trialimpact.loaders.in_labels import holds_a_nino
 from trialimpact.loaders.values import as_text
 from trialimpact.protocol import TrialProtocol
 from trialimpact.sample import TrialSample

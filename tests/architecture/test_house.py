@@ -21,7 +21,7 @@ ORDER = [
 ]  # fmt: skip
 INSIDE = {
     "protocol": ["conditions", "sources", "methods", "consistency", "model", "read", "explain"],
-    "loaders": ["values", "dates", "identifiers", "spelling", "repeats", "signatures", "files", "schema", "rules", "records", "doubts", "load"],
+    "loaders": ["values", "dates", "identifiers", "in_labels", "spelling", "repeats", "signatures", "files", "schema", "rule", "rules_of_people", "rules_of_spells", "rules", "records", "doubts", "load"],
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",

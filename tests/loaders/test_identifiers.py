@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialimpact.loaders.identifiers import NOBODY, holds_a_nino, number_people, opaque_keys, parse_ninos
+from trialimpact.loaders.identifiers import NOBODY, number_people, opaque_keys, parse_ninos
+from trialimpact.loaders.in_labels import holds_a_nino
 
 FIRST = "ABCEGHJKLMNOPRSTWXYZ"
 SECOND = "ABCEGHJKLMNPRSTWXYZ"

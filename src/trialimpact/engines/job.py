@@ -25,7 +25,7 @@ from trialimpact.facts import PeopleFacts
 from trialimpact.filters import apply_filters
 from trialimpact.groups import no_birth_dates
 from trialimpact.joining import Joining
-from trialimpact.loaders.identifiers import holds_a_nino
+from trialimpact.loaders.in_labels import holds_a_nino
 from trialimpact.loaders.records import InputFile
 from trialimpact.moments import Moments
 from trialimpact.panel import check_clusters

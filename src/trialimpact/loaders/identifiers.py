@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.values import Coded, arrow_text, as_numbers
+from trialimpact.loaders.values import arrow_text
 
 NOBODY = -1
 """The row number of a record whose identifier is blank, invalid, or not in the trial."""
@@ -36,20 +34,6 @@ _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
 _EXACT = 2.0**53
 """The largest float of 64 bits that is no other whole number's."""
-_PREFIX = rf"(?:[{''.join(FIRST_LETTERS)}][{''.join(SECOND_LETTERS)}]|{SYNTHETIC})"
-_MARK = r"[\-.‐-―_/−]"
-_APART = rf"(?:\s|{_MARK})*"
-_IN_TEXT = tuple(
-    re.compile(form)
-    for form in (
-        r"(?<![A-Z])[A-Z]{2}(?:\s*[0-9]){6}(?!\s*[0-9])",
-        rf"(?<![A-Z]){_PREFIX}\s*{_MARK}(?:{_APART}[0-9]){{6}}(?!{_APART}[0-9])",
-        rf"(?<![A-Z]){_PREFIX}(?:{_APART}[0-9]){{6}}{_APART}[A-D](?![A-Z0-9])",
-        rf"{_PREFIX}[0-9]{{6}}[A-D](?![A-Z0-9])",
-    )
-)
-_WITHOUT_SPACES = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
-_WORD = re.compile(r"[^\s.,;:()\[\]'\"]{6,}")
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -102,7 +86,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     text = arrow_text(values)
     if text is not None and _has_no_spaces(text):
         missing = _compute().equal(_compute().binary_length(text), 0).fill_null(True).to_numpy(zero_copy_only=False)
-        return Keys(key=_bytes(text), blank=missing, invalid=np.zeros_like(missing), digit=none)
+        return Keys(key=as_bytes(text), blank=missing, invalid=np.zeros_like(missing), digit=none)
     missing = values.isna().to_numpy(dtype=bool)
     plain = pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.ArrowDtype)
     if text is None and not plain and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS_IN_DISGUISE:
@@ -111,7 +95,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
             each_of = values.to_numpy(dtype=_numpy_of(values.dtype), na_value=np.nan)
         values = pd.Series([pd.NA if gone else _as_whole(value) for value, gone in zip(each_of, missing, strict=True)])
         invalid = values.isna().to_numpy(dtype=bool) & ~missing
-        return Keys(key=_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
+        return Keys(key=as_bytes([*values.fillna("")]), blank=missing, invalid=invalid, digit=none)
     if pd.api.types.is_float_dtype(values.dtype):
         exact = values.to_numpy(dtype=float, na_value=np.nan)
         whole = (np.floor(exact) == exact) & (np.abs(exact) <= exact_to(values.dtype)) & ~missing
@@ -122,7 +106,7 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
         return Keys(key=numbers, blank=missing, invalid=np.zeros_like(missing), digit=none)
     written = ["" if gone else _written(value).strip() for value, gone in zip(values, missing, strict=True)]
     blank, has_nul = (np.array([test(each) for each in written], dtype=bool) for test in (_is_empty, _has_nul))
-    return Keys(key=_bytes(written), blank=blank, invalid=has_nul, digit=none)
+    return Keys(key=as_bytes(written), blank=blank, invalid=has_nul, digit=none)
 
 
 def exact_to(dtype: Any) -> float:
@@ -141,46 +125,6 @@ def _as_whole(value: Any) -> Any:
     return str(int(value)) if math.isfinite(value) and value == int(value) else pd.NA
 
 
-def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
-    """Labels in which something that looks like a NINO stands; each distinct label is looked at once.
-
-    Among words and spaces, between hyphens or points, or at the end of a word. "Moved on 12-03-16" is none: without its
-    last letter, marks must stand behind the first two.
-    """
-    column = Coded.of(labels)
-    texts = [unicodedata.normalize("NFKC", str(label)).upper() for label in column.distinct]
-    found = [
-        bool(_WITHOUT_SPACES.search("".join(text.split())) or any(form.search(text) for form in _IN_TEXT))
-        for text in texts
-    ]
-    return column.spread(np.array(found, dtype=bool), False)
-
-
-def holds_one_of(labels: pd.Series[Any], keys: Sequence[Keys]) -> Booleans:
-    """Labels of which a word is somebody's identifier, if it has a digit and is of six letters or digits, or more.
-
-    A column of numbers alone is none of labels. Each distinct label is looked at once.
-    """
-    column = Coded.of(labels)
-    words = [] if as_numbers(column.distinct) is not None else [_words(str(each)) for each in column.distinct]
-    known = _among(sorted({word for each in words for word in each}), keys)
-    found = [not known.isdisjoint(each) for each in words] or [False] * len(column.distinct)
-    return column.spread(np.array(found, dtype=bool), False)
-
-
-def _words(label: str) -> list[str]:
-    return [word for word in _WORD.findall(label) if any(each.isdigit() for each in word)]
-
-
-def _among(words: list[str], keys: Sequence[Keys]) -> set[str]:
-    """Those of some words that are identifiers."""
-    if not words:
-        return set()
-    asked = _bytes(words)
-    there = [_compute().is_in(asked, value_set=_bytes(each.key)).to_numpy(zero_copy_only=False) for each in keys]
-    return {words[place] for place in np.flatnonzero(np.logical_or.reduce(there))}
-
-
 def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:
     """Row numbers for each table's records, counted in order of first appearance.
 
@@ -193,7 +137,7 @@ def number_people(keys: Sequence[Keys]) -> tuple[list[Integers], int]:
     if all(isinstance(each.key, np.ndarray) for each in keys):
         numbers[usable], people = pd.factorize(np.concatenate([each.key for each in keys])[usable])
     else:
-        everybody = _arrow().concat_arrays([_bytes(each.key) for each in keys]).filter(usable).dictionary_encode()
+        everybody = _arrow().concat_arrays([as_bytes(each.key) for each in keys]).filter(usable).dictionary_encode()
         numbers[usable], people = everybody.indices.to_numpy(), everybody.dictionary
     ends = np.cumsum([each.blank.size for each in keys])
     return np.split(numbers, ends[:-1]), len(people)
@@ -207,7 +151,16 @@ def one_key_each(keys: Sequence[Keys], codes: Sequence[Integers], n_people: int)
     first = np.zeros(n_people, dtype=np.int64)
     rows = np.flatnonzero(numbers != NOBODY)[::-1]
     first[numbers[rows]] = rows
-    return _arrow().concat_arrays([_bytes(each.key) for each in keys]).take(_arrow().array(first))
+    return _arrow().concat_arrays([as_bytes(each.key) for each in keys]).take(_arrow().array(first))
+
+
+def as_bytes(values: Any) -> Any:
+    """Text or whole numbers as an Arrow array of bytes."""
+    if isinstance(values, list):
+        return _arrow().array([each.encode("utf-8", "surrogatepass") for each in values], type=_arrow().large_binary())
+    if isinstance(values, np.ndarray):
+        values = _arrow().array(values).cast(_arrow().large_string())
+    return values.cast(_arrow().large_binary())
 
 
 def _packed_ninos(text: Any, synthetic: bool) -> NDArray[np.uint32]:
@@ -301,15 +254,6 @@ def _large_text(values: Sequence[str | None]) -> Any:
     """Text as an Arrow array; what is no Unicode becomes question marks, which no NINO has."""
     whole = [None if each is None else each.encode("utf-8", "replace").decode("utf-8") for each in values]
     return _arrow().array(whole, type=_arrow().large_string())
-
-
-def _bytes(values: Any) -> Any:
-    """Text or whole numbers as an Arrow array of bytes."""
-    if isinstance(values, list):
-        return _arrow().array([each.encode("utf-8", "surrogatepass") for each in values], type=_arrow().large_binary())
-    if isinstance(values, np.ndarray):
-        values = _arrow().array(values).cast(_arrow().large_string())
-    return values.cast(_arrow().large_binary())
 
 
 def _arrow() -> Any:

@@ -17,14 +17,15 @@ from trialimpact.loaders.files import TableLike, UnreadableTableError, read_fram
 from trialimpact.loaders.identifiers import (
     NOBODY,
     Keys,
-    holds_one_of,
     number_people,
     one_key_each,
     opaque_keys,
     parse_ninos,
 )
+from trialimpact.loaders.in_labels import holds_one_of
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
-from trialimpact.loaders.rules import RULES, Rule
+from trialimpact.loaders.rule import Rule
+from trialimpact.loaders.rules import RULES
 from trialimpact.loaders.schema import (
     Table,
     declared_labels,

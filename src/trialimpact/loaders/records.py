@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialimpact.errors import listed
 from trialimpact.intervals import Integers, Intervals
-from trialimpact.loaders.rules import Severity
+from trialimpact.loaders.rule import Severity
 from trialimpact.protocol.model import TrialProtocol
 
 
