@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trialimpact import OutputError
-from trialimpact.whole import write_whole
+from trialimpact.whole import whole_file, write_whole
 
 
 def fill(text: str):
@@ -21,7 +21,7 @@ def fill(text: str):
     return write
 
 
-def write_to(out: Path, text: str) -> Path:
+def write_to(out: Path | str, text: str) -> Path:
     return write_whole(out, fill(text), mark="test")
 
 
@@ -100,6 +100,16 @@ def test_a_link_to_a_folder_writes_what_it_points_to(tmp_path: Path) -> None:
     write_to(tmp_path / "link", "one")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real" / "sub" / "a.txt").read_text() == "one"
+
+
+def test_a_home_is_found_as_a_shell_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert write_to("~/results", "one") == tmp_path / "home" / "results"
+    assert write_to("~nobody is called so/results", "one") == Path("~nobody is called so/results")
+    with whole_file("~/moments.npz") as stream:
+        stream.write(b"x")
+    assert {each.name for each in (tmp_path / "home").iterdir()} == {"results", "moments.npz"}
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "a\0b"])

@@ -121,9 +121,15 @@ def _compare_files(name: Path, folder: Path, baseline: Path, tolerance: tuple[fl
 
 def _compare(path: Path, now: pd.DataFrame, then: pd.DataFrame, tolerance: tuple[float, float]) -> list[Moved]:
     name, keys = str(path), list(KEYS[path.name])
-    absent = [column for column in then.columns if column not in now.columns]
-    if absent:
-        return [Moved(file=name, row="all rows", column=each, baseline="there", now="missing") for each in absent]
+    sides = ((then, now, "there", "missing"), (now, then, "absent", "there"))
+    unlike = [
+        Moved(file=name, row="all rows", column=column, baseline=before, now=after)
+        for one, other, before, after in sides
+        for column in one.columns
+        if column not in other.columns
+    ]
+    if unlike:
+        return unlike
     then = then.assign(_repeat=then.groupby(keys, dropna=False).cumcount())
     now = now.assign(_repeat=now.groupby(keys, dropna=False).cumcount())
     both = then.merge(now, on=[*keys, "_repeat"], how="outer", suffixes=("_then", "_now"), indicator=True)

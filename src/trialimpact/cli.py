@@ -172,6 +172,8 @@ def analyse(  # noqa: PLR0913
                 typer.echo(f"warning: {line}", err=True)
     for line in analysis.headlines():
         typer.echo(line)
+    if in_doubt := analysis.counts.audit.sentence():
+        typer.echo(f"{in_doubt} (audit.csv)", err=True)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
 
 

@@ -55,7 +55,7 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = 
     >>> sorted(path.stem for path in written.glob("*.csv"))
     ['allocation', 'audit', 'balance', 'estimates', 'flow', 'quarantined']
     """
-    return write_whole(Path(out), lambda folder: fill_folder(analysis, folder, methods=methods), mark=RAW_MARK)
+    return write_whole(out, lambda folder: fill_folder(analysis, folder, methods=methods), mark=RAW_MARK)
 
 
 def write_audit(audit: TrialAudit, out: str | Path) -> Path:
@@ -77,7 +77,7 @@ def write_audit(audit: TrialAudit, out: str | Path) -> Path:
         _mark_raw(folder)
         return {"protocol": protocol_in(audit.protocol), "level": audit.level, "versions": versions()}
 
-    return write_whole(Path(out), fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=RAW_MARK)
 
 
 def write_monitor(monitor: TrialMonitor, out: str | Path) -> Path:
@@ -99,7 +99,7 @@ def write_monitor(monitor: TrialMonitor, out: str | Path) -> Path:
         _mark_raw(folder)
         return {"protocol": protocol_in(monitor.protocol), "n_alarms": len(monitor.alarms), "versions": versions()}
 
-    return write_whole(Path(out), fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=RAW_MARK)
 
 
 def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
@@ -130,7 +130,7 @@ def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
         valuation = found[0].valuation.model_dump(mode="json", exclude_unset=True)
         return {"protocol": protocol_in(found[0].protocol), "valuation": valuation, "versions": versions()}
 
-    return write_whole(Path(out), fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=RAW_MARK)
 
 
 def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
@@ -151,7 +151,7 @@ def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
         drawn = {"n": len(sample), "seed": sample.seed, "quotas": sample.quotas, "excluded": sample.excluded}
         return {"protocol": protocol_in(sample.protocol), "drawn": drawn, "versions": versions()}
 
-    return write_whole(Path(out), fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=RAW_MARK)
 
 
 def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from trialimpact.report.rounding import CONFIDENTIAL
 from trialimpact.report.tables import to_markdown
 from trialimpact.report.workbook import SHORTHAND, Workbook, write_xlsx
 from trialimpact.results import TrialResults, read_results
-from trialimpact.whole import RAW_MARK, write_whole
+from trialimpact.whole import RAW_MARK, from_home, write_whole
 
 REPORT_MARK, PUBLICATION_MARK = "released: report", "released: publication"
 CHECKER_MARK = f"for the output checker: {RAW_MARK}"
@@ -67,7 +67,7 @@ def write_report(found: Found, out: str | Path, *, pack: str | Path | RulePack =
         (folder / "report.html").write_text(report.to_html(), encoding="utf-8")
         return _stated(release)
 
-    return write_whole(Path(out), fill, mark=REPORT_MARK)
+    return write_whole(out, fill, mark=REPORT_MARK)
 
 
 def write_publication(
@@ -104,17 +104,17 @@ def write_publication(
     results = _results(found)
     release = release_results(results, pack)
     report = build_report(release, house)
-    written = write_whole(Path(out), lambda folder: _fill(report, folder), mark=PUBLICATION_MARK)
+    written = write_whole(out, lambda folder: _fill(report, folder), mark=PUBLICATION_MARK)
     if for_checker is not None:
-        write_whole(Path(for_checker), lambda folder: _fill_for_checker(results, release, folder), mark=CHECKER_MARK)
+        write_whole(for_checker, lambda folder: _fill_for_checker(results, release, folder), mark=CHECKER_MARK)
     if acro is not None:
-        write_whole(Path(acro), lambda folder: _fill_acro(release, written, folder), mark=ACRO_MARK)
+        write_whole(acro, lambda folder: _fill_acro(release, written, folder), mark=ACRO_MARK)
     return written
 
 
 def _require_apart(*folders: str | Path | None) -> None:
     """Raw numbers, for the checker, lie in no folder that leaves, nor around one."""
-    paths = [Path(folder).resolve() for folder in folders if folder is not None]
+    paths = [from_home(folder).resolve() for folder in folders if folder is not None]
     for one, other in itertools.permutations(paths, 2):
         if one == other or one in other.parents:
             says = f"{other.name}: a folder of one publication cannot be, or lie in, another."

@@ -32,6 +32,7 @@ from trialimpact.report.sentences import (
     pretrend_sentence,
 )
 from trialimpact.report.tables import (
+    tabulate_audit,
     tabulate_balance,
     tabulate_flow,
     tabulate_horizons,
@@ -73,6 +74,9 @@ def summarise(analysis: TrialAnalysis, alt_texts: dict[str, str], *, methods: bo
             parts.append(to_markdown(tabulate_subgroups(analysis.subgroups(cumulative))))
             parts += _pictures(alt_texts, f"subgroups_{stem}.")
     parts += ["## Participant flow", to_markdown(tabulate_flow(analysis.flow, protocol))]
+    in_doubt = tabulate_audit(analysis.counts.audit)
+    if len(in_doubt):
+        parts += ["## Rows in doubt", "Their numbers are in audit.csv.", to_markdown(in_doubt)]
     if len(analysis.balance.rows):
         parts += ["## Balance", to_markdown(tabulate_balance(analysis.balance, protocol))]
     parts += _methods(analysis, alt_texts) if methods else []

@@ -30,6 +30,14 @@ REPLACED = "replaced"
 """Within an OLD folder: what was there before, until the new is in its place."""
 
 
+def from_home(path: str | Path) -> Path:
+    """A path with "~" as the shell would read it; as it stands where nobody is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     """A stream beside a file, put in its place when everything is written, or nothing is.
@@ -39,7 +47,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     OutputError
         The file cannot be written, or another run is writing it.
     """
-    path = Path(path)
+    path = from_home(path)
     partial = _beside(path)
     try:
         _clear_up(path)
@@ -59,7 +67,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
-    """The folder that `out` names, links followed, if it may be written.
+    """The folder that `out` names, "~" and links followed, if it may be written.
 
     It may if it does not exist, is empty, or holds only what an earlier run with this mark wrote: a manifest of ours,
     and no file that the manifest does not list; and if no other run is writing it.
@@ -71,7 +79,7 @@ def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
     if not str(out):
         raise OutputError(worded("the folder to write has no name.", remedy="name a folder"))
     try:
-        folder = Path(out).resolve()
+        folder = from_home(out).resolve()
         _clear_up(folder)
         strange = _strange_in(folder, mark) if folder.exists() else None
     except OutputError:
@@ -85,7 +93,7 @@ def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
     return folder
 
 
-def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str) -> Path:
+def write_whole(out: str | Path, write: Callable[[Path], dict[str, Any]], *, mark: str) -> Path:
     """Let `write` fill a folder beside `out`, then put it in place of `out` in one step.
 
     `write` returns what the manifest says beside the mark and the hash of every file.
@@ -113,7 +121,7 @@ def write_whole(out: Path, write: Callable[[Path], dict[str, Any]], *, mark: str
         raise OutputError(worded(f"{out}: cannot be written: {error.strerror}.", remedy=remedy)) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return out
+    return from_home(out)
 
 
 def _beside(path: Path) -> Path:

@@ -128,6 +128,8 @@ WARNINGS = [
     ("spell_has_ended", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "2020-01-05", "end_date": "9999-12-31"}),
     ("open_spell_is_not_long", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "1999-01-05", "end_date": ""}),
     ("spell_is_of_a_participant", "benefit", {}),
+    ("date_is_not_day_0", "benefit", {"claimant_id": "QQ100005A", "benefit": "ESA", "start_date": "1970-01-01", "end_date": "2020-01-01"}),
+    ("birth_is_before_the_trial", "claimants", {"claimant_id": "QQ100126A", "birth_date": "2020-01-02"}),
     ("valid_markers_name_one_arm", "markers", {"claimant_id": "QQ100005A", "marker": "BAU", "marker_date": "2020-01-06"}),
     ("marker_is_of_a_described_person", "markers", {}),
 ]  # fmt: skip

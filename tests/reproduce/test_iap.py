@@ -183,11 +183,13 @@ def test_the_baseline_holds_and_a_moved_number_is_named(written: Path, data: Pat
     lint = pd.read_csv(tmp_path / "moved" / "lint.csv")
     lint.loc[0, "verdict"] = "what"
     lint.to_csv(tmp_path / "moved" / "lint.csv", index=False)
+    audit = tmp_path / "moved" / "analysis" / "audit.csv"
+    pd.read_csv(audit).assign(more=1).to_csv(audit, index=False)
     moved = check_against(tmp_path / "moved", data / "baseline")
     assert {each.file for each in moved} == {
-        "comparison.csv", "analysis/flow.csv", "curves.csv", "intervals.csv", "lint.csv",
+        "comparison.csv", "analysis/flow.csv", "analysis/audit.csv", "curves.csv", "intervals.csv", "lint.csv",
     }  # fmt: skip
-    assert len(moved) == 6
+    assert len(moved) == 7
 
 
 def test_moments_are_compared_wherever_they_lie(written: Path, tmp_path: Path) -> None:

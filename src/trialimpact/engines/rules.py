@@ -13,7 +13,7 @@ from trialimpact.errors import BrokenRule, record_error
 from trialimpact.loaders import Audit, day_of
 from trialimpact.loaders.dates import date_of
 from trialimpact.loaders.records import AuditLine
-from trialimpact.loaders.rules import EARLIEST, LATEST, RULES
+from trialimpact.loaders.rules import DAYS_0, EARLIEST, LATEST, RULES
 from trialimpact.loaders.schema import DATES, kind_of
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.consistency import RESERVED_LABELS
@@ -98,6 +98,7 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
         "column_has_one_type": NOT_ASKED,
         "date_is_readable": "unreadable = 1",
         "date_is_plausible": " or ".join(odd),
+        "date_is_not_day_0": among(days[0], DAYS_0),
     }
     if kind == "claimants":
         return asked | _of_claimants(protocol)
@@ -108,10 +109,12 @@ def _of_rows(inputs: Inputs, name: str) -> dict[str, str]:
 
 def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
     stranger = f"assigned_arm is not null and not {among('assigned_arm', protocol.arms)}"
+    began = protocol.recruitment.first_date
     return {
         "digit_is_a_digit": "odd_digit = 1",
         "assigned_arm_is_known": stranger if protocol.arms_are_declared else NOT_ASKED,
         "assigned_arm_is_analysed": stranger,
+        "birth_is_before_the_trial": f"birth_day >= {day_of(began)}" if began else NOT_ASKED,
         "label_is_not_reserved": among("office", sorted(RESERVED_LABELS)),
         "label_is_written_as_declared": NOT_ASKED,
         "label_holds_no_identifier": NOT_ASKED,

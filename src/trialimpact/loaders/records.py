@@ -64,6 +64,15 @@ class Audit:
             columns=["table", "rule", "severity", "says", "n_broken", "n_rows", "action", "rows"],
         )
 
+    def sentence(self) -> str:
+        """What asks for a look, in a line: rows that break a rule and are no mere note. Empty where none does."""
+        found = [
+            f"{line.table}: {line.n_broken:,} of {line.n_rows:,} break {line.rule!r}"
+            for line in self.lines
+            if line.n_broken and line.severity != "note"
+        ]
+        return "rows in doubt: " + "; ".join(found) if found else ""
+
     def __repr__(self) -> str:
         broken = [line for line in self.lines if line.n_broken]
         counts = ", ".join(f"{line.table}.{line.rule}: {line.n_broken:,}" for line in broken) or "nothing found"

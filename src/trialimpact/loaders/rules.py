@@ -5,6 +5,8 @@ An error stops the load, or sets the row aside under quarantine. A warning and a
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
 from trialimpact.intervals import Booleans
@@ -12,12 +14,15 @@ from trialimpact.loaders.dates import NO_DAY, date_of, day_of
 from trialimpact.loaders.rule import ALL, CORRECT, Rules
 from trialimpact.loaders.rules_of_people import RULES_OF_PEOPLE
 from trialimpact.loaders.rules_of_spells import RULES_OF_SPELLS
-from trialimpact.loaders.schema import Table, dates_of
+from trialimpact.loaders.schema import DATES, Table, dates_of
 from trialimpact.protocol import conditions
 from trialimpact.protocol.model import TrialProtocol
 
 EARLIEST, LATEST = conditions.EARLIEST + 1, conditions.LATEST
 """Dates outside these years are errors: 1 January 1900 is what databases write for nothing."""
+
+DAYS_0 = (day_of(date(1960, 1, 1)), day_of(date(1970, 1, 1)))
+"""Day 0 of SAS and Stata, and of Unix."""
 
 rule = _RULES_OF_EVERY_ROW = Rules()
 
@@ -44,7 +49,7 @@ def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "claimant_id",
     "an identifier is written alike in every row",
-    "write identifiers alike: capitals, leading zeros, points, commas, quotes and what is not seen count",
+    "write identifiers alike: capitals, leading zeros, hyphens, points, commas, quotes and what is not seen count",
 )
 def claimant_id_is_written_alike(table: Table, protocol: TrialProtocol) -> Booleans:
     return table.spelt_otherwise
@@ -82,6 +87,18 @@ def date_is_plausible(table: Table, protocol: TrialProtocol) -> Booleans:
             open_ended = table.is_open if name == "end_date" else np.zeros(table.n_rows, dtype=bool)
             wrong |= (days != NO_DAY) & ~open_ended & ((days < low) | (days >= high))
     return wrong
+
+
+@rule(
+    "warning",
+    ALL,
+    "dates",
+    "nothing starts on 1 January 1960 or 1970 (what programs write for no date)",
+    "ask the supplier whether these dates are missing",
+)
+def date_is_not_day_0(table: Table, protocol: TrialProtocol) -> Booleans:
+    beginning, *_ = DATES[table.kind]
+    return np.isin(table.days.get(beginning, np.full(table.n_rows, NO_DAY)), DAYS_0)
 
 
 RULES = (*_RULES_OF_EVERY_ROW, *RULES_OF_PEOPLE, *RULES_OF_SPELLS)

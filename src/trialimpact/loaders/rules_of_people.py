@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.intervals import Booleans
+from trialimpact.loaders.dates import day_of
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.in_labels import holds_a_nino
 from trialimpact.loaders.rule import CORRECT, Rules, blank_day
@@ -49,6 +50,20 @@ def assigned_arm_is_known(table: Table, protocol: TrialProtocol) -> Booleans:
 def assigned_arm_is_analysed(table: Table, protocol: TrialProtocol) -> Booleans:
     arms = table.label("assigned_arm")
     return np.asarray(arms.notna() & ~arms.isin(protocol.arms))
+
+
+@rule(
+    "warning",
+    "claimants",
+    "birth_date",
+    "nobody is born after the recruitment began",
+    "ask the supplier what this date is: ages count from it",
+)
+def birth_is_before_the_trial(table: Table, protocol: TrialProtocol) -> Booleans:
+    began = protocol.recruitment.first_date
+    if began is None or "birth_date" not in table.days:
+        return np.zeros(table.n_rows, dtype=bool)
+    return np.asarray(table.days["birth_date"] >= day_of(began))
 
 
 @rule(

@@ -18,6 +18,8 @@ from trialimpact.loaders.values import Coded
 _ESCAPED = re.compile(r"_x00[0-9a-fA-F]{2}_")
 _LOST = "\ufffd"
 _PLAIN = str.maketrans(dict.fromkeys("‘’‚‛ʹʻʼˈ′`´", "'") | dict.fromkeys("“”„‟″", '"') | dict.fromkeys("‐‑‒–—―−", "-"))
+_MARKS = r"[\-/_.‐-―−]"
+_SUFFIXED = r"^([a-z]{2}[0-9]{6})[a-d]$"
 _SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
 
 
@@ -49,7 +51,8 @@ def spelt_alike(identifiers: Any) -> Integers:
     """A number for each of some distinct identifiers; those that a spreadsheet could have made of each other share it.
 
     They differ in capitals, in leading zeros, in a decimal point with zeros, in scientific notation, in commas, quotes
-    and equal signs, or in spaces and characters that are not seen. Takes an Arrow array of bytes.
+    and equal signs, or in spaces and characters that are not seen; or one is the other without all its hyphens, slashes
+    and points, or without the last letter of a NINO. Takes an Arrow array of bytes.
     """
     text, compute = _text(identifiers), importlib.import_module("pyarrow.compute")
     if text is None:
@@ -63,6 +66,10 @@ def spelt_alike(identifiers: Any) -> Integers:
         words[dotted] = [_whole(word) for word in words[dotted]]
         text = importlib.import_module("pyarrow").array(words)
     text = compute.ascii_ltrim(text, characters="0")
+    for form, kept in ((_MARKS, ""), (_SUFFIXED, r"\1")):
+        if compute.any(compute.match_substring_regex(text, form)).as_py():
+            short = compute.replace_substring_regex(text, form, kept)
+            text = compute.if_else(compute.is_in(short, value_set=text), short, text)
     return np.asarray(text.dictionary_encode().indices.to_numpy(), dtype=np.int64)
 
 

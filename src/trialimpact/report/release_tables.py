@@ -21,7 +21,7 @@ from trialimpact.report.method_tables import (
 )
 from trialimpact.report.presentations import house_label, present_effects
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_percent
-from trialimpact.report.tables import balance_table, flow_table, horizon_table
+from trialimpact.report.tables import audit_table, balance_table, flow_table, horizon_table
 from trialimpact.results import records
 
 
@@ -117,7 +117,7 @@ def release_tables(release: Release) -> dict[str, Table]:
     found["records"] = Table(
         name="records",
         title="What was found in the records",
-        rows=_audit_rows(broken[(broken["n_broken"] > 0) | broken["suppressed"]]),
+        rows=audit_table(broken[(broken["n_broken"] > 0) | broken["suppressed"]]),
     )
     return found
 
@@ -246,15 +246,3 @@ def _bounds_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
             for row in records(rows)
         ]
     )
-
-
-def _audit_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    columns = ["Table", "Rule", "What it asks", "Rows that break it", "Rows", "Done with them"]
-    table = [
-        (
-            row["table"], row["rule"].replace("_", " "), row["says"], printed_count(row["n_broken"]),
-            printed_count(row["n_rows"]), row["action"],
-        )
-        for row in records(rows)
-    ]  # fmt: skip
-    return pd.DataFrame(table, columns=columns)

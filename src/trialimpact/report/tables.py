@@ -12,6 +12,7 @@ import pandas as pd
 
 from trialimpact.estimators import Balance, Effects, SubgroupEffects
 from trialimpact.flow import ALL, BREAKDOWN, ParticipantFlow
+from trialimpact.loaders import Audit
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.rounding import CONFIDENTIAL, printed, printed_count, printed_p, printed_percent
 from trialimpact.report.words import interval_name_of
@@ -138,6 +139,25 @@ def flow_table(rows: pd.DataFrame, stages: Mapping[str, str], protocol: TrialPro
             shown[f"Received {arm}"] = counted(stage, received_arm=arm)
         table.append(shown)
     return pd.DataFrame(table)
+
+
+def tabulate_audit(audit: Audit) -> pd.DataFrame:
+    """The rules that rows break and that ask for a look: errors (set aside) and warnings."""
+    rows = audit.to_frame()
+    return audit_table(rows[(rows["severity"] != "note") & (rows["n_broken"] > 0)])
+
+
+def audit_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `audit.csv`, a rule and table each."""
+    columns = ["Table", "Rule", "What it asks", "Rows that break it", "Rows", "Done with them"]
+    table = [
+        (
+            row["table"], row["rule"].replace("_", " "), row["says"], printed_count(row["n_broken"]),
+            printed_count(row["n_rows"]), row["action"],
+        )
+        for row in records(rows)
+    ]  # fmt: skip
+    return pd.DataFrame(table, columns=columns)
 
 
 class FlowCounts:

@@ -115,7 +115,7 @@ def write_reproduction(reproduction: Reproduction, out: str | Path) -> Path:
     OutputError
         The folder holds something else, or cannot be written.
     """
-    return write_whole(Path(out), lambda folder: _fill(reproduction, folder), mark=MARK)
+    return write_whole(out, lambda folder: _fill(reproduction, folder), mark=MARK)
 
 
 def _fill(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
