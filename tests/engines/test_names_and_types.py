@@ -194,6 +194,19 @@ def test_a_spell_without_a_day_overlaps_none_however_rows_are_sorted(engine: str
     assert_alike(ENGINES[engine](trial.protocol, trial.tables), found)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_dates_that_stand_for_none_are_counted(engine: str) -> None:
+    trial = simulate_trial(60, seed=1)
+    tables = {name: table.copy() for name, table in trial.tables.items()}
+    tables["benefit"].loc[:2, "start_date"] = ["1970-01-01", "1960-01-01", "1970-01-02"]
+    tables["claimants"].loc[:1, "birth_date"] = ["2015-07-01", "1990-01-01"]
+    found = in_memory(trial.protocol, tables)
+    counted = {(line.table, line.rule): line.n_broken for line in found.audit.lines}
+    assert counted["benefit", "date_is_not_day_0"] == 2
+    assert counted["claimants", "birth_is_before_the_trial"] == 1
+    assert_alike(ENGINES[engine](trial.protocol, tables), found)
+
+
 TWICE = ("office", "marker", "")
 MAPPED_AND_ABSENT = ("status", "Status", 'columns = { status = "status" }')
 
