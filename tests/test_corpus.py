@@ -86,12 +86,15 @@ def by_both_doors(protocol: Path, out: Path) -> tuple[Done, Any, Exception | Non
 
 
 def check_error(case: Case, said: Done, error: Exception | None) -> None:
-    """An error of the library's own, with the words of the case; the command line says it and nothing else."""
+    """An error of the library's own, with the words of the case; the command line says it, below its warnings."""
     assert isinstance(error, ERRORS), repr(error)
     for words in case.error:
         assert words in str(error)
     assert said.returncode == (1 if isinstance(error, ti.RecordError | ti.DesignError) else 2)
-    assert said.stderr.encode() == f"error: {error}\n".encode(errors="replace")
+    warned, mark, told = said.stderr.partition("error: ")
+    assert f"{mark}{told}".encode() == f"error: {error}\n".encode(errors="replace")
+    assert all(line.startswith("warning: ") for line in warned.splitlines())
+    assert not PERSON.search(warned)
     assert not said.stdout
 
 

@@ -130,7 +130,9 @@ def test_a_frame_that_is_wrong(dress: str) -> None:
 def test_a_characteristic_without_end(value: float) -> None:
     folder = BASES["assigned"]
     people = pd.read_csv(folder / "claimants.csv").assign(earnings=[value, *range(11)])
-    with pytest.raises(ti.DesignError, match="'Earnings' is numeric and its column holds text, or a number without"):
+    with pytest.raises(
+        ti.DesignError, match="'Earnings' is numeric, and 'earnings' holds text, or no finite number, of 1 people"
+    ):
         ti.analyse_trial(folder / "protocol.toml", {"claimants": people})
 
 

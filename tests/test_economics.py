@@ -193,6 +193,14 @@ def test_what_is_not_known_has_no_probability() -> None:
             },
             "called",
         ),
+        (
+            {
+                "unit_values": [
+                    {"name": "a day", "outcome": "a", "per_day": {"value": -2, **DATED}, "to": {"society": -1}}
+                ]
+            },
+            "both below 0",
+        ),
     ],
 )
 def test_a_wrong_ledger_is_named(change: dict[str, Any], says: str) -> None:

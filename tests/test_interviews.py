@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,14 @@ def test_what_cannot_be_drawn_says_why(analysis: ti.TrialAnalysis) -> None:
         ti.draw_interviews(analysis, 20, seed=1, quotas={"naenae": 15, "manurewa": 15})
     with pytest.raises(ti.ProtocolError, match="atlantis"):
         ti.draw_interviews(analysis, 20, seed=1, quotas={"atlantis": 1})
+    given: list[Any] = [analysis.panel, analysis]
+    for wrong, says in ((given[0], "analysis is a Panel, not TrialAnalysis"), (given[1], "quotas is a list")):
+        with pytest.raises(ti.DesignError, match=says):
+            ti.draw_interviews(wrong, 20, seed=1, quotas=given)  # type: ignore[arg-type]
+    plain = ti.draw_interviews(analysis, 20, seed=1, quotas={"maori": 3}, exclude=["porirua"])
+    of_numpy: Any = np.int64(20), np.int64(1), {"maori": np.int64(3)}
+    as_said = ti.draw_interviews(analysis, of_numpy[0], seed=of_numpy[1], quotas=of_numpy[2], exclude="porirua")
+    assert as_said.to_frame().equals(plain.to_frame())
     with pytest.raises(ti.DesignError, match="not negative"):
         ti.draw_interviews(analysis, 20, seed=-1)
     both = ti.draw_interviews(analysis, 5, seed=1, arms="ICS", quotas={"maori": 5, "european": 5, "naenae": 0})
@@ -115,3 +124,6 @@ def test_the_command_writes_rows_profile_and_how_they_were_drawn(tmp_path: Path,
     for path in (tmp_path / "drawn").iterdir():
         assert "client " not in path.read_text()
     assert run("interviews", tmp_path / "protocol.toml", "--n", "3", "--quota", "maori").returncode == 2
+    again = run("interviews", tmp_path / "protocol.toml", "--n", "26", "--seed", "6", "--out", tmp_path / "drawn")
+    assert again.returncode == 2 and "another draw is there" in again.stderr
+    assert (tmp_path / "drawn" / "manifest.json").read_text() == manifest

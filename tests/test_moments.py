@@ -109,7 +109,7 @@ def test_labels_that_only_one_part_has_are_joined() -> None:
 def test_moments_of_different_designs_do_not_add() -> None:
     trial = SmallTrial(_people(), _spells())
     other = SmallTrial(_people(), _spells(), pre_days=3)
-    with pytest.raises(DesignError, match="different protocols"):
+    with pytest.raises(DesignError, match="different protocols: they differ in analysis"):
         trial.moments() + other.moments()
 
 

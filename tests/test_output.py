@@ -102,6 +102,20 @@ def test_a_link_to_a_folder_writes_what_it_points_to(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "sub" / "a.txt").read_text() == "one"
 
 
+def test_what_was_changed_by_hand_is_not_written_over(tmp_path: Path) -> None:
+    out = write_to(tmp_path / "b", "one")
+    (out / "sub" / "a.txt").write_text("one, and notes of mine")
+    with pytest.raises(OutputError, match=r"sub/a\.txt, changed since"):
+        write_to(out, "two")
+    assert (out / "sub" / "a.txt").read_text() == "one, and notes of mine"
+
+
+def test_a_folder_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
+    out = write_to(tmp_path / "b", "one")
+    with pytest.raises(OutputError, match="written as test"):
+        write_whole(out, fill("two"), mark="another")
+
+
 def test_a_home_is_found_as_a_shell_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,15 @@ def test_a_folder_that_is_no_analysis_or_was_changed_is_refused(raw: Path, tmp_p
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(ti.OutputError, match="holds no analysis"):
             read_results(tmp_path)
+    for name, gone in (("estimates.csv", "n_treatment"), ("flow.csv", "office")):
+        shutil.copy(raw / name, tmp_path)
+        pd.read_csv(raw / name).drop(columns=gone).to_csv(tmp_path / name, index=False)
+        files = {**manifest["files"], name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}
+        older = {**manifest["versions"], "trialimpact": "0.0.9"}
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"files": files, "versions": older}))
+        with pytest.raises(ti.OutputError, match=rf"has no column '{gone}' \(written by trialimpact 0\.0\.9"):
+            read_results(tmp_path)
+        shutil.copy(raw / name, tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     text = (tmp_path / "flow.csv").read_text()
     (tmp_path / "flow.csv").write_text(text.replace("1", "2"))

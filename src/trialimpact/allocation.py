@@ -69,6 +69,11 @@ class ReceivedArms:
         known = self.counts[stage][:, :-1]
         return int(known.sum() - np.trace(known))
 
+    def share_misallocated(self, stage: str) -> float:
+        """Their share of those whose received arm is known; nothing where it is known of nobody."""
+        known = int(self.counts[stage][:, :-1].sum())
+        return self.n_misallocated(stage) / known if known else 0.0
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{stage}: {self.n_misallocated(stage):,}" for stage in self.counts)
         return f"ReceivedArms(put in another arm than assigned: {counts})"

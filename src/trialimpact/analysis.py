@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import numpy as np
+
+from trialimpact.doubts import doubts_of_counts
 from trialimpact.engines import Engine, engine_job
 from trialimpact.errors import DesignError, ProtocolError, TrialWarning, worded
 from trialimpact.estimates import MainEstimates, estimates_of
@@ -25,8 +28,6 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, protocol_in, versions
 from trialimpact.sample import TrialSample
 from trialimpact.stages import STAGES, TrialCounts, TrialStages, as_protocol, run_stages
-
-Item = TypeVar("Item", str, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -198,7 +199,8 @@ def analyse_trial(
         step("estimating")
         balance = balance_of(protocol, counts.characteristics)
         found = estimates_of(counts.moments, names)
-    for message in found.warnings:
+    noticed = (*doubts_of_counts(counts), *found.warnings)
+    for message in noticed:
         warnings.warn(message, TrialWarning, stacklevel=2)
     return TrialAnalysis(
         protocol=protocol,
@@ -207,7 +209,7 @@ def analyse_trial(
         balance=balance,
         daily=found.daily,
         cumulative=found.cumulative,
-        warnings=found.warnings,
+        warnings=(*counts.doubts, *noticed),
         options={
             "on_broken_rule": on_broken_rule,
             "outcomes": names,
@@ -231,12 +233,12 @@ def _counted(
     return engine_job(protocol, engine, folder).run(step)
 
 
-def _as_list(given: Item | Sequence[Item] | None) -> list[Item]:
-    """One thing, several or none, as a list in which each stands once."""
+def _as_list(given: Any) -> list[Any]:
+    """One thing, several or none, as a list in which each stands once, in types of Python's own."""
     if given is None:
         return []
-    several = [given] if isinstance(given, str | int) else given
-    return list(dict.fromkeys(several))
+    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
+    return list(dict.fromkeys(each.item() if isinstance(each, np.generic) else each for each in several))
 
 
 class _Progress:

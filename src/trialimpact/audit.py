@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from trialimpact.allocation import ReceivedArms
+from trialimpact.doubts import doubts_of_counts
 from trialimpact.errors import TrialWarning
 from trialimpact.estimators import (
     TIDY_COLUMNS,
@@ -19,9 +21,9 @@ from trialimpact.estimators import (
     Placebo,
     PreTrend,
     Randomisation,
-    estimate_balance,
     estimate_daily,
 )
+from trialimpact.estimators.balance import balance_of
 from trialimpact.estimators.checks import Level
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import PLACEBO_COLUMNS
@@ -71,6 +73,10 @@ class TrialAudit:
         What loading found in the records.
     left_out : tuple of str
         What this trial does not allow, and why.
+    received : ReceivedArms
+        Who was put in another arm than assigned.
+    doubts : tuple of str
+        What is mostly a mistake: arms exchanged, levels that overlap, offices that are not there.
     """
 
     protocol: TrialProtocol
@@ -83,11 +89,18 @@ class TrialAudit:
     flow: ParticipantFlow
     records: Audit
     left_out: tuple[str, ...]
+    received: ReceivedArms
+    doubts: tuple[str, ...]
 
     @property
     def level(self) -> Level:
-        """The worst level of any integrity check of the arms as assigned that could be made."""
+        """The worst level of any integrity check of the arms as assigned that could be made.
+
+        Red where most people were put in another arm than assigned: that is the protocol of another trial.
+        """
         found = {each.level for each in self.integrity.checks if each.basis == "assigned"}
+        if self.received.share_misallocated("analysed") > 1 / 2:
+            found.add("red")
         levels: tuple[Level, ...] = ("red", "amber", "green")
         return next((level for level in levels if level in found), "not tested")
 
@@ -102,7 +115,7 @@ class TrialAudit:
         shown = tabulate_integrity(integrity)
         yield Section(
             title="Was the trial run as designed?",
-            sentences=tuple(integrity_sentences(integrity)),
+            sentences=(*integrity_sentences(integrity), *(f"To look at: {each}." for each in self.doubts)),
             tables=(shown,) if len(shown) else (),
         )
         yield Section(title="If the arms joined at different times", sentences=tuple(map(intake_sentence, self.intake)))
@@ -210,6 +223,7 @@ def audit_trial(
     """
     protocol, folder = as_protocol(protocol, folder)
     stages = run_stages(protocol, tables, folder, on_broken_rule=on_broken_rule)
+    counts = stages.counts()
     runs = MethodRuns(stages, [each.name for each in protocol.outcomes])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)
@@ -217,11 +231,13 @@ def audit_trial(
             protocol=protocol,
             moments=stages.moments,
             integrity=runs.integrity(),
-            balance=estimate_balance(stages.sample, stages.spells),
+            balance=balance_of(protocol, counts.characteristics),
             pretrends=runs.pretrends(),
             placebos=runs.placebos(),
             intake=runs.intake(),
             flow=stages.sample.flow,
             records=stages.records.audit,
             left_out=tuple(runs.left_out),
+            received=counts.received,
+            doubts=(*counts.doubts, *doubts_of_counts(counts)),
         )

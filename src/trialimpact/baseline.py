@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import json
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,37 +14,8 @@ import pandas as pd
 from trialimpact.archive import load_moments
 from trialimpact.errors import OutputError, worded
 from trialimpact.intervals import Booleans
-
-_ESTIMATES = (
-    "outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days",
-    "interval", "small_sample", "method",
-)  # fmt: skip
-KEYS: dict[str, tuple[str, ...]] = {
-    "estimates.csv": _ESTIMATES,
-    "curves.csv": _ESTIMATES,
-    "intervals.csv": _ESTIMATES,
-    "flow.csv": ("stage", "kind", "assigned_arm", "received_arm", "office", "reason"),
-    "allocation.csv": ("stage", "assigned_arm", "received_arm"),
-    "balance.csv": ("contrast", "characteristic", "level", "kind", "test"),
-    "audit.csv": ("table", "rule", "severity"),
-    "comparison.csv": ("id",),
-    "lint.csv": ("id", "check"),
-    "quarantined.csv": ("table", "row", "rule"),
-    "bands.csv": _ESTIMATES,
-    "adjusted.csv": _ESTIMATES,
-    "intake.csv": _ESTIMATES,
-    "states.csv": _ESTIMATES,
-    "integrity.csv": ("check", "where", "basis"),
-    "pretrend.csv": ("outcome", "contrast", "subgroup", "test"),
-    "placebo.csv": ("outcome", "contrast", "target", "test"),
-    "subgroups.csv": ("outcome", "contrast", "subgroup", "horizon_days"),
-    "compliance.csv": ("outcome", "contrast", "subgroup", "day", "horizon_days", "estimand"),
-    "bounds.csv": ("outcome", "contrast", "horizon_days", "method"),
-    "arms.csv": ("outcome", "contrast", "horizon_days"),
-    "moves.csv": ("from_state", "to_state", "contrast", "horizon_days"),
-    "durations.csv": ("outcome", "contrast", "event", "measure", "side", "day", "horizon_days", "method"),
-}  # fmt: skip
-"""What names a row of each file; every other column is compared."""
+from trialimpact.results import KEYS
+from trialimpact.whole import MANIFEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +54,7 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
             raise OutputError(worded(f"{each}: no such folder.", remedy="write it with `trialimpact analyse`"))
     if folder.samefile(baseline):
         raise OutputError(worded(f"{folder}: is compared with itself.", remedy="name another folder as the baseline"))
-    names = sorted(path.relative_to(baseline) for name in KEYS for path in baseline.rglob(name))
+    names = _ours(baseline, KEYS)
     if not names:
         raise OutputError(
             worded(
@@ -97,6 +69,20 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
         else:
             moved.append(Moved(file=str(name), row="file", column="file", baseline="there", now="missing"))
     return moved + _compare_moments(folder, baseline)
+
+
+def _ours(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Files of these names in a folder and those within it, but for what was released from it."""
+    released = [path.parent for path in folder.rglob(MANIFEST) if path.parent != folder and not _is_raw(path)]
+    found = (path for name in names for path in folder.rglob(name) if not any(map(path.is_relative_to, released)))
+    return sorted(path.relative_to(folder) for path in found)
+
+
+def _is_raw(manifest: Path) -> bool:
+    try:
+        return "released" not in str(json.loads(manifest.read_text(encoding="utf-8"))["mark"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -176,7 +162,7 @@ def _named(row: dict[Hashable, Any], keys: list[str]) -> str:
 def _compare_moments(folder: Path, baseline: Path) -> list[Moved]:
     """Every file of moments of the baseline, wherever it lies in it."""
     moved = []
-    for name in sorted(path.relative_to(baseline) for path in baseline.rglob("moments.npz")):
+    for name in _ours(baseline, ["moments.npz"]):
         if not (folder / name).is_file():
             moved.append(Moved(file=str(name), row="file", column="file", baseline="there", now="missing"))
         elif load_moments(folder / name) != load_moments(baseline / name):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.errors import DesignError, worded
@@ -59,13 +60,11 @@ def columns_of(
     if characteristic.kind == "numeric":
         numbers = as_numbers(values)
         if numbers is None:
-            remedy = 'set kind = "categorical", or correct the extract'
-            raise DesignError(
-                worded(
-                    f"characteristic {name!r} is numeric and its column holds text, or a number without end.",
-                    remedy=remedy,
-                )
-            )
+            said = as_text(values)
+            n = int((~np.isfinite(pd.to_numeric(said, errors="coerce").astype(float)) & said.notna()).sum())
+            says = f"characteristic {name!r} is numeric, and {characteristic.column!r} holds text, or no finite number"
+            remedy = 'leave blank what is missing (NA, NULL and . are text); or set kind = "categorical"'
+            raise DesignError(worded(f"{says}, of {n:,} people.", remedy=remedy))
         yield Column(name, "", "numeric", numbers.to_numpy(dtype=float))
         return
     labels = as_text(values)

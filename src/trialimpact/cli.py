@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import json
-import signal
-import sys
-import traceback
-import warnings
 from contextlib import nullcontext
 from enum import StrEnum
 from importlib import metadata
@@ -23,8 +17,9 @@ from trialimpact.cli_moments import moments_app
 from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
+from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule, run
 from trialimpact.cli_simulate import simulate
-from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
+from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.protocol.conditions import MAX_DAYS
 
 if TYPE_CHECKING:
@@ -79,13 +74,6 @@ class EngineChoice(StrEnum):
     dbapi = "dbapi"
 
 
-class BrokenRuleChoice(StrEnum):
-    """What to do with rows that break a rule."""
-
-    error = "error"
-    quarantine = "quarantine"
-
-
 UNEXPLAINED_SHOWN = 10
 """Of a reproduction that misses, so many numbers are told; the rest are in its files."""
 
@@ -115,9 +103,7 @@ def analyse(  # noqa: PLR0913
             min=1, max=MAX_DAYS, metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."
         ),
     ] = None,
-    on_broken_rule: Annotated[
-        BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
-    ] = BrokenRuleChoice.error,
+    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
     quick: Annotated[
         bool, typer.Option("--quick", help="Main estimates only, without what they are defended with.")
     ] = False,
@@ -145,12 +131,11 @@ def analyse(  # noqa: PLR0913
     from trialimpact.whole import check_destination
 
     where = _engine(engine, engine_setting or [])
-    with where or nullcontext(), warnings.catch_warnings():
+    with where or nullcontext():
         if print_sql:
             typer.echo(_statements(where, protocol))
             return
         check_destination(out)
-        warnings.simplefilter("ignore", TrialWarning)
         analysis = analyse_trial(
             protocol,
             where,
@@ -159,8 +144,6 @@ def analyse(  # noqa: PLR0913
             horizons=horizon or None,
             progress=not quiet,
         )
-    for message in analysis.warnings:
-        typer.echo(f"warning: {message}", err=True)
     if not quiet:
         typer.echo("drawing and writing" if quick else "methods beside, drawing and writing", err=True)
     write_analysis(analysis, out, methods=not quick)
@@ -207,9 +190,7 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for the page and its numbers.")
     ] = None,
-    on_broken_rule: Annotated[
-        BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")
-    ] = BrokenRuleChoice.error,
+    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a check is red.")] = False,
 ) -> None:
     """Was the trial run as designed? Sample ratios, loss, intake, balance, days before the trial.
@@ -219,11 +200,11 @@ def audit(
     Example: trialimpact audit trial/protocol.toml --out audit
     """
     from trialimpact.audit import audit_trial
-    from trialimpact.output import write_audit
+    from trialimpact.output import AUDIT_MARK, write_audit
     from trialimpact.whole import check_destination
 
     if out is not None:
-        check_destination(out)
+        check_destination(out, AUDIT_MARK)
     found = audit_trial(protocol, on_broken_rule=on_broken_rule.value)
     for line in found.sentences():
         typer.echo(line)
@@ -355,45 +336,6 @@ app.command(epilog=EXIT_CODES)(interviews)
 app.command("cost-benefit", epilog=EXIT_CODES)(cost_benefit)
 
 
-def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
-    """What an encoding does not have: a minus as a hyphen, for a number without it is another; else question marks."""
-    assert isinstance(error, UnicodeEncodeError)  # noqa: S101
-    return "".join("-" if each in "−–—" else "?" for each in error.object[error.start : error.end]), error.end
-
-
-def _refuse_slips(arguments: list[str]) -> None:
-    """An empty argument, which a path would take for this folder, and a dash that an editor made of two hyphens."""
-    for each in arguments:
-        if not each:
-            says, remedy = "an argument is empty.", "is it a variable that is not set? leave it out, or give it a value"
-            raise ProtocolError(worded(says, remedy=remedy))
-        if each.startswith(("–", "—", "−")):
-            raise ProtocolError(worded(f"{each!r} begins with a dash that is no hyphen.", remedy="write -- by hand"))
-
-
 def main() -> None:
-    """Run the command line; every error becomes a message and an exit code, and a stop leaves nothing half done."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    codecs.register_error("trialimpact", _in_plain_letters)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="trialimpact")
-    try:
-        _refuse_slips(sys.argv[1:])
-        app()
-    except (RecordError, DesignError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except (ProtocolError, OutputError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except MemoryError:
-        remedy = "count with --engine duckdb, which stays within memory; or set analysis.products = false"
-        typer.echo(f"error: {worded('the memory of this machine is not enough.', remedy=remedy)}", err=True)
-        sys.exit(3)
-    except Exception as error:
-        # The message of a stray error may quote a record, so only its kind and place are told.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}, line {place.lineno}, in {place.name}"
-        typer.echo(f"error: unexpected {type(error).__name__} ({where})", err=True)
-        sys.exit(3)
+    """Run the command line."""
+    run(app)

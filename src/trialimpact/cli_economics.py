@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
 from trialimpact.protocol.conditions import MAX_DAYS
 
 
@@ -18,6 +19,7 @@ def cost_benefit(
         int | None, typer.Option(min=1, max=MAX_DAYS, help="Days over the first so many; default the longest.")
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a file of unit values to fill in.")] = False,
+    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
 ) -> None:
     """Net benefit a person, by perspective: days gained times what a day is worth, less what the programme costs.
 
@@ -29,7 +31,7 @@ def cost_benefit(
     from trialimpact.analysis import analyse_trial
     from trialimpact.economics import estimate_cost_benefit, read_valuation, valuation_template
     from trialimpact.errors import ProtocolError, worded
-    from trialimpact.output import write_cost_benefit
+    from trialimpact.output import WORTH_MARK, write_cost_benefit
     from trialimpact.whole import check_destination
 
     if template:
@@ -40,8 +42,8 @@ def cost_benefit(
         raise ProtocolError(worded("a trial and a file of unit values are needed.", remedy=remedy))
     valuation = read_valuation(values)
     if out is not None:
-        check_destination(out)
-    analysis = analyse_trial(protocol, horizons=horizon)
+        check_destination(out, WORTH_MARK)
+    analysis = analyse_trial(protocol, horizons=horizon, on_broken_rule=on_broken_rule.value)
     found = [
         estimate_cost_benefit(analysis.panel, valuation, contrast, horizon) for contrast in analysis.protocol.contrasts
     ]

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
 
-def interviews(
+
+def interviews(  # noqa: PLR0913
     protocol: Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The trial.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the rows.")] = Path("interviews"),
     n: Annotated[int, typer.Option("--n", min=1, help="How many people.")] = 30,
@@ -20,6 +22,7 @@ def interviews(
         list[str] | None, typer.Option(metavar="SUBGROUP=NUMBER", help="At least so many of it. Repeatable.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="SUBGROUP", help="Leave it out. Repeatable.")] = None,
+    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
 ) -> None:
     """Draw people of a trial at random for interviews, with quotas and exclusions; say how they compare with all.
 
@@ -30,7 +33,7 @@ def interviews(
     from trialimpact.analysis import analyse_trial
     from trialimpact.errors import ProtocolError, worded
     from trialimpact.interviews import draw_interviews
-    from trialimpact.output import write_interviews
+    from trialimpact.output import INTERVIEWS_MARK, write_interviews
     from trialimpact.whole import check_destination
 
     quotas = {}
@@ -39,8 +42,8 @@ def interviews(
         if not least.isdecimal():
             raise ProtocolError(worded(f"--quota {each}: no number.", remedy="write SUBGROUP=NUMBER, as in maori=10"))
         quotas[name] = int(least)
-    check_destination(out)
-    analysis = analyse_trial(protocol)
+    check_destination(out, INTERVIEWS_MARK)
+    analysis = analyse_trial(protocol, on_broken_rule=on_broken_rule.value)
     sample = draw_interviews(analysis, n, seed=seed, arms=arm, quotas=quotas, exclude=exclude or ())
     write_interviews(sample, out)
     typer.echo(sample.profile.round(3).to_string(index=False))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
+
 
 def monitor(
     protocol: Annotated[
@@ -18,7 +20,7 @@ def monitor(
     alpha: Annotated[
         float, typer.Option(help="Chance of any false alarm in the whole trial, however often it is looked at.")
     ] = 0.01,
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="Set broken rows aside and go on.")] = False,
+    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
 ) -> None:
     """Look at a live trial: arms and digits against the design, by office, by status, by what is missing.
 
@@ -28,12 +30,12 @@ def monitor(
     Example: trialimpact monitor trial/protocol.toml --out monitoring
     """
     from trialimpact.monitoring import monitor_trial
-    from trialimpact.output import write_monitor
+    from trialimpact.output import MONITOR_MARK, write_monitor
     from trialimpact.whole import check_destination
 
     if out is not None:
-        check_destination(out)
-    found = monitor_trial(protocol, on_broken_rule="quarantine" if quarantine else "error", alpha=alpha)
+        check_destination(out, MONITOR_MARK)
+    found = monitor_trial(protocol, on_broken_rule=on_broken_rule.value, alpha=alpha)
     for line in found.sentences():
         typer.echo(line)
     if out is not None:

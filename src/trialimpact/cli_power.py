@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trialimpact.errors import ProtocolError, TrialWarning, worded
+from trialimpact.errors import ProtocolError, worded
 from trialimpact.estimators.power import (
     PastVariation,
     PowerDesign,
@@ -137,9 +136,7 @@ def _past_of(path: Path | None, outcome: str | None, horizon: int | None, day: f
         names = ", ".join(each.name for each in protocol.outcomes)
         raise ProtocolError(worded("the protocol has several outcomes.", remedy=f"give --outcome: {names}"))
     name = protocol.outcome(outcome or protocol.outcomes[0].name).name
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrialWarning)
-        panel = run_stages(protocol, None, folder).panel
+    panel = run_stages(protocol, None, folder).panel
     return past_variation(panel, name, horizon_days=horizon, day=None if day is None else int(day))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, require_kind, worded
 from trialimpact.estimators.confidence import wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
 from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_ledger
@@ -120,6 +120,9 @@ class Valuation(Part):
             raise ValueError("programme.per_start: a cost is from 0; who pays it has a minus in `to`")
         if self.programme.per_start.highest > 0 and min(self.programme.to.values()) >= 0:
             raise ValueError("programme.to: nobody pays the programme: who does has a minus, as in exchequer = -1")
+        for each in self.unit_values:
+            if each.per_day.highest < 0 and min(each.to.values()) < 0:
+                raise ValueError(f"{each.name}: value and share are both below 0: a minus in `to` says who pays")
         amounts = (self.programme.per_start, *(each.per_day for each in self.unit_values))
         if _UNFILLED in (self.name, *(each.source for each in amounts)):
             raise ValueError(f"{_UNFILLED!r} stands where a name or a source belongs: the template is to be filled in")
@@ -247,6 +250,8 @@ def estimate_cost_benefit(
     values are taken as known, and varied one at a time for the tornado. Source: methods page, M17; the cost-benefit
     framework of Fujiwara (2010). Cost: O(spells) an outcome.
     """
+    require_kind(panel, Panel, "panel", "give analysis.panel")
+    require_kind(valuation, Valuation, "valuation", "give read_valuation(path)")
     protocol = panel.protocol
     _, contrast = chosen(protocol, protocol.outcomes[0].name, contrast)
     horizon = protocol.analysis.max_horizon if horizon_days is None else horizon_days

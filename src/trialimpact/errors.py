@@ -94,10 +94,17 @@ class BrokenRule:
         return worded(what, where, remedy=self.remedy)
 
 
+def require_kind(given: object, kind: type, name: str, remedy: str) -> None:
+    """Raise a `DesignError` where a function is given another kind of thing than it takes."""
+    if not isinstance(given, kind):
+        says = f"{name} is a {type(given).__name__}, not {kind.__name__}."
+        raise DesignError(worded(says, remedy=remedy))
+
+
 def record_error(broken: Sequence[BrokenRule], *, quarantine_helps: bool = True) -> RecordError:
     """The one error that lists every broken rule."""
     advice = "Every broken rule is listed above. Correct the extract" + (
-        ', or pass on_broken_rule="quarantine" to set broken rows aside and count them in the flow.'
+        ', or set broken rows aside and count them: on_broken_rule="quarantine" (analyse --on-broken-rule quarantine).'
         if quarantine_helps
         else " or the protocol."
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 import pandas as pd
 
 from trialimpact.analysis import TrialAnalysis
-from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.errors import DesignError, require_kind, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.protocol import TrialProtocol
 
@@ -103,11 +104,15 @@ def draw_interviews(
     >>> draw_interviews(analyse_trial(trial.protocol, trial.tables), 26, seed=1, quotas={"female": 10})
     InterviewSample(Example digit trial: 26 people, seed 1)
     """
+    require_kind(analysis, TrialAnalysis, "analysis", "give what analyse_trial returns")
+    require_kind(quotas or {}, Mapping, "quotas", 'give subgroups and numbers, as in {"female": 10}')
     panel, protocol = analysis.panel, analysis.protocol
     quotas = {name: least for name, least in (quotas or {}).items() if least}
     arms = (arms,) if isinstance(arms, str) else arms
-    if not all(isinstance(each, int) and each >= 0 for each in (n, seed, *quotas.values())):
+    exclude = (exclude,) if isinstance(exclude, str) else exclude
+    if not all(hasattr(each, "__index__") and each >= 0 for each in (n, seed, *quotas.values())):
         raise DesignError(worded("numbers of people and the seed are whole and not negative.", remedy="give such"))
+    n, seed, quotas = index(n), index(seed), {name: index(least) for name, least in quotas.items()}
     members = {name: panel.membership(name) for name in (*quotas, *exclude)}
     file_row = analysis.records.claimants["file_row"].to_numpy()[analysis.sample.claimant]
     may = file_row > 0

@@ -196,11 +196,13 @@ class Moments:
         DesignError
             The protocols differ in more than files and queries, or an earlier extract cut somebody's follow-up.
         """
-        if _design(self.protocol) != _design(other.protocol):
+        designs = _design(self.protocol), _design(other.protocol)
+        if designs[0] != designs[1]:
+            unlike = ", ".join(key for key in designs[0] if designs[0][key] != designs[1][key])
             raise DesignError(
                 worded(
-                    "these moments come from different protocols.",
-                    remedy="count both with one protocol (only the files of its sources may differ)",
+                    f"these moments come from different protocols: they differ in {unlike}.",
+                    remedy="count each part with one protocol, of all offices and days: only files may differ",
                 )
             )
         later = _later(self, other)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trialimpact.allocation import count_received
 from trialimpact.audit import Section
+from trialimpact.doubts import doubt_of_arms
 from trialimpact.errors import DesignError, worded
 from trialimpact.estimators.confidence import adjusted_p
 from trialimpact.estimators.sequential import anytime_p
@@ -60,7 +62,7 @@ class TrialMonitor:
     alpha : float
         The chance of any false alarm, ever, is at most this.
     notes : tuple of str
-        What could not be looked at yet.
+        What could not be looked at yet, and what is mostly a mistake.
     """
 
     protocol: TrialProtocol
@@ -213,10 +215,22 @@ def monitor_trial(
         received=_received(protocol, people),
         paths=paths,
         alpha=alpha,
-        notes=tuple(
-            f"The register {name!r} is not there yet: what is missing in it is not looked at." for name in absent
-        ),
+        notes=tuple(_notes(protocol, records, people, absent)),
     )
+
+
+def _notes(
+    protocol: TrialProtocol, records: TrialRecords, people: pd.DataFrame, absent: tuple[str, ...]
+) -> Iterator[str]:
+    """What could not be looked at yet, and what is mostly a mistake."""
+    if people.empty and records.n_claimants:
+        yield f"Of {records.n_claimants:,} people nobody came in the recruitment window, at an office of the trial."
+    arms = people["assigned"].to_numpy(dtype=np.int64), people["received"].to_numpy(dtype=np.int64)
+    everybody = {"came": np.ones(len(people), dtype=bool)}
+    received = count_received(protocol, arms, everybody, np.ones(len(people), dtype=np.int64))
+    yield from (f"{each[0].upper()}{each[1:]}" for each in doubt_of_arms(received, "came"))
+    for name in absent:
+        yield f"The register {name!r} is not there yet: what is missing in it is not looked at."
 
 
 def _with_empty_registers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.audit import TrialAudit
 from trialimpact.economics import CostBenefit
+from trialimpact.errors import OutputError, require_kind, worded
 from trialimpact.estimators import Placebo
 from trialimpact.interviews import InterviewSample
 from trialimpact.monitoring import TrialMonitor
@@ -19,7 +21,12 @@ from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plo
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping, plot_tornado
 from trialimpact.results import protocol_in, versions
 from trialimpact.summary import stem_of, summarise
-from trialimpact.whole import RAW_MARK, write_whole
+from trialimpact.whole import MANIFEST, RAW_MARK, from_home, write_whole
+
+AUDIT_MARK, MONITOR_MARK, WORTH_MARK, INTERVIEWS_MARK = (
+    f"{what}: {RAW_MARK}" for what in ("audit", "monitor", "cost-benefit", "interviews")
+)
+"""A folder is written over by its own kind alone."""
 
 
 def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = True) -> Path:
@@ -55,6 +62,7 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = 
     >>> sorted(path.stem for path in written.glob("*.csv"))
     ['allocation', 'audit', 'balance', 'estimates', 'flow', 'quarantined']
     """
+    require_kind(analysis, TrialAnalysis, "analysis", "give what analyse_trial returns")
     return write_whole(out, lambda folder: fill_folder(analysis, folder, methods=methods), mark=RAW_MARK)
 
 
@@ -77,7 +85,7 @@ def write_audit(audit: TrialAudit, out: str | Path) -> Path:
         _mark_raw(folder)
         return {"protocol": protocol_in(audit.protocol), "level": audit.level, "versions": versions()}
 
-    return write_whole(out, fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=AUDIT_MARK)
 
 
 def write_monitor(monitor: TrialMonitor, out: str | Path) -> Path:
@@ -99,7 +107,7 @@ def write_monitor(monitor: TrialMonitor, out: str | Path) -> Path:
         _mark_raw(folder)
         return {"protocol": protocol_in(monitor.protocol), "n_alarms": len(monitor.alarms), "versions": versions()}
 
-    return write_whole(out, fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=MONITOR_MARK)
 
 
 def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
@@ -130,7 +138,7 @@ def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
         valuation = found[0].valuation.model_dump(mode="json", exclude_unset=True)
         return {"protocol": protocol_in(found[0].protocol), "valuation": valuation, "versions": versions()}
 
-    return write_whole(out, fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=WORTH_MARK)
 
 
 def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
@@ -143,15 +151,26 @@ def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
     OutputError
         The folder holds something else, or cannot be written.
     """
+    drawn = {"n": len(sample), "seed": sample.seed, "quotas": sample.quotas, "excluded": sample.excluded}
+    _require_the_same_draw(from_home(out), drawn)
 
     def fill(folder: Path) -> dict[str, Any]:
         for name, frame in (("rows.csv", sample.to_frame()), ("profile.csv", sample.profile)):
             frame.to_csv(folder / name, index=False, lineterminator="\n")
         _mark_raw(folder)
-        drawn = {"n": len(sample), "seed": sample.seed, "quotas": sample.quotas, "excluded": sample.excluded}
         return {"protocol": protocol_in(sample.protocol), "drawn": drawn, "versions": versions()}
 
-    return write_whole(out, fill, mark=RAW_MARK)
+    return write_whole(out, fill, mark=INTERVIEWS_MARK)
+
+
+def _require_the_same_draw(folder: Path, drawn: dict[str, Any]) -> None:
+    """Whom one draw chose may have been asked: another is not put in its place."""
+    try:
+        there = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["drawn"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no draw
+    if there != json.loads(json.dumps(drawn)):
+        raise OutputError(worded(f"{folder}: another draw is there.", remedy="name another folder"))
 
 
 def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) -> dict[str, Any]:

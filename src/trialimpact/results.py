@@ -15,6 +15,7 @@ import pandas as pd
 
 from trialimpact.archive import load_moments
 from trialimpact.errors import OutputError, worded
+from trialimpact.estimators import TIDY_COLUMNS
 from trialimpact.loaders.files import file_sha256
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
@@ -22,6 +23,37 @@ from trialimpact.whole import MANIFEST, RAW_MARK
 
 _ALWAYS = ("flow.csv", "allocation.csv", "balance.csv", "audit.csv", "estimates.csv", "moments.npz")
 """Files that every analysis has."""
+
+_ESTIMATES = (
+    "outcome", "contrast", "treatment_arm", "control_arm", "subgroup", "day", "horizon_days",
+    "interval", "small_sample", "method",
+)  # fmt: skip
+KEYS: dict[str, tuple[str, ...]] = {
+    "estimates.csv": _ESTIMATES,
+    "curves.csv": _ESTIMATES,
+    "intervals.csv": _ESTIMATES,
+    "flow.csv": ("stage", "kind", "assigned_arm", "received_arm", "office", "reason"),
+    "allocation.csv": ("stage", "assigned_arm", "received_arm"),
+    "balance.csv": ("contrast", "characteristic", "level", "kind", "test"),
+    "audit.csv": ("table", "rule", "severity"),
+    "comparison.csv": ("id",),
+    "lint.csv": ("id", "check"),
+    "quarantined.csv": ("table", "row", "rule"),
+    "bands.csv": _ESTIMATES,
+    "adjusted.csv": _ESTIMATES,
+    "intake.csv": _ESTIMATES,
+    "states.csv": _ESTIMATES,
+    "integrity.csv": ("check", "where", "basis"),
+    "pretrend.csv": ("outcome", "contrast", "subgroup", "test"),
+    "placebo.csv": ("outcome", "contrast", "target", "test"),
+    "subgroups.csv": ("outcome", "contrast", "subgroup", "horizon_days"),
+    "compliance.csv": ("outcome", "contrast", "subgroup", "day", "horizon_days", "estimand"),
+    "bounds.csv": ("outcome", "contrast", "horizon_days", "method"),
+    "arms.csv": ("outcome", "contrast", "horizon_days"),
+    "moves.csv": ("from_state", "to_state", "contrast", "horizon_days"),
+    "durations.csv": ("outcome", "contrast", "event", "measure", "side", "day", "horizon_days", "method"),
+}  # fmt: skip
+"""What names a row of each file; every other column is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -95,9 +127,16 @@ def read_results(folder: str | Path) -> TrialResults:
         if not path.is_file() or file_sha256(path) != written.get(name):
             says = f"{path}: not the file that was written"
             raise OutputError(worded(f"{says}.", remedy="write it again with `trialimpact analyse`"))
+    frames = {name: _read(folder / name) for name in names}
+    for name, frame in frames.items():
+        needed = (*KEYS.get(name, ()), *(TIDY_COLUMNS if name == "estimates.csv" else ()))
+        if absent := next((column for column in needed if column not in frame), None):
+            theirs, ours = manifest["versions"].get("trialimpact", "?"), metadata.version("trialimpact")
+            says = f"{folder / name}: has no column {absent!r} (written by trialimpact {theirs}, read by {ours})"
+            raise OutputError(worded(f"{says}.", remedy="write it again with `trialimpact analyse` of this version"))
     return TrialResults(
         moments=load_moments(folder / "moments.npz"),
-        frames={name: _read(folder / name) for name in names},
+        frames=frames,
         stages=stages,
         manifest=manifest,
     )

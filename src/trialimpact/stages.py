@@ -40,6 +40,8 @@ class TrialCounts:
     quarantined : DataFrame
         `table`, `row`, `rule` of every row that was set aside.
     inputs : tuple of InputFile
+    doubts : tuple of str
+        What loading warned of.
     """
 
     protocol: TrialProtocol
@@ -51,6 +53,7 @@ class TrialCounts:
     audit: Audit
     quarantined: pd.DataFrame
     inputs: tuple[InputFile, ...]
+    doubts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"TrialCounts({self.protocol.name}: {self.flow.n('analysed'):,} claimants)"
@@ -78,6 +81,7 @@ class TrialStages:
             audit=self.records.audit,
             quarantined=self.records.quarantined,
             inputs=self.records.inputs,
+            doubts=self.records.doubts,
         )
 
 

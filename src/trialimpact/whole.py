@@ -70,7 +70,7 @@ def check_destination(out: str | Path, mark: str = RAW_MARK) -> Path:
     """The folder that `out` names, "~" and links followed, if it may be written.
 
     It may if it does not exist, is empty, or holds only what an earlier run with this mark wrote: a manifest of ours,
-    and no file that the manifest does not list; and if no other run is writing it.
+    and no file that the manifest does not list or that was changed since; and if no other run is writing it.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _beside(path: Path) -> Path:
 
 
 def _strange_in(folder: Path, mark: str) -> str | None:
-    """What is there beside what a run with this mark wrote: None if nothing, a file's name where it is one of a few."""
+    """What is there beside what a run with this mark wrote: None if nothing, a file's name where one can be told."""
     if not folder.is_dir():
         return "a file"
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
@@ -139,8 +139,11 @@ def _strange_in(folder: Path, mark: str) -> str | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         strangers = sorted(there - {*manifest["files"], MANIFEST})
-        if manifest["mark"] == mark:
-            return printable(strangers[0]) if strangers else None
+        if manifest["mark"] != mark:
+            return printable(f"written as {manifest['mark']}")
+        now = {**manifest["files"], **_hashes(folder)}
+        changed = [f"{name}, changed since" for name, sha256 in manifest["files"].items() if now[name] != sha256]
+        return next(map(printable, [*strangers, *changed]), None)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return ""

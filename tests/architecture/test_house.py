@@ -14,14 +14,14 @@ SOURCE = ROOT / "src" / "trialimpact"
 
 ORDER = [
     "errors", "toml", "protocol", "kernel", "intervals", "loaders", "spells", "allocation", "flow", "described", "groups", "facts", "filters", "sample", "characteristics", "panel",
-    "joining", "cells", "tally", "jumps", "horizons", "moments", "whole", "archive", "stages", "engines", "estimators", "inference", "results", "disclosure", "economics",
+    "joining", "cells", "tally", "jumps", "horizons", "moments", "whole", "archive", "stages", "doubts", "engines", "estimators", "inference", "results", "disclosure", "economics",
     "report", "estimates", "analysis", "audit", "monitoring", "interim", "interviews", "summary", "output", "publication", "baseline", "reproduce",
-    "synthetic", "cli_simulate", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",
+    "synthetic", "cli_running", "cli_simulate", "cli_power", "cli_moments", "cli_monitor", "cli_economics", "cli_interviews", "cli_report", "cli",
     "__main__",
 ]  # fmt: skip
 INSIDE = {
     "protocol": ["conditions", "sources", "methods", "consistency", "model", "read", "explain"],
-    "loaders": ["values", "dates", "identifiers", "in_labels", "spelling", "repeats", "signatures", "files", "schema", "rule", "rules_of_people", "rules_of_spells", "rules", "records", "doubts", "load"],
+    "loaders": ["values", "dates", "identifiers", "spelling", "in_labels", "repeats", "signatures", "files", "schema", "rule", "rules_of_people", "rules_of_spells", "rules", "records", "doubts", "linking", "load"],
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
@@ -108,6 +108,7 @@ def test_files_have_at_most_400_lines_and_functions_40(path: Path) -> None:
             n -= bool(arguments.args) and arguments.args[0].arg in ("self", "cls")
             # Of a command of the command line, each argument is an option.
             is_command = any("command" in ast.unparse(decorator) for decorator in node.decorator_list)
+            is_command |= path.stem == f"cli_{node.name}"  # the command that the file is of
             assert n <= 7 or is_command, f"{node.name}: {n} arguments"
 
 

@@ -30,7 +30,7 @@ SUBGROUPS = [
     {"name": "either", "where": {"any_of": [{"column": "site", "equals": "y"},
                                             {"any_days": {"outcome": "a_or_b", "from_day": -6, "to_day": -2}}]}},
     {"name": "both", "where": {"all_of": [{"column": "site", "equals": "y"},
-                                          {"any_days": {"outcome": "a_not_b", "from_day": -2, "to_day": 3}}]}},
+                                          {"any_days": {"outcome": "a_not_b", "from_day": -2, "to_day": 1}}]}},
 ]  # fmt: skip
 
 

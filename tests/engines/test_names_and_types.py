@@ -128,7 +128,7 @@ def test_parquet_with_nan_booleans_floats_and_zones(tmp_path: Path) -> None:
         flag=[True, False, True] * 8,
         yes=[True, False, False, None] * 6,
         wave=[1.0, 2.0, np.nan, 3.0] * 6,
-        code=["1.0", "01", "x"] * 8,
+        code=["1.0", "02", "x"] * 8,
     )
     more = {
         "subgroups": [
@@ -205,6 +205,35 @@ def test_dates_that_stand_for_none_are_counted(engine: str) -> None:
     assert counted["benefit", "date_is_not_day_0"] == 2
     assert counted["claimants", "birth_is_before_the_trial"] == 1
     assert_alike(ENGINES[engine](trial.protocol, tables), found)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("kind", "person", "label"), [
+    ("nino", "AB123456C", "ab 12 34 56"), ("opaque", "523457062", "spouse 523-45-7062"), ("opaque", "ab12cd34", "AB12CD34"),
+])  # fmt: skip
+@pytest.mark.parametrize("column", ["gender", "reason", "office"])
+def test_identifiers_in_labels_stop_an_engine_too(engine: str, kind: str, person: str, label: str, column: str) -> None:
+    trial = simulate_trial(60, seed=1)
+    tables = {name: table.copy() for name, table in trial.tables.items()}
+    data = trial.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    if kind == "opaque":
+        data["identifiers"] = {"kind": "opaque"}
+        tables["claimants"]["digit"] = tables["claimants"]["claimant_id"].str[7]
+    data["recruitment"].pop("offices", None)
+    somebody = tables["claimants"]["claimant_id"].iloc[5]
+    tables = {name: table.replace({"claimant_id": {somebody: person}}) for name, table in tables.items()}
+    whose = tables["claimants" if column == "gender" else "markers"]
+    whose[column] = whose[column].astype(object)
+    whose.loc[3, column] = label
+    if column == "reason":
+        whose.loc[3, "status"] = "exempt"
+    protocol = ti.TrialProtocol.from_dict(data)
+    for run in (in_memory, ENGINES[engine]):
+        with pytest.raises(ti.RecordError, match="identifier") as told:
+            run(protocol, tables)
+        assert "523" not in str(told.value) and "12" not in str(told.value).replace("row 12", "")
+    whose.loc[3, column] = "another word 4711"
+    assert_alike(ENGINES[engine](protocol, tables), in_memory(protocol, tables))
 
 
 TWICE = ("office", "marker", "")

@@ -83,6 +83,17 @@ def test_whole_numbers_and_their_text_are_one_key() -> None:
     assert opaque_keys(pd.Series([1.5])).invalid[0]
 
 
+@pytest.mark.parametrize("as_numbers", [False, True])
+def test_numbers_that_a_spreadsheet_rounded_are_invalid(as_numbers: bool) -> None:
+    exact = [10**15 + 7919 * 13 * n for n in range(100)]
+    rounded = [n // 10 * 10 for n in exact]
+    for people, n_invalid in ((exact, 0), (rounded, 100), ([*rounded, exact[1]], 0), ([n // 10 for n in rounded], 0)):
+        keys = opaque_keys(pd.Series(people if as_numbers else [str(n) for n in people]))
+        assert keys.invalid.sum() == n_invalid
+    shortened = opaque_keys(pd.Series(["1.23457E+15", "1.0005E+04", None, "1.00E+13", "1e5", "10+10"]))
+    assert shortened.invalid.tolist() == [True, False, False, True, False, False]
+
+
 def test_leading_zeros_are_kept() -> None:
     codes, n_people = number_people([opaque_keys(pd.Series(["007", "7"]))])
     assert n_people == 2

@@ -13,6 +13,8 @@ import pytest
 
 import trialimpact as ti
 from trialimpact import RecordError, TrialProtocol, build_sample, load_records
+from trialimpact.loaders.identifiers import opaque_keys
+from trialimpact.loaders.in_labels import holds_one_of
 from trialimpact.loaders.rules import RULES
 from trialimpact.loaders.spelling import written_otherwise
 from trialimpact.loaders.values import as_text
@@ -166,7 +168,7 @@ def test_zero_length_spells_and_tax_year_defaults() -> None:
 def test_every_rule_has_a_case_here() -> None:
     elsewhere = {
         "column_has_one_type", "claimant_id_is_written_alike", "digit_is_a_digit", "assigned_arm_is_known", "assigned_arm_is_analysed",
-        "spell_has_a_day", "dates_are_not_tax_year_defaults",
+        "spell_has_a_day", "dates_are_not_tax_year_defaults", "number_is_written_in_one_way",
     }  # fmt: skip
     tested = {rule for rule, *_ in (*CASES, *WARNINGS)} | elsewhere
     assert {rule.name for rule in RULES} == tested
@@ -440,10 +442,47 @@ def test_one_file_for_two_sources_is_told(protocol: TrialProtocol) -> None:
     data["index"]["codes"] = []
     twice = TrialProtocol.model_validate(data)
     file = TINY / "employment_spells.csv"
-    with pytest.warns(
-        ti.TrialWarning, match="the sources benefit and employment read the same spells of the same file"
-    ):
+    with pytest.warns(ti.TrialWarning, match="the sources benefit and employment hold the same spells"):
         load_records(twice, {"benefit": file, "employment": file}, folder=TINY)
+
+
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [("Hjørring", "Hjorring"), ("Hjørring", "Hjoerring"), ("Århus", "Aarhus"), ("Süd", "Sued"), ("Straße", "Strasse"),
+     ("Barking & Dagenham", "Barking and Dagenham"), ("042", "42"), ("142", "142.0"), ("1", "01")],
+)  # fmt: skip
+def test_labels_in_letters_and_zeros_of_another_system(declared: str, written: str) -> None:
+    assert written_otherwise(pd.Series([written, declared]), [declared]).tolist() == [True, False]
+    assert written_otherwise(pd.Series([declared, written]), [written]).tolist() == [True, False]
+    assert not written_otherwise(pd.Series(["Hull", "10", "4.2"]), [declared]).any()
+
+
+@pytest.mark.parametrize("used_as", ["clusters", "strata", "characteristic"])
+def test_numbers_of_groups_are_written_in_one_way(protocol: TrialProtocol, used_as: str) -> None:
+    data = protocol.model_dump(by_alias=True, exclude_unset=True)
+    if used_as == "characteristic":
+        data["characteristics"] = [*data.get("characteristics", []), {"name": "Team", "column": "team"}]
+    else:
+        data["analysis"] = {**data["analysis"], used_as: "team" if used_as == "clusters" else ["team"]}
+    people = table("claimants")
+    teams = people.assign(team=["12", "12.0", *["7"] * (len(people) - 2)])
+    with pytest.raises(RecordError, match=r"1 of 12 row breaks 'number_is_written_in_one_way'(.|\n)*columns: .*team"):
+        load_records(TrialProtocol.model_validate(data), {"claimants": teams}, folder=TINY)
+    load_records(protocol, {"claimants": teams}, folder=TINY)
+
+
+def test_nobody_of_the_markers_is_described(protocol: TrialProtocol) -> None:
+    others = table("claimants").assign(claimant_id=[f"QQ7{n:05d}A" for n in range(12)])
+    with pytest.raises(RecordError, match=r"nobody in its .* rows has a row in claimants"):
+        load_records(protocol, {"claimants": others}, folder=TINY)
+
+
+@pytest.mark.parametrize(
+    "said", ["523-45-7062", "523 457 062", "#523457062", "id=523457062", "523457062/2", "X 523.457.062"]
+)
+def test_identifiers_as_people_write_them_are_found_in_labels(said: str) -> None:
+    labels = pd.Series(["North", f"spouse {said}"])
+    assert holds_one_of(labels, [opaque_keys(pd.Series(["523457062", "100000001"]))]).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

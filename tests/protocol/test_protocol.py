@@ -35,6 +35,8 @@ on = ["benefit"]
 horizon_days = 91
 """
 
+WHERE = 'where = { any_days = { outcome = "on_benefit", from_day = -9, to_day = 0 } }'
+
 
 def broken(old: str, new: str, text: str = MINIMAL) -> str:
     assert old in text
@@ -203,6 +205,13 @@ def test_a_protocol_survives_json() -> None:
         ("[sources.benefit]", '[sources.followed]', "a source cannot be called 'followed'"),
         ("[sources.benefit]", '[sources."../x"]', "a source cannot be called '../x'"),
         ('end_date = "last', 'date_format = "%H:%M"\nend_date = "last', "date_format: %H is no part of a day"),
+        ('counted_codes = ["JSA", "ESA"]\nignored_codes = ["UC"]', "", "nothing uses 'code' without counted_codes"),
+        ("[analysis]", f"[[subgroups]]\nname = 'g'\nlabel = 'G'\n{WHERE}\n[[subgroups]]\nname = 'h'\nlabel = 'G'\n{WHERE}\n[analysis]",
+         "2 subgroups are called 'G'"),
+        ("[analysis]", f"[[subgroups]]\nname = 'g'\n{WHERE.replace('to_day = 0', 'to_day = 2')}\n[analysis]", "to_day is 2, and days after day 0"),
+        ("[analysis]", f"[[eligibility]]\nname = 'g'\n{WHERE.replace('to_day = 0', 'to_day = 91')}\n[analysis]", "to_day is 91"),
+        ("[analysis]", f"[[characteristics]]\nname = 'c'\nlevels = [{{label = 'l', {WHERE}}}, {{label = 'l', {WHERE}}}]\n[analysis]",
+         "2 levels of c are called 'l'"),
         ("horizon_days = 91", "horizon_days = 50000", "less than or equal to 36525"),
         ("horizon_days = 91", "horizon_days = 91\nconf_level = 0.99999999", "conf_level"),
         ("horizon_days = 91", 'horizon_days = 91\nclusters = ""', "analysis.clusters"),

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trialimpact.engines.duckdb_files import file_query
-from trialimpact.engines.engine import Engine, Rows, T
+from trialimpact.engines.duckdb_files import file_query, refuse_broken_file
+from trialimpact.engines.engine import Engine, EngineError, Rows, T
 from trialimpact.engines.words import literal
 from trialimpact.errors import ProtocolError, worded
 from trialimpact.loaders.schema import source_of
@@ -55,6 +55,7 @@ class DuckDB(Engine):
                 worded("the engine duckdb needs the package duckdb.", remedy="pip install 'trialimpact[duckdb]'")
             ) from None
         self.queries, self.shards = dict(queries or {}), shards
+        self._files: list[tuple[TrialProtocol, str, Path]] = []
         settings: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         settings["temp_directory"] = None if temp_directory is None else str(temp_directory)
         try:
@@ -82,10 +83,9 @@ class DuckDB(Engine):
         described = source_of(protocol, source)
         if described.file is None:
             return super().scan(protocol, source, folder)
+        self._files.append((protocol, source, folder / described.file))
         return file_query(
-            protocol,
-            source,
-            folder / described.file,
+            *self._files[-1],
             lambda sql: self.attempt(lambda: self._connection.execute(sql).fetchall()),
         )
 
@@ -94,7 +94,10 @@ class DuckDB(Engine):
         self._connection.close()
 
     def attempt(self, call: Callable[[], T]) -> T:
-        """As in any engine, beside: DuckDB hears Ctrl-C when a query has ended, this thread at once."""
+        """As in any engine, beside: DuckDB hears Ctrl-C when a query has ended, this thread at once.
+
+        Where a file is broken, the error is the loader's.
+        """
 
         def beside() -> T:
             with ThreadPoolExecutor(1) as threads:
@@ -104,7 +107,12 @@ class DuckDB(Engine):
                     self._connection.interrupt()
                     raise
 
-        return super().attempt(beside)
+        try:
+            return super().attempt(beside)
+        except EngineError:
+            for each in self._files:
+                refuse_broken_file(*each)
+            raise
 
     def _run(self, sql: str) -> None:
         self.attempt(lambda: self._connection.execute(sql))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,27 @@ import pandas as pd
 
 from trialimpact.engines.sources import characteristics, numeric_columns
 from trialimpact.engines.words import literal, quoted
-from trialimpact.errors import RecordError, record_error, worded
+from trialimpact.errors import BrokenRule, RecordError, record_error, worded
 from trialimpact.loaders import day_of
 from trialimpact.loaders.dates import DAYS_SINCE
+from trialimpact.loaders.files import UnreadableTableError, read_frame
 from trialimpact.loaders.identifiers import exact_to
-from trialimpact.loaders.schema import DATES, LABELS, Table, kind_of, required_columns, source_of, wrong_columns
+from trialimpact.loaders.schema import (
+    DATES,
+    LABELS,
+    Table,
+    kind_of,
+    nearly_named,
+    required_columns,
+    source_of,
+    wanted_columns,
+    wrong_columns,
+)
 from trialimpact.protocol import TrialProtocol
 
 _CSV = "read_csv({}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
 _READERS = {".csv": _CSV, ".csv.gz": _CSV, ".parquet": "read_parquet({})"}
+_LARGE = 2**29
 _EXACT_TO = {"FLOAT": exact_to(np.float32), "DOUBLE": exact_to(np.float64)}
 """Floating-point types, and the largest of each that is no other whole number's."""
 
@@ -39,7 +52,13 @@ def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Calla
     if ending is None or not path.is_file():
         says = f"there is no file {path}" if ending else f"duckdb reads .csv, .csv.gz and .parquet, not {path.name}"
         raise RecordError(worded(f"{source}: {says}.", remedy="correct the file, or give a query"))
-    _refuse_wrong_columns(protocol, source, path, ending)
+    try:
+        broken = _wrong_columns(protocol, source, path, ending)
+    except (OSError, ValueError, EOFError, zlib.error, csv.Error):
+        broken = [_cannot_be_read(source, path)]
+    if broken:
+        refuse_broken_file(protocol, source, path)
+        raise record_error(broken, quarantine_helps=False)
     reader = _READERS[ending].format(literal(str(path)))
     types = {name: kind for name, kind, *_ in describe(f"describe select * from {reader}")}
     columns, unreadable = zip(*_columns(protocol, source, types), strict=True)
@@ -51,7 +70,22 @@ def file_query(protocol: TrialProtocol, source: str, path: Path, describe: Calla
     return f"select {', '.join([*columns, *order, *flags])} from {reader}"
 
 
-def _refuse_wrong_columns(protocol: TrialProtocol, source: str, path: Path, ending: str) -> None:
+def refuse_broken_file(protocol: TrialProtocol, source: str, path: Path) -> None:
+    """Raise the loader's error of a file that it cannot read: which, where and why. Large files are not tried."""
+    if path.stat().st_size > _LARGE:
+        return
+    try:
+        read_frame(source, path, wanted_columns(protocol, source))
+    except UnreadableTableError as error:
+        raise record_error([error.broken], quarantine_helps=False) from None
+
+
+def _cannot_be_read(source: str, path: Path) -> BrokenRule:
+    says = f"{path.name} is cut short, or not what its ending says"
+    return BrokenRule(table=source, rule="file_is_whole", says=says, remedy="export it again")
+
+
+def _wrong_columns(protocol: TrialProtocol, source: str, path: Path, ending: str) -> list[BrokenRule]:
     """Columns that are needed or mapped and absent, or that stand twice: as the loader refuses them."""
     if ending == ".parquet":
         from pyarrow import parquet
@@ -64,9 +98,9 @@ def _refuse_wrong_columns(protocol: TrialProtocol, source: str, path: Path, endi
     kind = kind_of(source)
     table = Table(name=source, kind=kind, source=source_of(protocol, source), n_rows=0)
     needed = required_columns(protocol, source) + (characteristics(protocol) if kind == "claimants" else ())
-    broken = list(wrong_columns(table, pd.DataFrame(columns=header), needed))
-    if broken:
-        raise record_error(broken, quarantine_helps=False)
+    frame = pd.DataFrame(columns=header)
+    optional = {*DATES[kind], *LABELS[kind]} - {*needed}
+    return [*wrong_columns(table, frame, needed), *nearly_named(table, frame, optional)]
 
 
 def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -131,17 +165,18 @@ def _day(column: str, kind: str, date_format: str) -> tuple[str, str]:
     """Whole days since 1970-01-01 of a column, null where blank; and whether a value cannot be read."""
     epoch = "date '1970-01-01'"
     text = f"trim(cast({column} as varchar))"
+    if "TIME ZONE" in kind or "TZ" in kind:
+        return "cast(null as bigint)", f"{column} is not null"
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        moment = f"case when isinf({column}) then null else {column} end"
+        late = f"cast({moment} as timestamp) <> cast(cast({moment} as date) as timestamp)"
+        return f"date_diff('day', {epoch}, cast({moment} as date))", f"({moment} is not null and {late})"
     if counted_from := DAYS_SINCE.fullmatch(date_format):
         number = f"try_cast({text} as double)"
         whole = f"{number} = floor({number}) and abs({number}) < 1e7"
         offset = day_of(dt.date.fromisoformat(counted_from[1]))
         day = f"case when {whole} then cast({number} as bigint) + {offset} else null end"
         return day, f"({_given(column)} and ({number} is null or not ({whole})))"
-    if "TIME ZONE" in kind or "TZ" in kind:
-        return "cast(null as bigint)", f"{column} is not null"
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        late = f"cast({column} as timestamp) <> cast(cast({column} as date) as timestamp)"
-        return f"date_diff('day', {epoch}, cast({column} as date))", f"({column} is not null and {late})"
     plain = f"regexp_replace({text}, '[ T]00:00:00$', '')"
     parsed = f"try_strptime({plain}, {quoted(date_format)})"
     well = f"regexp_full_match({plain}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')" if date_format == "%Y-%m-%d" else "true"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from trialimpact.characteristics import CharacteristicSums
 from trialimpact.engines.conditions import condition_steps
 from trialimpact.engines.counting import cell_steps, label_steps, moments_of, outcome_steps
 from trialimpact.engines.engine import Engine, EngineError, Rows
@@ -19,13 +20,13 @@ from trialimpact.engines.people import FACTS, people_steps
 from trialimpact.engines.rules import audit_of, rule_steps
 from trialimpact.engines.sources import Inputs, find_inputs, input_steps
 from trialimpact.engines.spells import jump_steps
-from trialimpact.engines.words import Step, fetch, table
+from trialimpact.engines.words import Step, among, fetch, table
 from trialimpact.errors import DesignError, RecordError, worded
 from trialimpact.facts import PeopleFacts
 from trialimpact.filters import apply_filters
 from trialimpact.groups import no_birth_dates
 from trialimpact.joining import Joining
-from trialimpact.loaders.in_labels import holds_a_nino
+from trialimpact.loaders.in_labels import holds_a_nino, words_like_identifiers
 from trialimpact.loaders.records import InputFile
 from trialimpact.moments import Moments
 from trialimpact.panel import check_clusters
@@ -88,7 +89,8 @@ class EngineJob:
         people = self._answers(self._people())
         first = "claimants" if protocol.sources.markers is None else "markers"
         n_records = int(opening[f"rules_{first}"]["n_rows"][0])
-        found = apply_filters(protocol, _facts(people), n_records, {})
+        facts = _facts(people)
+        found = apply_filters(protocol, facts, n_records, {})
         if "births" in people and not int(people["births"]["n"][0]):
             raise no_birth_dates()
         parts: list[Moments] = []
@@ -101,13 +103,15 @@ class EngineJob:
         moments = reduce(add, parts)
         check_clusters(protocol, moments.clusters, found.flow.n("analysed"))
         _require_all(int(moments.cells.claimants.sum()), found.flow.n("analysed"))
+        characteristics = sums_of(protocol, self.engine.double, people.get("centres"), factors)
+        self._refuse_identifiers(facts, moments, characteristics)
         return TrialCounts(
             protocol=protocol,
             moments=moments,
             flow=found.flow,
             received=found.received,
             joining=_joining(people, moments),
-            characteristics=sums_of(protocol, self.engine.double, people.get("centres"), factors),
+            characteristics=characteristics,
             audit=audit,
             quarantined=pd.DataFrame(columns=["table", "row", "rule"]),
             inputs=tuple(
@@ -117,6 +121,20 @@ class EngineJob:
                 for name in self.inputs.names
             ),
         )
+
+    def _refuse_identifiers(self, facts: PeopleFacts, moments: Moments, sums: CharacteristicSums) -> None:
+        """Stop where a label that is shown holds an identifier: words that may be one are looked up where they live."""
+        levels = [level for _, level, _ in sums.columns]
+        shown = pd.Series([*facts.people["office"], *facts.reasons["reason"], *moments.strata, *levels], dtype=object)
+        labels = shown.dropna().drop_duplicates()
+        held = bool(holds_a_nino(labels).any())
+        if self.inputs.protocol.identifiers.kind == "opaque" and (words := words_like_identifiers(labels)):
+            found = fetch("identifiers", f"select count(*) as n from ti_keys where {among('person', words)}")
+            held |= bool(int(self._answers(iter([found]))["identifiers"]["n"][0]))
+        if held:
+            says = "a label that is shown (office, reason, stratum, characteristic) holds an identifier"
+            remedy = "remove identifiers from these columns: labels appear in tables"
+            raise RecordError(worded(f"{says}.", remedy=remedy))
 
     def _opening(self) -> Iterator[Step]:
         yield from input_steps(self.inputs)
@@ -183,9 +201,6 @@ def _facts(answers: Mapping[str, Rows]) -> PeopleFacts:
         told = pd.DataFrame(dict(answers["reasons"]))
         rows = people.reset_index(names="row").merge(told, on=list(FACTS), how="inner")
         reasons = rows[["row", "told_status", "reason", "n"]].rename(columns={"told_status": "status"})
-    if any(holds_a_nino(pd.Series(labels, dtype=object)).any() for labels in (people["office"], reasons["reason"])):
-        says = "office or reason: labels hold something like a NINO"
-        raise RecordError(worded(f"{says}.", remedy="remove identifiers from these columns: labels appear in tables"))
     return PeopleFacts(people=people, n=n, reasons=reasons)
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from trialimpact.engines.conditions import CIVIL_OFFSET
 from trialimpact.engines.engine import Rows
-from trialimpact.engines.sources import Inputs
+from trialimpact.engines.sources import Inputs, numeric_columns
 from trialimpact.engines.words import Step, among, fetch, flag, whole
 from trialimpact.errors import BrokenRule, record_error
 from trialimpact.loaders import Audit, day_of
@@ -19,6 +19,7 @@ from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.sources import SpellSource, Status
 
+_WITH_NUMBERS = ("claimants", "date_is_readable")
 NOT_ASKED = "0"
 """For rules that a database keeps by itself (a column has one type), that fetched labels are asked, or of spelling."""
 
@@ -114,6 +115,7 @@ def _of_claimants(protocol: TrialProtocol) -> dict[str, str]:
         "digit_is_a_digit": "odd_digit = 1",
         "assigned_arm_is_known": stranger if protocol.arms_are_declared else NOT_ASKED,
         "assigned_arm_is_analysed": stranger,
+        "number_is_written_in_one_way": NOT_ASKED,
         "birth_is_before_the_trial": f"birth_day >= {day_of(began)}" if began else NOT_ASKED,
         "label_is_not_reserved": among("office", sorted(RESERVED_LABELS)),
         "label_is_written_as_declared": NOT_ASKED,
@@ -190,7 +192,9 @@ def audit_of(inputs: Inputs, answers: Mapping[str, Rows], n_shards: int) -> Audi
                 )
             )  # fmt: skip
             if rule.severity == "error" and n:
-                says = f"{n:,} of {found['n_rows']:,} rows break it: {rule.says}"
+                numbers = numeric_columns(inputs.protocol) if (name, rule.name) == _WITH_NUMBERS else ()
+                also = f", and numbers ({', '.join(sorted(numbers))}) too" if numbers else ""
+                says = f"{n:,} of {found['n_rows']:,} rows break it: {rule.says}{also}"
                 broken.append(BrokenRule(table=name, rule=rule.name, says=says, remedy=rule.remedy))
     if not broken:
         broken = list(_without_links(inputs, answers))

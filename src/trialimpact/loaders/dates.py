@@ -15,9 +15,13 @@ from trialimpact.loaders.values import Coded, as_text
 NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
 
+FOREVER = 2**31 - 1
+"""The day of "infinity" in PostgreSQL and DuckDB."""
+
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 DAYS_SINCE = re.compile(r"days since ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _RUN_TOGETHER = re.compile("%[dmYyj]%[dmYyj]")
+_DIGITS_ALONE = re.compile("(?:%[dmYyj])+")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -51,13 +55,13 @@ def month_and_day(days: Integers) -> Integers:
 def parse_days(values: pd.Series[Any] | Coded, date_format: str = "%Y-%m-%d") -> tuple[Integers, Booleans]:
     """Days of a column (`NO_DAY` where blank) and a mask of what is no date at all.
 
-    Text follows `date_format`; a time of day is accepted only if it is midnight. Numbers, and
-    times with a zone, are not dates, except whole numbers where `date_format` is "days since
-    1960-01-01" (as SAS counts) or of another day. Each distinct value is parsed once.
+    Text follows `date_format`; a time of day is accepted only if it is midnight. Times with a zone are not dates, nor
+    are numbers, except whole ones where `date_format` is "days since 1960-01-01" (as SAS counts) or of another day, or
+    has digits alone, as "%Y%m%d". Each distinct value is parsed once.
     """
     counted_from = DAYS_SINCE.fullmatch(date_format)
     if not isinstance(values, Coded):
-        if holds_datetimes(values) and not counted_from:
+        if holds_datetimes(values):
             return _days_of_datetimes(values)
         values = Coded.of(values)
     if counted_from:
@@ -77,8 +81,8 @@ def holds_datetimes(values: pd.Series[Any]) -> bool:
 def _days_of_datetimes(values: pd.Series[Any]) -> tuple[Integers, Booleans]:
     exact = values.to_numpy()
     day = exact.astype("datetime64[D]")
-    missing = np.isnat(day)
-    return np.where(missing, NO_DAY, day.view(np.int64)), ~missing & (exact != day)
+    missing, endless = np.isnat(day), exact.view(np.int64) == np.iinfo(np.int64).max
+    return np.select([missing, endless], [NO_DAY, FOREVER], day.view(np.int64)), ~missing & ~endless & (exact != day)
 
 
 def _counted_days(values: pd.Series[Any], origin: dt.date) -> tuple[Integers, Booleans]:
@@ -97,6 +101,8 @@ def _parse_one(value: Any, date_format: str) -> int | None:
         return day_of(value.date()) if value.tzinfo is None and value.time() == dt.time() else None
     if isinstance(value, dt.date):
         return day_of(value)
+    if _DIGITS_ALONE.fullmatch(date_format) and isinstance(value, int | float | np.number) and float(value) % 1 == 0:
+        value = f"{value:.0f}"
     if not isinstance(value, str):
         return None
     text = value.strip().removesuffix(" 00:00:00").removesuffix("T00:00:00")

@@ -3,43 +3,89 @@
 from __future__ import annotations
 
 import itertools
-import warnings
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import TrialWarning, worded
 from trialimpact.intervals import Integers
-from trialimpact.loaders.records import InputFile
-from trialimpact.loaders.schema import DATES, Table
+from trialimpact.loaders.schema import Table
+from trialimpact.loaders.spelling import written_otherwise
+from trialimpact.loaders.values import Coded
 from trialimpact.protocol.model import TrialProtocol
 
+WORDS_FOR_NOTHING = frozenset({"NA", "N/A", "#N/A", "<NA>", "NULL", "#NULL!", "null", "nan", "NaN", "None", "."})
+"""What R, Excel, SQL, pandas, SPSS and SAS write where there is no value."""
 
-def warn_of_one_file(protocol: TrialProtocol, inputs: list[InputFile]) -> None:
-    """Two spell sources that read the same days of the same bytes are mostly a file that was named twice, unless each
-    counts codes of its own.
+
+def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
+    """Everything of the kind, a sentence each; `digits` are those of the NINOs by person."""
+    yield from _same_spells(protocol, parsed)
+    yield from _absent_offices(protocol, parsed)
+    yield from _other_offices(protocol, parsed)
+    yield from _words_for_nothing(parsed)
+    yield from _other_digits(protocol, parsed, digits)
+
+
+def _same_spells(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """Two sources of the same spells are mostly a file or frame that was given twice, unless each counts codes of its
+    own.
     """
     spells = protocol.sources.spells
-    found = {each.table: each.sha256 for each in inputs if each.table in spells and each.sha256}
-    for one, other in itertools.combinations(found, 2):
-        columns = [[each.columns.get(day, day) for day in DATES["spells"]] for each in (spells[one], spells[other])]
-        codes = [set(each.counted_codes) for each in (spells[one], spells[other])]
-        if found[one] == found[other] and columns[0] == columns[1] and (codes[0] == codes[1] or not all(codes)):
-            says = f"the sources {one} and {other} read the same spells of the same file."
-            _warn(says, "name the file of each")
+    for one, other in itertools.combinations(spells, 2):
+        codes = [set(spells[name].counted_codes) for name in (one, other)]
+        if _are_alike(parsed[one], parsed[other]) and (codes[0] == codes[1] or not all(codes)):
+            yield f"the sources {one} and {other} hold the same spells: name the file of each"
 
 
-def warn_of_absent_offices(protocol: TrialProtocol, parsed: dict[str, Table]) -> None:
+def _are_alike(one: Table, other: Table) -> bool:
+    days = [(each.claimant, each.days["start_date"], each.days["end_date"]) for each in (one, other)]
+    return one.n_rows > 0 and all(map(np.array_equal, *days))
+
+
+def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
     """An office that the protocol names and no row does is mostly written otherwise, and its people are counted out."""
     table = parsed.get("markers", parsed.get("claimants"))
-    there = set() if table is None else {*table.label("office").cat.categories}
+    there = set() if table is None else {*table.label("office").cat.remove_unused_categories().cat.categories}
     absent = [office for office in protocol.recruitment.offices if office not in there]
     if absent and there:
-        says = f"no row is of {len(absent)} of the offices that the protocol names: {', '.join(map(repr, absent[:5]))}."
-        _warn(says, "write offices alike in the protocol and in the records")
+        named = ", ".join(map(repr, absent[:5]))
+        says = f"no row is of {len(absent)} of the offices that the protocol names: {named}"
+        yield f"{says}: write offices alike in the protocol and in the records"
 
 
-def warn_of_other_digits(protocol: TrialProtocol, parsed: dict[str, Table], digits: Integers) -> None:
+def _other_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """Rows of offices that the protocol does not name are of people who are counted out."""
+    table = parsed.get("markers", parsed.get("claimants"))
+    if table is None or not protocol.recruitment.offices:
+        return
+    office = table.label("office")
+    named = protocol.recruitment.offices
+    other = office[office.notna() & ~office.isin(named) & ~written_otherwise(office, named)]
+    if len(other):
+        says = f"{table.name}: {len(other):,} of {table.n_rows:,} rows are of offices that the protocol does not name"
+        yield f"{says} ({other.nunique()}): their people are counted out"
+
+
+def _words_for_nothing(parsed: Mapping[str, Table]) -> Iterator[str]:
+    """What programs write for a missing value is a value here, in no group and in every complement."""
+    table = parsed.get("claimants")
+    if table is None:
+        return
+    for name in map(str, table.others):
+        values = table.others[name]
+        if name in table.days or pd.api.types.is_numeric_dtype(values.dtype):
+            continue
+        column = Coded.of(values)
+        words = column.distinct.astype(str).str.strip()
+        n = int(column.spread(words.isin(WORDS_FOR_NOTHING).to_numpy(dtype=bool), False).sum())
+        if n:
+            said = ", ".join(map(repr, sorted({*words} & WORDS_FOR_NOTHING)))
+            says = f"claimants: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
+            yield f"{says}: leave blank what is missing"
+
+
+def _other_digits(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
     """A digit that is given beside a NINO allocates nobody; where it is another, one of the two is wrong."""
     table = parsed.get("claimants")
     if table is None or "digit" not in table.labels or protocol.identifiers.kind != "nino":
@@ -48,11 +94,5 @@ def warn_of_other_digits(protocol: TrialProtocol, parsed: dict[str, Table], digi
     theirs = np.append(digits, -1)[table.claimant]
     n = int((~np.isnan(given) & (theirs >= 0) & (given != theirs)).sum())
     if n and protocol.allocation.rule == "digit":
-        says = (
-            f"claimants: in {n:,} of {table.n_rows:,} rows the column digit is not that of the NINO, which allocates."
-        )
-        _warn(says, "ask the supplier which of the two allocated")
-
-
-def _warn(says: str, remedy: str) -> None:
-    warnings.warn(worded(says, remedy=remedy), TrialWarning, stacklevel=5)
+        says = f"claimants: in {n:,} of {table.n_rows:,} rows the column digit is not that of the NINO, which allocates"
+        yield f"{says}: ask the supplier which of the two allocated"

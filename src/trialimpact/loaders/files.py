@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import BrokenRule, listed, printable
-from trialimpact.loaders.signatures import NOT_TEXT, holds_other_bytes, other_separator, why_no_csv
+from trialimpact.loaders.signatures import NOT_TEXT, holds_other_bytes, other_separator, separator_of, why_no_csv
 
 TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
@@ -29,6 +30,21 @@ class Wanted:
     """Dates and labels: few distinct values, so text is read as codes where the file holds codes."""
     kept: frozenset[str]
     """Columns that are kept as they stand."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return self.coded | self.kept | {self.identifier}
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Those of a table's columns that are wanted, and those that differ from one in capitals or marks alone."""
+        nearly = {in_letters(each) for each in self.names}
+        return [each for each in names if each in self.names or in_letters(each) in nearly]
+
+
+def in_letters(name: str) -> str:
+    """A name without capitals, spaces and marks."""
+    return "".join(each for each in unicodedata.normalize("NFC", str(name)).casefold() if each.isalnum())
 
 
 _Reader: TypeAlias = Callable[[Path, Wanted], pd.DataFrame]
@@ -168,6 +184,8 @@ def _reason(path: Path, ending: str, error: Exception) -> str:
         return f"{path.name} is empty"
     if "Empty CSV" in str(error):
         return f"{path.name} is empty, or one line without an end"
+    if isinstance(error, UnicodeDecodeError) or "utf8" in str(error).lower().replace("-", ""):
+        return f"{path.name} holds text that is not UTF-8"
     return f"{path.name} cannot be read as {ending}: cut short, or not what its ending says"
 
 
@@ -181,9 +199,10 @@ def _as_frame(arrow: Any, wanted: Wanted) -> pd.DataFrame:
     """
     pyarrow = importlib.import_module("pyarrow")
     text = {each: pd.ArrowDtype(each) for each in (pyarrow.string(), pyarrow.large_string())}
+    looked_at_names = wanted.coded | {wanted.identifier}
     looked_at, kept = (
         arrow.select([place for place, name in enumerate(arrow.column_names) if name in names]).unify_dictionaries()
-        for names in (wanted.coded | {wanted.identifier}, wanted.kept)
+        for names in (looked_at_names, {*wanted.among(arrow.column_names)} - looked_at_names)
     )
     parts = [
         looked_at.to_pandas(ignore_metadata=True, date_as_object=False, types_mapper=text.get),
@@ -202,7 +221,10 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     except (ValueError, OSError):
         if holds_other_bytes(path):
             raise _NoCsvError(NOT_TEXT) from None
-        if rows := _ragged_rows(path):
+        rows = _ragged_rows(path)
+        if rows and (found := separator_of(path)):
+            raise _OtherSeparatorError(found) from None
+        if rows:
             raise _RaggedError(rows) from None
         raise
     if arrow.num_columns == 1 and (found := other_separator(arrow.column_names[0])):
@@ -278,7 +300,7 @@ def _holds_control_bytes(text: Any) -> bool:
 def _read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
     parquet = importlib.import_module("pyarrow.parquet")
     names = parquet.read_schema(path).names
-    columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
+    columns = wanted.among(names)
     if len(set(columns)) < len(columns):
         return pd.DataFrame(columns=names)  # whoever looks for its columns says which stand twice
     # Times of old Spark and Impala (INT96) in nanoseconds would begin again after the year 2262.
@@ -300,7 +322,7 @@ def _read_stata(path: Path, wanted: Wanted) -> pd.DataFrame:
     with pd.read_stata(path, iterator=True) as reader:
         names = reader.variable_labels()
         formats = dict(zip(names, getattr(reader, "_fmtlist", ()), strict=True))
-        columns = [name for name in names if name in wanted.coded | wanted.kept | {wanted.identifier}]
+        columns = wanted.among(names)
         if not columns:
             return pd.DataFrame(columns=[*names])
         frame = pd.DataFrame(reader.read(columns=columns))  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -34,6 +34,10 @@ _NO_KEY = np.uint32(2**32 - 1)
 _WIDTH, _BLOCK = 9, 2**15
 _EXACT = 2.0**53
 """The largest float of 64 bits that is no other whole number's."""
+_KEPT_DIGITS, _NO_CHANCE = 15, 8
+_LONG = rf"^[0-9]{{{_KEPT_DIGITS + 1},}}$"
+_ENDS_IN_NOUGHTS = rf"^[0-9]{{{_KEPT_DIGITS}}}0+$"
+_SHORTENED = r"^[0-9]\.[0-9]{1,5}[eE]\+(?:0[6-9]|[1-9][0-9])$"
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -80,8 +84,37 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
     """Opaque identifiers -> linkage keys: whole numbers and their text are one key.
 
     Outer spaces are not part of an identifier; leading zeros are. Floats are whole numbers up to 2⁵³, of 32 bits up to
-    2²⁴: above, two numbers may be one float. Bytes that are no text are written in hexadecimal digits.
+    2²⁴: above, two numbers may be one float. What a spreadsheet rounded (1.23457E+15, or all with noughts past fifteen
+    digits) is invalid. Bytes that are no text are written in hexadecimal digits.
     """
+    keys = _as_keys(values)
+    return replace(keys, invalid=keys.invalid | (_are_rounded(keys.key) & ~keys.blank))
+
+
+def _are_rounded(key: Any) -> Booleans:
+    """Numbers of which a spreadsheet kept the first digits: all of them, or it left its notation."""
+    if isinstance(key, np.ndarray):
+        long, ends_so = key >= 10**_KEPT_DIGITS, key % 10 == 0
+        n_different = np.unique(key[long & ends_so]).size if (long & ends_so).any() else 0
+        return np.asarray(long & (n_different >= _NO_CHANCE and bool((ends_so | ~long).all())))
+    compute = _compute()
+    shortened = _matching(key, compute.match_substring(key, "+"), _SHORTENED)
+    ends_so = _matching(key, compute.ends_with(key, pattern="0"), _ENDS_IN_NOUGHTS)
+    if compute.count_distinct(key.filter(_arrow().array(ends_so))).as_py() < _NO_CHANCE:
+        return shortened
+    n_long = int(_matching(key, compute.is_valid(key), _LONG).sum())
+    return np.asarray(shortened | (ends_so & (ends_so.sum() == n_long)))
+
+
+def _matching(key: Any, among: Any, form: str) -> Booleans:
+    """Those that have a form, among some of the identifiers (an Arrow array of yes and no)."""
+    rows = np.flatnonzero(among.fill_null(False).to_numpy(zero_copy_only=False))
+    found = np.zeros(len(key), dtype=bool)
+    found[rows] = _compute().match_substring_regex(key.take(rows), form).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _as_keys(values: pd.Series[Any]) -> Keys:
     none = np.full(len(values), -1, dtype=np.int8)
     text = arrow_text(values)
     if text is not None and _has_no_spaces(text):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from trialimpact.intervals import Booleans
 from trialimpact.loaders.identifiers import FIRST_LETTERS, SECOND_LETTERS, SYNTHETIC, Keys, as_bytes
+from trialimpact.loaders.spelling import as_typed, without_marks
 from trialimpact.loaders.values import Coded, as_numbers
 
 _PREFIX = rf"(?:[{''.join(FIRST_LETTERS)}][{''.join(SECOND_LETTERS)}]|{SYNTHETIC})"
@@ -29,6 +30,9 @@ _IN_TEXT = tuple(
 )
 _WITHOUT_SPACES = re.compile(r"(?<![A-Z])[A-Z]{2}[0-9]{6}(?![0-9])")
 _WORD = re.compile(r"[^\s.,;:()\[\]'\"]{6,}")
+_PART = re.compile(r"[^\W_]{6,}")
+_GROUPS = re.compile(rf"[0-9](?:{_APART}[0-9]){{5,}}")
+"""Words, runs of letters and digits, and digits with spaces and marks between them."""
 
 
 def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
@@ -47,8 +51,9 @@ def holds_a_nino(labels: pd.Series[Any]) -> Booleans:
 
 
 def holds_one_of(labels: pd.Series[Any], keys: Sequence[Keys]) -> Booleans:
-    """Labels of which a word is somebody's identifier, if it has a digit and is of six letters or digits, or more.
+    """Labels in which somebody's identifier stands, if it has a digit and is of six letters or digits, or more.
 
+    As it is written, or as people write numbers: in groups, between hyphens, in other capitals, without leading zeros.
     A column of numbers alone is none of labels. Each distinct label is looked at once.
     """
     column = Coded.of(labels)
@@ -58,15 +63,32 @@ def holds_one_of(labels: pd.Series[Any], keys: Sequence[Keys]) -> Booleans:
     return column.spread(np.array(found, dtype=bool), False)
 
 
+def words_like_identifiers(labels: pd.Series[Any]) -> list[str]:
+    """The words of some labels that may be identifiers, in the forms in which a database may hold them."""
+    words = {word for label in labels for word in _words(str(label))}
+    plain = {re.sub(rf"\s|{_MARK}", "", word) for word in words}
+    return sorted({form(word) for word in words | plain for form in (str, str.lower, str.upper)})
+
+
 def _words(label: str) -> list[str]:
-    return [word for word in _WORD.findall(label) if any(each.isdigit() for each in word)]
+    """What may be an identifier in a label: its words, parts of words between marks, and digits in groups."""
+    said = unicodedata.normalize("NFKC", label)
+    candidates = [*_WORD.findall(said), *_PART.findall(said), *_GROUPS.findall(said)]
+    return [each for each in dict.fromkeys(candidates) if any(letter.isdigit() for letter in each)]
 
 
 def _among(words: list[str], keys: Sequence[Keys]) -> set[str]:
     """Those of some words that are identifiers."""
-    if not words:
+    asked = _comparable(as_bytes(words)) if words else None
+    if asked is None:
         return set()
-    asked = as_bytes(words)
     compute = importlib.import_module("pyarrow.compute")
-    there = [compute.is_in(asked, value_set=as_bytes(each.key)).to_numpy(zero_copy_only=False) for each in keys]
-    return {words[place] for place in np.flatnonzero(np.logical_or.reduce(there))}
+    theirs = [found for found in (_comparable(as_bytes(each.key)) for each in keys) if found is not None]
+    there = [compute.is_in(asked, value_set=each).to_numpy(zero_copy_only=False) for each in theirs]
+    found = np.logical_or.reduce([np.zeros(len(words), dtype=bool), *there])
+    return {words[place] for place in np.flatnonzero(found)}
+
+
+def _comparable(identifiers: Any) -> Any:
+    text = as_typed(identifiers)
+    return None if text is None else without_marks(text)

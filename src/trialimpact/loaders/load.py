@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,32 +10,24 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, record_error, unknown_name, worded
+from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, TrialWarning, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
-from trialimpact.loaders.doubts import warn_of_absent_offices, warn_of_one_file, warn_of_other_digits
+from trialimpact.loaders.doubts import doubts_of_tables
 from trialimpact.loaders.files import TableLike, UnreadableTableError, read_frame, table_sha256
-from trialimpact.loaders.identifiers import (
-    NOBODY,
-    Keys,
-    number_people,
-    one_key_each,
-    opaque_keys,
-    parse_ninos,
-)
-from trialimpact.loaders.in_labels import holds_one_of
+from trialimpact.loaders.identifiers import NOBODY
+from trialimpact.loaders.linking import number_claimants, require_links
 from trialimpact.loaders.records import Audit, AuditLine, InputFile, SpellTable, TrialRecords
 from trialimpact.loaders.rule import Rule
 from trialimpact.loaders.rules import RULES
 from trialimpact.loaders.schema import (
     Table,
     declared_labels,
+    grouping_columns,
     parse_table,
-    shown_labels,
     source_of,
     wanted_columns,
 )
-from trialimpact.loaders.spelling import spelt_alike
 from trialimpact.protocol.model import TrialProtocol
 
 OnBrokenRule = Literal["error", "quarantine"]
@@ -85,11 +78,11 @@ def load_records(
     inputs, parsed, broken = _read_all(protocol, _by_name(tables), Path(folder))
     if broken:
         raise record_error(broken, quarantine_helps=False)
-    warn_of_one_file(protocol, inputs)
-    warn_of_absent_offices(protocol, parsed)
-    digits = _number_claimants(protocol, parsed)
-    warn_of_other_digits(protocol, parsed, digits)
-    _require_links(parsed, on_broken_rule)
+    digits = number_claimants(protocol, parsed)
+    doubts = tuple(doubts_of_tables(protocol, parsed, digits))
+    for doubt in doubts:
+        warnings.warn(doubt, TrialWarning, stacklevel=2)
+    require_links(parsed, to_be_set_aside=on_broken_rule == "quarantine")
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
     kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
@@ -103,13 +96,14 @@ def load_records(
         audit=Audit(lines=tuple(lines)),
         quarantined=quarantined,
         inputs=tuple(inputs),
+        doubts=doubts,
     )
 
 
 def _by_name(tables: Any) -> dict[str, TableLike]:
     if tables is None or isinstance(tables, Mapping):
         return dict(tables or {})
-    remedy = 'name each table, as in tables={"benefit": frame}'
+    remedy = 'name each table, as in tables={"benefit": frame}; or give an engine, as in trialimpact.engines.DuckDB()'
     raise ProtocolError(worded(f"tables is a {type(tables).__name__}.", remedy=remedy))
 
 
@@ -147,102 +141,14 @@ def _read_all(
 
 
 def _file_of(protocol: TrialProtocol, name: str, folder: Path) -> Path:
-    file = source_of(protocol, name).file
+    file, query = source_of(protocol, name).file, source_of(protocol, name).query
+    if file is None and query is not None:
+        remedy = "name the engine that answers it: --engine duckdb, or analyse_trial(protocol, DuckDB())"
+        raise ProtocolError(worded(f"source {name!r} has a query and no file.", remedy=remedy))
     if file is None:
         remedy = f'give sources.{name}.file in the protocol, or tables={{"{name}": frame}}'
         raise ProtocolError(worded(f"source {name!r} has no file and no frame.", remedy=remedy))
     return folder / file
-
-
-def _number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Integers:
-    """Set every table's `claimant`, drop the identifiers, and return each person's allocating digit."""
-    keys: list[Keys] = []
-    for table in parsed.values():
-        assert table.identifiers is not None  # noqa: S101
-        if protocol.identifiers.kind == "nino":
-            keys.append(parse_ninos(table.identifiers, synthetic=protocol.identifiers.synthetic))
-        else:
-            keys.append(opaque_keys(table.identifiers))
-        table.identifiers = None
-        table.blank_identifier, table.invalid_identifier = keys[-1].blank, keys[-1].invalid
-    codes, n_people = number_people(keys)
-    digits = np.full(n_people, -1, dtype=np.int64)
-    for table, code, key in zip(parsed.values(), codes, keys, strict=True):
-        table.claimant = code
-        if table.kind != "spells":
-            digits[code[code != NOBODY]] = key.digit[code != NOBODY]
-    for table in parsed.values():
-        table.spelt_otherwise = table.holds_identifier = np.zeros(table.n_rows, dtype=bool)
-    if protocol.identifiers.kind == "opaque":
-        _mark_other_spellings(parsed, keys, n_people)
-        for table in parsed.values():
-            held = [holds_one_of(labels, keys) for labels in shown_labels(table, protocol)]
-            table.holds_identifier = np.logical_or.reduce([table.holds_identifier, *held])
-    _mark_people_of_the_trial(parsed, n_people)
-    return digits
-
-
-def _mark_other_spellings(parsed: dict[str, Table], keys: list[Keys], n_people: int) -> None:
-    """Note rows whose identifier is another spelling of that of somebody in the trial.
-
-    Of two in the trial who are spelt alike, neither row among claimants and markers can be believed.
-    """
-    distinct = one_key_each(keys, [table.claimant for table in parsed.values()], n_people)
-    if distinct is None:
-        return
-    group = spelt_alike(distinct)
-    in_trial = _people_in(parsed, ("claimants", "markers"), n_people)[:-1]
-    n_alike = np.bincount(group[in_trial], minlength=n_people)[group]
-    stranger, double = ~in_trial & (n_alike > 0), in_trial & (n_alike > 1)
-    for table in parsed.values():
-        wrong = stranger if table.kind == "spells" else stranger | double
-        table.spelt_otherwise = np.append(wrong, False)[table.claimant]
-
-
-def _people_in(parsed: dict[str, Table], kinds: tuple[str, ...], n_people: int) -> Booleans:
-    """Who has a row in tables of some kinds, by number; the last entry is for nobody."""
-    there = np.zeros(n_people + 1, dtype=bool)
-    for table in parsed.values():
-        if table.kind in kinds:
-            there[table.claimant] = True
-    there[NOBODY] = False
-    return there
-
-
-def _mark_people_of_the_trial(parsed: dict[str, Table], n_people: int) -> None:
-    """Leave a number only to people in `claimants` or `markers`; note who has a row in `claimants`."""
-    in_trial, described = (_people_in(parsed, kinds, n_people) for kinds in (("claimants", "markers"), ("claimants",)))
-    for table in parsed.values():
-        table.described = described[table.claimant] | ("claimants" not in parsed)
-        table.claimant = np.where(in_trial[table.claimant], table.claimant, NOBODY)
-
-
-def _require_links(parsed: dict[str, Table], on_broken_rule: OnBrokenRule) -> None:
-    """A source none of whose spells is of a person in the trial has identifiers of another form.
-
-    Where none of them, or of the people's, is there in the declared form, a rule says so, unless its rows are to be set
-    aside.
-    """
-    people = [table for table in parsed.values() if table.kind != "spells" and table.n_rows]
-    broken = [
-        BrokenRule(
-            table=name,
-            rule="spells_link_to_people",
-            says=f"none of {table.n_rows:,} spells is of a person in the trial",
-            remedy="write identifiers alike in every table (leading zeros, capitals)",
-        )
-        for name, table in parsed.items()
-        if table.kind == "spells"
-        and table.n_rows
-        and (table.claimant == NOBODY).all()
-        and not (on_broken_rule == "error" and any(map(_has_no_identifier, (table, *people))))
-    ]
-    if broken:
-        raise record_error(broken, quarantine_helps=False)
-
-
-def _has_no_identifier(table: Table) -> bool:
-    return bool((table.blank_identifier | table.invalid_identifier).all())
 
 
 def _apply_rules(
@@ -284,6 +190,7 @@ def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProt
     of_kind = {
         "dates": tuple(name for name, broken in table.unreadable.items() if broken.any() or not unread),
         "declared": tuple(declared_labels(table, protocol)),
+        "grouping": tuple(name for name in grouping_columns(protocol) if name in table.others or name in table.labels),
         "mixed": tuple(name for name, broken in table.mixed.items() if broken.any()),
     }
     columns = of_kind.get(rule.columns[0], rule.columns)

@@ -128,6 +128,8 @@ class TrialRecords:
     quarantined : DataFrame
         `table`, `row`, `rule` of every row that was set aside.
     inputs : tuple of InputFile
+    doubts : tuple of str
+        What is allowed and mostly a mistake, of tables as wholes; loading warned of it.
     """
 
     protocol: TrialProtocol
@@ -138,6 +140,7 @@ class TrialRecords:
     audit: Audit
     quarantined: pd.DataFrame
     inputs: tuple[InputFile, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def n_claimants(self) -> int:

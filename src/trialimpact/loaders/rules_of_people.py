@@ -12,8 +12,8 @@ from trialimpact.loaders.dates import day_of
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.in_labels import holds_a_nino
 from trialimpact.loaders.rule import CORRECT, Rules, blank_day
-from trialimpact.loaders.schema import Table, declared_labels, shown_labels
-from trialimpact.loaders.spelling import written_otherwise
+from trialimpact.loaders.schema import Table, declared_labels, grouping_columns, shown_labels
+from trialimpact.loaders.spelling import in_another_form, written_otherwise
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import Status
@@ -32,6 +32,20 @@ def claimant_is_unique(table: Table, protocol: TrialProtocol) -> Booleans:
 def digit_is_a_digit(table: Table, protocol: TrialProtocol) -> Booleans:
     digits = table.label("digit")
     return np.asarray(digits.notna() & ~digits.isin([str(digit) for digit in range(10)]))
+
+
+@rule(
+    "error",
+    "claimants",
+    "grouping",
+    "a number that is a group's name is written in one way",
+    "write it alike in every row: 12 and 12.0, 1 and 01 are two groups",
+)
+def number_is_written_in_one_way(table: Table, protocol: TrialProtocol) -> Booleans:
+    wrong = np.zeros(table.n_rows, dtype=bool)
+    for name in grouping_columns(protocol):
+        wrong |= in_another_form(table.others[name] if name in table.others else table.label(name))
+    return wrong
 
 
 @rule(

@@ -69,7 +69,8 @@ def row_is_not_repeated(table: Table, protocol: TrialProtocol) -> Booleans:
 def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
     start, codes = table.days["start_date"], table.label("code").cat
     owner = table.claimant * (len(codes.categories) + 1) + codes.codes.to_numpy()
-    overlaps = overlapping_spells(owner, start, table.end_day) & (table.claimant != NOBODY)
+    ends = np.where(start == NO_DAY, NO_DAY, table.end_day)  # without a start it reaches over nothing
+    overlaps = overlapping_spells(owner, start, ends) & (table.claimant != NOBODY)
     return np.asarray(overlaps & (start != NO_DAY))
 
 

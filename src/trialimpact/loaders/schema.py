@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.dates import NO_DAY, day_of, holds_datetimes, parse_days
-from trialimpact.loaders.files import Wanted
+from trialimpact.loaders.dates import FOREVER, NO_DAY, day_of, holds_datetimes, parse_days
+from trialimpact.loaders.files import Wanted, in_letters
 from trialimpact.loaders.values import Coded, as_labels, of_another_type, without_bytes
 from trialimpact.protocol.consistency import words_asked
 from trialimpact.protocol.model import TrialProtocol
@@ -134,7 +134,8 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     dates = dates_of(protocol, kind)
     known = ("claimant_id", *DATES[kind], *LABELS[kind])
     used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
-    broken = list(wrong_columns(table, frame, (*required_columns(protocol, name), *used)))
+    required = required_columns(protocol, name)
+    broken = [*wrong_columns(table, frame, (*required, *used)), *nearly_named(table, frame, {*known} - {*required})]
     if broken:
         return table, broken
     table.identifiers = frame[table.column("claimant_id")]
@@ -168,20 +169,43 @@ def declared_labels(table: Table, protocol: TrialProtocol) -> dict[str, tuple[st
     return {name: words for name, words in said.items() if name in table.labels or name in table.others}
 
 
+def grouping_columns(protocol: TrialProtocol) -> tuple[str, ...]:
+    """Columns of the claimants whose every value makes a group."""
+    named = [*protocol.analysis.strata, *([protocol.analysis.clusters] if protocol.analysis.clusters else [])]
+    named += [each.column for each in protocol.characteristics if each.column and each.kind == "categorical"]
+    return tuple(dict.fromkeys(named))
+
+
 def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:
     """Columns that are needed and absent, or that stand twice.
 
     No message lists the columns that a file does have: without a header they are a record.
     """
+    there = {in_letters(column) for column in frame.columns}
     for name in dict.fromkeys((*required, *table.source.columns)):
         theirs = table.column(name)
+        near = ", and one whose name differs in capitals, spaces or marks" if in_letters(theirs) in there else ""
         count = int((frame.columns == theirs).sum())
         if count != 1:
             yield BrokenRule(
                 table=table.name,
                 rule="column_is_there_once",
-                says=f"there is no column {theirs!r}" if not count else f"{count} columns are called {theirs!r}",
+                says=f"there is no column {theirs!r}{near}" if not count else f"{count} columns are called {theirs!r}",
                 remedy=f'say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
+            )
+
+
+def nearly_named(table: Table, frame: pd.DataFrame, optional: Collection[str]) -> Iterator[BrokenRule]:
+    """Columns that may be absent and are, where another is called so but for capitals, spaces and marks."""
+    there = {in_letters(column) for column in frame.columns}
+    for name in sorted(optional):
+        theirs = table.column(name)
+        if theirs not in frame.columns and in_letters(theirs) in there and name not in table.source.columns:
+            yield BrokenRule(
+                table=table.name,
+                rule="column_is_called_so",
+                says=f"there is no column {theirs!r}, and one whose name differs in capitals, spaces or marks alone",
+                remedy=f'rename it, or say which it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
             )
 
 
@@ -197,6 +221,6 @@ def _half_open(end: Integers, unreadable: Booleans, source: SpellSource) -> tupl
     A blank end or a placeholder is open, and an open spell runs to the extract date.
     """
     placeholders = [day_of(date) for date in source.open_end_dates]
-    is_open = np.isin(end, [NO_DAY, *placeholders]) & ~unreadable
+    is_open = np.isin(end, [NO_DAY, FOREVER, *placeholders]) & ~unreadable
     after = end + (source.end_date == "last_day_included")
     return is_open, np.where(is_open, day_of(source.extract_date), np.where(unreadable, NO_DAY, after))

@@ -75,6 +75,14 @@ def other_separator(header: str) -> str | None:
     return next((words for mark, words in _SEPARATORS.items() if mark in header), None)
 
 
+def separator_of(path: Path) -> str | None:
+    """What stands more often than commas in the first or second line of a text file, in words."""
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        lines = [stream.readline(_START).decode("utf-8", "replace") for _ in range(2)]
+    found = (words for line in lines for mark, words in _SEPARATORS.items() if line.count(mark) > line.count(","))
+    return next(found, None)
+
+
 def _signed(start: bytes) -> str | None:
     return next((f"is {words}" for pattern, words in _SIGNATURES if re.match(pattern, start)), None)
 

@@ -20,12 +20,16 @@ _LOST = "\ufffd"
 _PLAIN = str.maketrans(dict.fromkeys("‘’‚‛ʹʻʼˈ′`´", "'") | dict.fromkeys("“”„‟″", '"') | dict.fromkeys("‐‑‒–—―−", "-"))
 _MARKS = r"[\-/_.‐-―−]"
 _SUFFIXED = r"^([a-z]{2}[0-9]{6})[a-d]$"
+_NUMBER = re.compile(r"0*([0-9]+)(?:\.0+)?")
+_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "å": "a", "ł": "l", "đ": "d", "ð": "d", "œ": "oe"})
+_TWO_FOR_ONE = re.compile("oe|aa|ae|ue")
+"""How "ø", "å", "ä" and "ü" are written without them."""
 _SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
 
 
 def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Booleans:
-    """Labels that are none of the declared ones, and would be but for capitals, spaces, accents, quotes, dashes or what
-    is not seen; and those of which a letter was lost in an encoding.
+    """Labels that are none of the declared ones, and would be but for capitals, spaces, accents, quotes, dashes,
+    zeros before a number or what is not seen; and those of which a letter was lost in an encoding.
 
     >>> written_otherwise(pd.Series(["North", "north ", "South", None, "N\ufffdrth"]), ["North"]).tolist()
     [False, True, False, False, True]
@@ -35,6 +39,21 @@ def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Bool
     words = [str(each) for each in column.distinct]
     wrong = [each not in declared and (_folded(each) in meant or _has_lost(each, declared)) for each in words]
     return column.spread(np.array(wrong, dtype=bool), False)
+
+
+def in_another_form(labels: pd.Series[Any]) -> Booleans:
+    """Whole numbers of a column of text that stand there in two forms, in all but the form that comes first.
+
+    >>> in_another_form(pd.Series(["12", "7", "12.0", None, "07"])).tolist()
+    [False, False, True, False, True]
+    """
+    column = Coded.of(labels)
+    forms: dict[str, str] = {}
+    wrong = np.zeros(len(column.distinct), dtype=bool)
+    for place, value in enumerate(column.distinct):
+        if isinstance(value, str) and (number := _NUMBER.fullmatch(value.strip())):
+            wrong[place] = forms.setdefault(number[1], value.strip()) != value.strip()
+    return column.spread(wrong, False)
 
 
 def _has_lost(label: str, declared: Collection[str]) -> bool:
@@ -50,13 +69,26 @@ def _has_lost(label: str, declared: Collection[str]) -> bool:
 def spelt_alike(identifiers: Any) -> Integers:
     """A number for each of some distinct identifiers; those that a spreadsheet could have made of each other share it.
 
-    They differ in capitals, in leading zeros, in a decimal point with zeros, in scientific notation, in commas, quotes
-    and equal signs, or in spaces and characters that are not seen; or one is the other without all its hyphens, slashes
-    and points, or without the last letter of a NINO. Takes an Arrow array of bytes.
+    They differ as `as_typed` does not; or one is the other without all its hyphens, slashes and points, or without the
+    last letter of a NINO. Takes an Arrow array of bytes.
+    """
+    text, compute = as_typed(identifiers), importlib.import_module("pyarrow.compute")
+    if text is None:
+        return np.arange(len(identifiers))
+    for form, kept in ((_MARKS, ""), (_SUFFIXED, r"\1")):
+        if compute.any(compute.match_substring_regex(text, form)).as_py():
+            short = compute.replace_substring_regex(text, form, kept)
+            text = compute.if_else(compute.is_in(short, value_set=text), short, text)
+    return np.asarray(text.dictionary_encode().indices.to_numpy(), dtype=np.int64)
+
+
+def as_typed(identifiers: Any) -> Any:
+    """Identifiers without capitals, leading zeros, a decimal point with zeros, scientific notation, commas, quotes and
+    equal signs, spaces and characters that are not seen. Takes and gives Arrow text; None of what is no text.
     """
     text, compute = _text(identifiers), importlib.import_module("pyarrow.compute")
     if text is None:
-        return np.arange(len(identifiers))
+        return None
     if not compute.all(compute.string_is_ascii(text)).as_py():
         text = compute.replace_substring_regex(text, r"[\p{Z}\p{C}]", "")
     text = compute.replace_substring_regex(compute.utf8_lower(text), r"[\"'=,]", "")
@@ -64,13 +96,13 @@ def spelt_alike(identifiers: Any) -> Integers:
     if dotted.size:
         words = text.to_numpy(zero_copy_only=False).copy()
         words[dotted] = [_whole(word) for word in words[dotted]]
-        text = importlib.import_module("pyarrow").array(words)
-    text = compute.ascii_ltrim(text, characters="0")
-    for form, kept in ((_MARKS, ""), (_SUFFIXED, r"\1")):
-        if compute.any(compute.match_substring_regex(text, form)).as_py():
-            short = compute.replace_substring_regex(text, form, kept)
-            text = compute.if_else(compute.is_in(short, value_set=text), short, text)
-    return np.asarray(text.dictionary_encode().indices.to_numpy(), dtype=np.int64)
+        text = importlib.import_module("pyarrow").array(words, type=text.type)
+    return compute.ascii_ltrim(text, characters="0")
+
+
+def without_marks(text: Any) -> Any:
+    """Arrow text without hyphens, slashes, points and spaces."""
+    return importlib.import_module("pyarrow.compute").replace_substring_regex(text, rf"{_MARKS}|\s", "")
 
 
 def _text(identifiers: Any) -> Any:
@@ -89,13 +121,19 @@ def _whole(word: str) -> str:
 
 
 def _folded(label: str) -> str:
-    """A label without capitals, spaces and what is not seen; of words without digits, their letters without accents."""
+    """A label without capitals, spaces and what is not seen; a whole number without zeros before it; of words without
+    digits their letters, without accents, with "and" for "&" and one letter for the two that stand for "ø" or "ü".
+    """
     seen = (
         each
         for each in unicodedata.normalize("NFKC", html.unescape(_ESCAPED.sub("", label)))
         if each.isprintable() and not each.isspace()
     )
     folded = "".join(seen).translate(_PLAIN).casefold()
+    if number := _NUMBER.fullmatch(folded):
+        return number[1]
     if any(each.isdigit() for each in folded):
         return folded
-    return "".join(each for each in unicodedata.normalize("NFD", folded) if each.isalpha()) or folded
+    plain = unicodedata.normalize("NFD", folded.replace("&", "and").translate(_LETTERS))
+    letters = "".join(each for each in plain if each.isalpha())
+    return _TWO_FOR_ONE.sub(lambda two: two[0][0], letters) or folded

@@ -59,6 +59,7 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         *_allocation(protocol),
         *_labels(protocol),
         *_columns(protocol),
+        *_mapped_columns(protocol),
         *_index(protocol),
         *_outcomes(protocol),
         *_states(protocol),
@@ -75,7 +76,21 @@ def problems_of(protocol: TrialProtocol) -> list[str]:
         ("eligibility", [each.name for each in protocol.eligibility]),
     ):
         found += [f"{noun} {name!r} is defined {n} times" for name, n in Counter(names).items() if n > 1]
-    return found
+    return found + list(_labelled_alike(protocol))
+
+
+def _labelled_alike(protocol: TrialProtocol) -> Iterable[str]:
+    """A block that was copied and whose label was left makes two rows that a reader cannot tell apart."""
+    labelled: dict[str, list[str]] = {
+        "contrasts": [f"{each.treatment_words} against {each.control_words}" for each in protocol.contrasts],
+        "outcomes": [each.words for each in protocol.outcomes],
+        "subgroups": [each.words for each in protocol.subgroups],
+        **{f"levels of {each.name}": [level.label for level in each.levels] for each in protocol.characteristics},
+    }
+    for noun, several in labelled.items():
+        for words, n in Counter(several).items():
+            if n > 1:
+                yield f"{n} {noun} are called {words!r}: nobody could tell them apart"
 
 
 def _allocation(protocol: TrialProtocol) -> Iterable[str]:
@@ -189,6 +204,8 @@ def _conditions(protocol: TrialProtocol) -> Iterable[str]:
         for key, days in (("any_days", getattr(part, "any_days", None)), ("days", getattr(part, "days", None))):
             if days is not None and days.outcome not in outcomes:
                 yield f"{key}: no outcome {days.outcome!r} (there are {sorted(outcomes)})"
+            if days is not None and days.to_day > 1:
+                yield f"{key}: to_day is {days.to_day}, and days after day 0 may be the trial's work: at most 1"
 
 
 def condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
@@ -251,6 +268,13 @@ def _columns(protocol: TrialProtocol) -> Iterable[str]:
         yield f"{name} is no date: age_on cannot name it"
     if both := sorted(set(protocol.dates_used) & set(columns_used(protocol, dates=False))):
         yield f"the column {both[0]!r} is taken as a date by one condition and as a value elsewhere"
+
+
+def _mapped_columns(protocol: TrialProtocol) -> Iterable[str]:
+    used = columns_used(protocol)
+    for name, spells in protocol.sources.spells.items():
+        if "code" in spells.columns and not spells.counted_codes:
+            yield f"sources.{name}.columns: nothing uses 'code' without counted_codes: list the codes that count"
     sources = {"claimants": protocol.sources.claimants, "markers": protocol.sources.markers, **protocol.sources.spells}
     for name, source in sources.items():
         own = _OWN_COLUMNS.get(name, _OWN_COLUMNS["spells"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trialimpact.errors import ProtocolError, worded
 from trialimpact.protocol.model import TrialProtocol
@@ -37,4 +40,15 @@ def parse_protocol(text: str, where: str) -> TrialProtocol:
 def checked(data: dict[str, Any], where: str) -> TrialProtocol:
     """A protocol from a dictionary; `where` is what errors call it."""
     remedy = "`trialimpact protocol schema` prints every key and what it takes"
+    with suppress(RecursionError):  # of which the model says what it is
+        data = _without_numpy(data)
     return toml_model(TrialProtocol, data, where=where, whole=_WHOLE, remedy=remedy)
+
+
+def _without_numpy(value: Any) -> Any:
+    """The same data with numbers and lists of Python's own, as a notebook's may not be."""
+    if isinstance(value, dict):
+        return {key: _without_numpy(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_numpy, value))
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

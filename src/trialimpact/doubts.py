@@ -1,0 +1,84 @@
+"""What is allowed and mostly a mistake, of a trial as it was counted: said beside the results, and changes none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from trialimpact.allocation import ReceivedArms
+from trialimpact.characteristics import CharacteristicSums
+from trialimpact.flow import ParticipantFlow
+from trialimpact.moments import Moments
+from trialimpact.protocol import Characteristic, TrialProtocol
+from trialimpact.protocol.conditions import AgeIs, ColumnIs
+from trialimpact.stages import TrialCounts
+
+MANY = 0.25
+"""The share of people in another arm than assigned from which the design is doubted."""
+
+
+def doubts_of_counts(counts: TrialCounts) -> Iterator[str]:
+    """Everything of the kind, a sentence each: what loading warned of is not said again."""
+    yield from doubt_of_arms(counts.received)
+    yield from _great_losses(counts.protocol, counts.flow)
+    yield from _registers_of_one_side(counts.moments)
+    yield from _levels_that_are_no_parts(counts.protocol, counts.characteristics)
+
+
+def doubt_of_arms(received: ReceivedArms, stage: str = "analysed") -> Iterator[str]:
+    """Arms exchanged, or digits of another trial: many were put in another arm than the design says."""
+    share = received.share_misallocated(stage)
+    if share >= MANY:
+        says = f"{100 * share:.0f}% of people were put in another arm than assigned"
+        yield f"{says} ({received.n_misallocated(stage):,}): is the allocation that of this trial, arm by arm?"
+
+
+def _great_losses(protocol: TrialProtocol, flow: ParticipantFlow) -> Iterator[str]:
+    """A window or an office that is not what it should be leaves most people out."""
+    hints = {
+        "at_trial_office": "are the offices written as in the records?",
+        "in_window": "are the recruitment window and the offices right?",
+        "index_date_known": "are the index dates there?",
+        "matched": f"are index.window_days ({protocol.index.window_days}) and index.codes right?",
+    }
+    for stage, hint in hints.items():
+        left, removed = (flow.n(stage, kind) if stage in flow.stages else 0 for kind in ("remaining", "removed"))
+        if removed > left:
+            yield f"{flow.stages[stage]}: {removed:,} people are left out here, and {left:,} remain: {hint}"
+
+
+def _registers_of_one_side(moments: Moments) -> Iterator[str]:
+    """An outcome that one side alone ever has: mostly a register that was extracted for one arm."""
+    protocol = moments.protocol
+    for outcome, contrast in itertools.product(protocol.outcomes, protocol.contrasts):
+        sides = {arms: moments.counts_of(outcome.name, "all", arms) for arms in (contrast.treatment, contrast.control)}
+        ever = {arms: bool(side.on.any()) for arms, side in sides.items()}
+        if sorted(ever.values()) == [False, True] and all(side.followed.any() for side in sides.values()):
+            nobody = " + ".join(next(arms for arms, is_on in ever.items() if not is_on))
+            yield f"nobody in {nobody} is {outcome.words} on any day, and others are: do the records hold both arms?"
+
+
+def _cut_one_number(characteristic: Characteristic) -> bool:
+    """Whether all levels are ranges of one number, as ages are cut."""
+    ranges = [level.where for level in characteristic.levels]
+    of_what = [
+        (type(each), getattr(each, "column", ""))
+        for each in ranges
+        if (isinstance(each, ColumnIs) and each.between) or (isinstance(each, AgeIs) and each.age_at_index.between)
+    ]
+    return len(of_what) == len(ranges) > 1 and len(set(of_what)) == 1
+
+
+def _levels_that_are_no_parts(protocol: TrialProtocol, sums: CharacteristicSums) -> Iterator[str]:
+    """Levels of ages or amounts that overlap, or leave some out."""
+    for each in protocol.characteristics:
+        mine = np.array([name == each.name for name, _, _ in sums.columns], dtype=bool)
+        if not mine.any() or not _cut_one_number(each):
+            continue
+        inside, known = sums.total[:, mine].sum(), sums.known[:, mine].sum() / mine.sum()
+        if known and not np.isclose(inside, known):
+            how = "overlap" if inside > known else "leave people out"
+            says = f"the levels of {each.name} {how}: their shares add up to {100 * inside / known:.0f}%"
+            yield f"{says} (both ends of between count)"

@@ -1,0 +1,139 @@
+"""What is allowed and mostly a mistake is said: in Python, on the command line, in the summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from command_line import run
+
+import trialimpact as ti
+from trialimpact.synthetic import simulate_trial
+
+TRIAL = simulate_trial(400, seed=1)
+
+
+def with_data(**changes: Any) -> ti.TrialProtocol:
+    """The trial's protocol with other keys."""
+    data = TRIAL.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    for path, value in changes.items():
+        *way, last = path.split("__")
+        place = data
+        for key in way:
+            place = place[key]
+        place[last] = value
+    return ti.TrialProtocol.from_dict(data)
+
+
+def doubts_of(protocol: ti.TrialProtocol, **tables: pd.DataFrame) -> str:
+    """What an analysis warns of, in one text."""
+    with pytest.warns(ti.TrialWarning) as warned:
+        analysis = ti.analyse_trial(protocol, {**TRIAL.tables, **tables})
+    said = "\n".join(analysis.warnings)
+    assert {str(each.message) for each in warned} == {*analysis.warnings}
+    return said
+
+
+@pytest.mark.filterwarnings("error::trialimpact.TrialWarning")
+def test_a_sound_trial_is_not_doubted() -> None:
+    assert not ti.load_records(TRIAL.protocol, TRIAL.tables).doubts
+    assert ti.audit_trial(TRIAL.protocol, TRIAL.tables).doubts == ()
+
+
+def test_arms_that_are_exchanged_are_told_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    exchanged = with_data(allocation__digits={"IAP": [0, 1, 2, 3, 4], "BAU": [5, 6, 7, 8, 9]})
+    assert "% of people were put in another arm than assigned" in doubts_of(exchanged)
+    audit = ti.audit_trial(exchanged, TRIAL.tables)
+    assert audit.level == "red"
+    assert "To look at: 9" in "\n".join(audit.sentences())
+    by_parity = with_data(allocation__digits={"IAP": [1, 3, 5, 7, 9], "BAU": [0, 2, 4, 6, 8]})
+    assert "put in another arm than assigned" in doubts_of(by_parity)
+    monitor = ti.monitor_trial(exchanged, TRIAL.tables)
+    assert any("put in another arm than assigned" in each for each in monitor.notes)
+
+
+def test_a_window_that_is_too_short_and_one_in_which_nobody_came() -> None:
+    assert "Matched to a claim: " in doubts_of(with_data(index__window_days=2))
+    later = with_data(recruitment__first_date="2016-03-02", recruitment__last_date="2016-07-17")
+    monitor = ti.monitor_trial(later, TRIAL.tables)
+    assert any("nobody came in the recruitment window" in each for each in monitor.notes)
+
+
+def test_levels_of_one_number_that_overlap_or_leave_out() -> None:
+    def levels(*ranges: tuple[int, int]) -> dict[str, Any]:
+        found = [{"label": f"{low}+", "where": {"age_at_index": {"between": [low, high]}}} for low, high in ranges]
+        return {"characteristics": [{"name": "Age", "levels": found}]}
+
+    assert "levels of Age overlap" in doubts_of(with_data(**levels((0, 25), (25, 120))))
+    assert "levels of Age leave people out" in doubts_of(with_data(**levels((0, 24), (52, 120))))
+    assert not ti.analyse_trial(with_data(**levels((0, 24), (25, 120))), TRIAL.tables).warnings
+
+
+def test_a_register_of_one_arm() -> None:
+    digits = TRIAL.tables["employment"]["claimant_id"].str[7].astype(int)
+    said = doubts_of(TRIAL.protocol, employment=TRIAL.tables["employment"][digits >= 5])
+    assert "nobody in BAU is employed and not on benefit on any day, and others are" in said
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_frame_that_is_given_twice(copied: bool) -> None:
+    spells = TRIAL.tables["employment"]
+    data = TRIAL.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    data["sources"]["benefit"] = {**data["sources"]["employment"], "file": "benefit.csv"}
+    data["index"]["codes"] = []
+    with pytest.warns(ti.TrialWarning, match="benefit and employment hold the same spells"):
+        ti.load_records(
+            ti.TrialProtocol.from_dict(data), {**TRIAL.tables, "benefit": spells.copy() if copied else spells}
+        )
+
+
+def test_offices_that_are_not_named_or_not_there() -> None:
+    markers = TRIAL.tables["markers"]
+    office = str(markers["office"].iloc[0])
+    part = markers.assign(office=markers["office"].where(markers.index % 2 == 0, "Jobcentre"))
+    assert "rows are of offices that the protocol does not name (1): their people are counted out" in doubts_of(
+        TRIAL.protocol, markers=part
+    )
+    without = markers[markers["office"] != office].astype({"office": pd.CategoricalDtype(sorted({*markers["office"]}))})
+    assert f"no row is of 1 of the offices that the protocol names: {office!r}" in doubts_of(
+        TRIAL.protocol, markers=without
+    )
+
+
+@pytest.mark.parametrize("word", ["NA", "NULL", "."])
+def test_words_for_nothing_are_told(word: str) -> None:
+    claimants = TRIAL.tables["claimants"]
+    with pytest.warns(ti.TrialWarning, match=f"in 4 rows 'gender' is {word!r}, which is a value here"):
+        ti.load_records(
+            TRIAL.protocol,
+            {
+                **TRIAL.tables,
+                "claimants": claimants.assign(gender=claimants["gender"].where(claimants.index > 3, word)),
+            },
+        )
+
+
+def test_the_command_line_and_the_summary_say_all_of_it_once(tmp_path: Path) -> None:
+    TRIAL.write(tmp_path)
+    file = tmp_path / "protocol.toml"
+    office = TRIAL.protocol.recruitment.offices[0]
+    file.write_text(file.read_text().replace(f'"{office}"', '"Nowhere"', 1))
+    done = run("analyse", file, "--out", tmp_path / "out", "--quick", "--quiet")
+    assert done.returncode == 0, done.stderr
+    says = "no row is of 1 of the offices that the protocol names: 'Nowhere'"
+    assert done.stderr.count(says) == 1
+    assert done.stderr.count("rows in doubt: ") == 1
+    assert "offices that the protocol does not name" in done.stderr
+    summary = (tmp_path / "out" / "summary.md").read_text()
+    assert says in summary and "## Rows in doubt" in summary
+    assert says in "".join(json.loads((tmp_path / "out" / "manifest.json").read_text())["warnings"])
+    for command in (
+        ["audit", file],
+        ["monitor", file],
+        ["power", "days", "--past", file, "--outcome", "on_benefit", "--people", "9000"],
+    ):
+        done = run(*command)
+        assert done.stderr.count(f"warning: {says}") == 1, done.stderr
