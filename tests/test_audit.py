@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from trialimpact import audit_trial
-from trialimpact.output import write_audit
+from trialimpact import OutputError, audit_trial
+from trialimpact.output import AUDIT_MARK, write_audit
 from trialimpact.synthetic import simulate_trial
 from trialimpact.whole import check_destination
 
@@ -55,7 +55,9 @@ def test_it_is_written_with_its_numbers(audit, tmp_path) -> None:
     }  # fmt: skip
     frame = pd.read_csv(out / "integrity.csv")
     assert set(frame["level"]) <= {"red", "amber", "green", "not tested"}
-    check_destination(out)  # its own folder may be replaced
+    check_destination(out, AUDIT_MARK)  # its own folder may be replaced, by its own kind
+    with pytest.raises(OutputError, match="written as audit"):
+        check_destination(out)
 
 
 def test_a_spoilt_trial_is_red_and_methods_that_it_does_not_allow_are_said(tmp_path) -> None:

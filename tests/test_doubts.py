@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,16 @@ def test_levels_of_one_number_that_overlap_or_leave_out() -> None:
     assert not ti.analyse_trial(with_data(**levels((0, 24), (25, 120))), TRIAL.tables).warnings
 
 
-def test_a_register_of_one_arm() -> None:
+@pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
+def test_a_register_of_one_arm(tmp_path: Path) -> None:
     digits = TRIAL.tables["employment"]["claimant_id"].str[7].astype(int)
-    said = doubts_of(TRIAL.protocol, employment=TRIAL.tables["employment"][digits >= 5])
+    of_one = TRIAL.tables["employment"][digits >= 5]
+    said = doubts_of(TRIAL.protocol, employment=of_one)
     assert "nobody in BAU is employed and not on benefit on any day, and others are" in said
+    replace(TRIAL, tables={**TRIAL.tables, "employment": of_one}).write(tmp_path)
+    assert ti.audit_trial(tmp_path / "protocol.toml").level == "red"
+    done = run("analyse", tmp_path / "protocol.toml", "--out", tmp_path / "out", "--quiet")
+    assert "warning: Days employed and not on benefit, " in done.stderr and "before the trial" in done.stderr
 
 
 @pytest.mark.parametrize("copied", [True, False])

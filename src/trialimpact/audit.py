@@ -24,7 +24,7 @@ from trialimpact.estimators import (
     estimate_daily,
 )
 from trialimpact.estimators.balance import balance_of
-from trialimpact.estimators.checks import Level
+from trialimpact.estimators.checks import Level, level_of
 from trialimpact.estimators.pretrend import PRETREND_COLUMNS
 from trialimpact.estimators.randomisation import PLACEBO_COLUMNS
 from trialimpact.flow import ParticipantFlow
@@ -94,11 +94,12 @@ class TrialAudit:
 
     @property
     def level(self) -> Level:
-        """The worst level of any integrity check of the arms as assigned that could be made.
+        """The worst level of any integrity check of the arms as assigned, or pre-trial test, that could be made.
 
         Red where most people were put in another arm than assigned: that is the protocol of another trial.
         """
         found = {each.level for each in self.integrity.checks if each.basis == "assigned"}
+        found |= {level_of(min(each.adjusted_p_values.values())) for each in self.pretrends if each.adjusted_p_values}
         if self.received.share_misallocated("analysed") > 1 / 2:
             found.add("red")
         levels: tuple[Level, ...] = ("red", "amber", "green")

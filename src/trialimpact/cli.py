@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import nullcontext
 from enum import StrEnum
 from importlib import metadata
@@ -23,6 +24,7 @@ from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.protocol.conditions import MAX_DAYS
 
 if TYPE_CHECKING:
+    from trialimpact.analysis import TrialAnalysis
     from trialimpact.engines import Engine
 
 EXIT_CODES = """\b
@@ -147,17 +149,26 @@ def analyse(  # noqa: PLR0913
     if not quiet:
         typer.echo("drawing and writing" if quick else "methods beside, drawing and writing", err=True)
     write_analysis(analysis, out, methods=not quick)
-    if not quick:
-        from trialimpact.report.sentences import integrity_sentences
-
-        for line in integrity_sentences(analysis.inference.integrity):
-            if line.startswith("Red"):
-                typer.echo(f"warning: {line}", err=True)
+    for line in _red(analysis, methods=not quick):
+        typer.echo(f"warning: {line}", err=True)
     for line in analysis.headlines():
         typer.echo(line)
     if in_doubt := analysis.counts.audit.sentence():
         typer.echo(f"{in_doubt} (audit.csv)", err=True)
     typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
+
+
+def _red(analysis: TrialAnalysis, *, methods: bool) -> Iterator[str]:
+    """The checks that say that the trial was not run as designed; those of days before it where there are methods."""
+    from trialimpact.estimators.checks import level_of
+    from trialimpact.estimators.integrity import integrity_of
+    from trialimpact.report.sentences import integrity_sentences, pretrend_sentence
+
+    integrity = integrity_of(analysis.protocol, analysis.counts.flow, analysis.counts.joining)
+    yield from (line for line in integrity_sentences(integrity) if line.startswith("Red"))
+    for each in analysis.inference.pretrends if methods else ():
+        if level_of(min(each.adjusted_p_values.values(), default=1.0)) == "red":
+            yield pretrend_sentence(each)
 
 
 def _engine(choice: EngineChoice, settings: list[str]) -> Engine | None:

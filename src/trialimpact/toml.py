@@ -68,6 +68,10 @@ def _in_words(problem: Any, model: type[BaseModel], whole: str) -> str:
     if kind == "tuple_type":
         wanted = f"tables that begin with [[{key}]]" if isinstance(given, dict) else 'a list, as in ["one", "other"]'
         return f"{key}: needs {wanted}{_shown(given)}"
+    if kind == "string_pattern_mismatch":
+        small = "0-9_" in problem["ctx"]["pattern"]
+        wanted = "small letters, digits and _, as in on_benefit" if small else "words on one line"
+        return f"{key}: needs {wanted}{_shown(given)}"
     said = str(problem["msg"]).removeprefix("Value error, ")
     return f"{key}: {said}{_shown(given)}"
 

@@ -212,6 +212,8 @@ def test_a_protocol_survives_json() -> None:
         ("[analysis]", f"[[eligibility]]\nname = 'g'\n{WHERE.replace('to_day = 0', 'to_day = 91')}\n[analysis]", "to_day is 91"),
         ("[analysis]", f"[[characteristics]]\nname = 'c'\nlevels = [{{label = 'l', {WHERE}}}, {{label = 'l', {WHERE}}}]\n[analysis]",
          "2 levels of c are called 'l'"),
+        ('name = "on_benefit"', 'name = "On benefit"', "outcomes.0.name: needs small letters, digits and _"),
+        ("[index]", '[recruitment]\nfirst_date = "16/03/2015"\n[index]', "recruitment.first_date: a date is written as in 2020-01-31"),
         ("horizon_days = 91", "horizon_days = 50000", "less than or equal to 36525"),
         ("horizon_days = 91", "horizon_days = 91\nconf_level = 0.99999999", "conf_level"),
         ("horizon_days = 91", 'horizon_days = 91\nclusters = ""', "analysis.clusters"),

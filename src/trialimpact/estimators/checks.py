@@ -52,6 +52,11 @@ SIMULATED = 99_999
 SEED = 1
 
 
+def level_of(p_value: float) -> Level:
+    """Red at p < 0.001, amber at p < 0.01."""
+    return "red" if p_value < RED else "amber" if p_value < AMBER else "green"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityCheck:
     """One test of how the trial was run.
@@ -92,7 +97,7 @@ class IntegrityCheck:
         """Red at p < 0.001, amber at p < 0.01, by the adjusted p-value."""
         if np.isnan(self.p_holm):
             return "not tested"
-        return "red" if self.p_holm < RED else "amber" if self.p_holm < AMBER else "green"
+        return level_of(self.p_holm)
 
     @property
     def says(self) -> str:

@@ -45,15 +45,18 @@ Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x
 """Text on one line, of something."""
 
 
+_ISO = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def as_day(value: Any) -> Any:
     """A date, or text of one: a number is neither.
 
     >>> as_day("2020-01-31")
     datetime.date(2020, 1, 31)
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and _ISO.fullmatch(value):
         return dt.date.fromisoformat(value)
-    if isinstance(value, int | float):
+    if isinstance(value, str | int | float):
         raise ValueError("a date is written as in 2020-01-31")
     return value
 
