@@ -103,5 +103,5 @@ def test_missing_values_are_counted_and_left_out() -> None:
 def test_wrong_columns_are_errors() -> None:
     with pytest.raises(DesignError, match="'Height' names the column 'height'"):
         balance(people(), [{"name": "Height", "column": "height"}])
-    with pytest.raises(DesignError, match="'Region' is numeric and its column holds text"):
+    with pytest.raises(DesignError, match="'Region' is numeric, and 'region' holds text"):
         balance(people(), [{"name": "Region", "column": "region", "kind": "numeric"}])

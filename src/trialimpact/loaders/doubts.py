@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digit
     """Everything of the kind, a sentence each; `digits` are those of the NINOs by person."""
     yield from _same_spells(protocol, parsed)
     yield from _absent_offices(protocol, parsed)
-    yield from _other_offices(protocol, parsed)
+    yield from _offices_like_others(protocol, parsed)
     yield from _words_for_nothing(parsed)
     yield from _other_digits(protocol, parsed, digits)
 
@@ -54,17 +55,21 @@ def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Ite
         yield f"{says}: write offices alike in the protocol and in the records"
 
 
-def _other_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
-    """Rows of offices that the protocol does not name are of people who are counted out."""
-    table = parsed.get("markers", parsed.get("claimants"))
-    if table is None or not protocol.recruitment.offices:
+def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """An office whose name is nearly one of the protocol's is mostly that one, and its people are counted out.
+
+    The name that stands in the records is not told: it has not been looked at for identifiers.
+    """
+    table, named = parsed.get("markers", parsed.get("claimants")), protocol.recruitment.offices
+    if table is None or not named:
         return
     office = table.label("office")
-    named = protocol.recruitment.offices
-    other = office[office.notna() & ~office.isin(named) & ~written_otherwise(office, named)]
-    if len(other):
-        says = f"{table.name}: {len(other):,} of {table.n_rows:,} rows are of offices that the protocol does not name"
-        yield f"{says} ({other.nunique()}): their people are counted out"
+    for other in office.cat.categories.difference([*named]):
+        rows = int((office == other).sum())
+        alike = [each for each in named if rows and each in other] or get_close_matches(other, named, 1, cutoff=0.8)
+        if rows and alike and not written_otherwise(pd.Series([other]), named).any():
+            says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike[0]!r} and another"
+            yield f"{says}: their people are counted out"
 
 
 def _words_for_nothing(parsed: Mapping[str, Table]) -> Iterator[str]:

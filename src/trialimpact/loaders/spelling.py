@@ -36,9 +36,16 @@ def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Bool
     """
     meant = {_folded(each) for each in declared}
     column = Coded.of(labels)
-    words = [str(each) for each in column.distinct]
-    wrong = [each not in declared and (_folded(each) in meant or _has_lost(each, declared)) for each in words]
+    wrong = [not _is_number(each) and _is_other(str(each), declared, meant) for each in column.distinct]
     return column.spread(np.array(wrong, dtype=bool), False)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _is_other(label: str, declared: Collection[str], meant: set[str]) -> bool:
+    return label not in declared and (_folded(label) in meant or _has_lost(label, declared))
 
 
 def in_another_form(labels: pd.Series[Any]) -> Booleans:
