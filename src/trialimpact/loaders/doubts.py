@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -13,6 +14,7 @@ from trialimpact.intervals import Integers
 from trialimpact.loaders.schema import Table
 from trialimpact.loaders.spelling import written_otherwise
 from trialimpact.loaders.values import Coded
+from trialimpact.protocol.consistency import words_asked
 from trialimpact.protocol.model import TrialProtocol
 
 WORDS_FOR_NOTHING = frozenset({"NA", "N/A", "#N/A", "<NA>", "NULL", "#NULL!", "null", "nan", "NaN", "None", "."})
@@ -24,7 +26,7 @@ def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digit
     yield from _same_spells(protocol, parsed)
     yield from _absent_offices(protocol, parsed)
     yield from _offices_like_others(protocol, parsed)
-    yield from _words_for_nothing(parsed)
+    yield from _words_for_nothing(protocol, parsed)
     yield from _other_digits(protocol, parsed, digits)
 
 
@@ -63,17 +65,27 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
     table, named = parsed.get("markers", parsed.get("claimants")), protocol.recruitment.offices
     if table is None or not named:
         return
-    office = table.label("office")
-    for other in office.cat.categories.difference([*named]):
-        rows = int((office == other).sum())
-        alike = [each for each in named if rows and each in other] or get_close_matches(other, named, 1, cutoff=0.8)
-        if rows and alike and not written_otherwise(pd.Series([other]), named).any():
-            says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike[0]!r} and another"
+    counts = table.label("office").value_counts()
+    for other, rows in counts[counts > 0].items():
+        alike = "" if other in named else _name_like(str(other), named)
+        if alike and not written_otherwise(pd.Series([other]), named).any():
+            says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike!r} and another"
             yield f"{says}: their people are counted out"
 
 
-def _words_for_nothing(parsed: Mapping[str, Table]) -> Iterator[str]:
-    """What programs write for a missing value is a value here, in no group and in every complement."""
+def _name_like(other: str, named: Sequence[str]) -> str:
+    """The name that another holds as words, or differs from in a letter or two; none for codes with digits."""
+    if any(letter.isdigit() for letter in other):
+        return ""
+    within = [each for each in named if len(each) > 3 and re.search(rf"\b{re.escape(each)}\b", other)]
+    return next(iter(within or get_close_matches(other, named, 1, cutoff=0.8)), "")
+
+
+def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """What programs write for a missing value is a value here, in no group and in every complement.
+
+    A word that the protocol names is one of its own.
+    """
     table = parsed.get("claimants")
     if table is None:
         return
@@ -83,9 +95,10 @@ def _words_for_nothing(parsed: Mapping[str, Table]) -> Iterator[str]:
             continue
         column = Coded.of(values)
         words = column.distinct.astype(str).str.strip()
-        n = int(column.spread(words.isin(WORDS_FOR_NOTHING).to_numpy(dtype=bool), False).sum())
+        for_nothing = WORDS_FOR_NOTHING.difference(words_asked(protocol).get(name, ()))
+        n = int(column.spread(words.isin(for_nothing).to_numpy(dtype=bool), False).sum())
         if n:
-            said = ", ".join(map(repr, sorted({*words} & WORDS_FOR_NOTHING)))
+            said = ", ".join(map(repr, sorted({*words} & for_nothing)))
             says = f"claimants: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
             yield f"{says}: leave blank what is missing"
 
