@@ -116,7 +116,7 @@ class TrialAudit:
         shown = tabulate_integrity(integrity)
         yield Section(
             title="Was the trial run as designed?",
-            sentences=(*integrity_sentences(integrity), *(f"To look at: {each}." for each in self.doubts)),
+            sentences=(*(f"To look at: {each}." for each in self.doubts), *integrity_sentences(integrity)),
             tables=(shown,) if len(shown) else (),
         )
         yield Section(title="If the arms joined at different times", sentences=tuple(map(intake_sentence, self.intake)))

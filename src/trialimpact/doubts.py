@@ -32,16 +32,16 @@ def doubt_of_arms(received: ReceivedArms, stage: str = "analysed") -> Iterator[s
     share = received.share_misallocated(stage)
     if share >= MANY:
         says = f"{100 * share:.0f}% of people were put in another arm than assigned"
-        yield f"{says} ({received.n_misallocated(stage):,}): is the allocation that of this trial, arm by arm?"
+        yield f"{says} ({received.n_misallocated(stage):,}): compare the allocation with the design, arm by arm"
 
 
 def _great_losses(protocol: TrialProtocol, flow: ParticipantFlow) -> Iterator[str]:
     """A window or an office that is not what it should be leaves most people out."""
     hints = {
-        "at_trial_office": "are the offices written as in the records?",
-        "in_window": "are the recruitment window and the offices right?",
-        "index_date_known": "are the index dates there?",
-        "matched": f"are index.window_days ({protocol.index.window_days}) and index.codes right?",
+        "at_trial_office": "compare the protocol's offices with the records'",
+        "in_window": "compare the recruitment window and the offices with the records",
+        "index_date_known": "see whether the index dates are there",
+        "matched": f"look at index.window_days ({protocol.index.window_days}) and index.codes",
     }
     for stage, hint in hints.items():
         left, removed = (flow.n(stage, kind) if stage in flow.stages else 0 for kind in ("remaining", "removed"))
@@ -57,7 +57,7 @@ def _registers_of_one_side(moments: Moments) -> Iterator[str]:
         ever = {arms: bool(side.on.any()) for arms, side in sides.items()}
         if sorted(ever.values()) == [False, True] and all(side.followed.any() for side in sides.values()):
             nobody = " + ".join(next(arms for arms, is_on in ever.items() if not is_on))
-            yield f"nobody in {nobody} is {outcome.words} on any day, and others are: do the records hold both arms?"
+            yield f"nobody in {nobody} is {outcome.words} on any day, and others are: see whether the records hold both arms"
 
 
 def _cut_one_number(characteristic: Characteristic) -> bool:
