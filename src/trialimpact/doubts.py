@@ -57,7 +57,8 @@ def _registers_of_one_side(moments: Moments) -> Iterator[str]:
         ever = {arms: bool(side.on.any()) for arms, side in sides.items()}
         if sorted(ever.values()) == [False, True] and all(side.followed.any() for side in sides.values()):
             nobody = " + ".join(next(arms for arms, is_on in ever.items() if not is_on))
-            yield f"nobody in {nobody} is {outcome.words} on any day, and others are: see whether the records hold both arms"
+            says = f"nobody in {nobody} is {outcome.words} on any day, and others are"
+            yield f"{says}: see whether the records hold both arms"
 
 
 def _cut_one_number(characteristic: Characteristic) -> bool:
