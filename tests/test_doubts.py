@@ -113,7 +113,7 @@ def test_offices_that_are_not_named_or_not_there() -> None:
     )
 
 
-@pytest.mark.parametrize("word", ["NA", "NULL", "."])
+@pytest.mark.parametrize("word", ["NA", "NULL", ".", "n/a"])
 def test_words_for_nothing_are_told(word: str) -> None:
     claimants = TRIAL.tables["claimants"]
     with pytest.warns(ti.TrialWarning, match=f"in 4 rows 'gender' is {word!r}, which is a value here"):
@@ -124,6 +124,47 @@ def test_words_for_nothing_are_told(word: str) -> None:
                 "claimants": claimants.assign(gender=claimants["gender"].where(claimants.index > 3, word)),
             },
         )
+
+
+SPELLS = {
+    "ends are copies": (lambda spells: spells.assign(end_date=spells["start_date"]), "every closed spell is of one day"),
+    "closed alone": (
+        lambda spells: spells[(spells["end_date"].fillna("") != "") & (spells["end_date"].fillna("") < "2015-12-01")],
+        "no spell runs to the extract date",
+    ),
+    "one code": (lambda spells: spells[spells["benefit"] == "JSA"], "'JSA' alone is there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SPELLS)
+def test_spells_that_are_of_one_kind(fault: str) -> None:
+    change, says = SPELLS[fault]
+    with pytest.warns(ti.TrialWarning, match=f"benefit: .*{says}"):
+        ti.load_records(TRIAL.protocol, {**TRIAL.tables, "benefit": change(TRIAL.tables["benefit"])})
+
+
+def test_markers_of_an_older_extract_and_of_one_office_dated_late() -> None:
+    markers = TRIAL.tables["markers"]
+    assert "nobody joined in the last " in doubts_of(
+        TRIAL.protocol, markers=markers[markers["marker_date"] <= "2015-05-31"]
+    )
+    office = TRIAL.protocol.recruitment.offices[0]
+    late = (pd.to_datetime(markers["marker_date"]) + pd.Timedelta(days=40)).dt.strftime("%Y-%m-%d")
+    dated = markers.assign(marker_date=markers["marker_date"].where(markers["office"] != office, late))
+    assert "of 1 of 3 offices more people are not matched" in doubts_of(TRIAL.protocol, markers=dated)
+
+
+def test_contrasts_turned_round_blank_columns_and_words_for_unknown() -> None:
+    turned = [{"name": "turned", "treatment": ["BAU"], "control": ["IAP"]}]
+    assert "the contrast turned has the control arm on its treatment side" in doubts_of(with_data(contrasts=turned))
+    people = TRIAL.tables["claimants"]
+    with pytest.warns(ti.TrialWarning, match="the column 'n_children' is blank in every row"):
+        ti.load_records(TRIAL.protocol, {**TRIAL.tables, "claimants": people.assign(n_children=None)})
+    some = people.assign(gender=people["gender"].where(people.index > 3, "Prefer not to say"))
+    ti.load_records(TRIAL.protocol, {**TRIAL.tables, "claimants": some})  # a fair word
+    men = [{"name": "men", "where": {"not": {"column": "gender", "equals": "Female"}}}]
+    with pytest.warns(ti.TrialWarning, match="in 4 rows 'gender' is 'Prefer not to say'"):
+        ti.load_records(with_data(subgroups=men), {**TRIAL.tables, "claimants": some})
 
 
 def test_the_command_line_and_the_summary_say_all_of_it_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from trialimpact.allocation import ReceivedArms
 from trialimpact.characteristics import CharacteristicSums
 from trialimpact.flow import ParticipantFlow
+from trialimpact.loaders import day_of
 from trialimpact.moments import Moments
 from trialimpact.protocol import Characteristic, TrialProtocol
 from trialimpact.protocol.conditions import AgeIs, ColumnIs
@@ -18,12 +19,18 @@ from trialimpact.stages import TrialCounts
 MANY = 0.25
 """The share of people in another arm than assigned from which the design is doubted."""
 
+MANY_LOST, FEW_PEOPLE, LONG_GAP = 20, 100, 30
+"""People of one office who are lost; people of whom dates say something; days without anybody."""
+
 
 def doubts_of_counts(counts: TrialCounts) -> Iterator[str]:
     """Everything of the kind, a sentence each: what loading warned of is not said again."""
     yield from doubt_of_arms(counts.received)
     yield from _great_losses(counts.protocol, counts.flow)
+    yield from _offices_that_are_lost(counts.flow)
+    yield from _recruitment_that_ends_early(counts)
     yield from _registers_of_one_side(counts.moments)
+    yield from _control_as_treatment(counts.protocol)
     yield from _levels_that_are_no_parts(counts.protocol, counts.characteristics)
 
 
@@ -47,6 +54,40 @@ def _great_losses(protocol: TrialProtocol, flow: ParticipantFlow) -> Iterator[st
         left, removed = (flow.n(stage, kind) if stage in flow.stages else 0 for kind in ("remaining", "removed"))
         if removed > left:
             yield f"{flow.stages[stage]}: {removed:,} people are left out here, and {left:,} remain: {hint}"
+
+
+def _offices_that_are_lost(flow: ParticipantFlow) -> Iterator[str]:
+    """Markers of one office that are dated otherwise than the others' find no claims."""
+    if "matched" not in flow.stages or flow.n("matched", "removed") > flow.n("matched"):
+        return
+    mine = flow.counts[(flow.counts["stage"] == "matched") & (flow.counts["office"] != "all")]
+    mine = mine[mine["assigned_arm"].eq("all") & mine["received_arm"].eq("all") & mine["reason"].eq("all")]
+    table = mine.pivot_table(index="office", columns="kind", values="n", aggfunc="sum", fill_value=0)
+    if "removed" in table and "remaining" in table:
+        lost = int(((table["removed"] > table["remaining"]) & (table["removed"] >= MANY_LOST)).sum())
+        if lost:
+            yield f"of {lost} of {len(table)} offices more people are not matched to a claim than are: see flow.csv"
+
+
+def _recruitment_that_ends_early(counts: TrialCounts) -> Iterator[str]:
+    """Markers of an older extract end before the recruitment window does, and before the spells."""
+    protocol, days = counts.protocol, counts.joining.index_day
+    first, last = protocol.recruitment.first_date, protocol.recruitment.last_date
+    extracts = [each.extract_date for each in protocol.sources.spells.values()]
+    if last is None or min(extracts) <= last or counts.joining.n.sum() < FEW_PEOPLE:
+        return
+    width = day_of(last) - (int(days.min()) if first is None else day_of(first))
+    gap = day_of(last) - int(days.max())
+    if gap > LONG_GAP and gap > width / 5:
+        says = f"nobody joined in the last {gap} days of the recruitment window"
+        yield f"{says}: see whether the records are of an older extract"
+
+
+def _control_as_treatment(protocol: TrialProtocol) -> Iterator[str]:
+    """Where the control arm stands on the treatment side, every sign turns."""
+    for contrast in protocol.contrasts:
+        if protocol.allocation.control in contrast.treatment:
+            yield f"the contrast {contrast.name} has the control arm on its treatment side: signs are turned round"
 
 
 def _registers_of_one_side(moments: Moments) -> Iterator[str]:

@@ -14,9 +14,12 @@ from trialimpact.errors import ProtocolError, printable, worded
 Model = TypeVar("Model", bound=BaseModel)
 
 _SLIPS = (
-    "correct that line: text stands in quotes, true and false in small letters, dates as 2015-03-16, "
-    "a remark behind #; each key once"
+    'correct that line: text stands in straight quotes ("so", not “so”), true and false in small letters, '
+    "dates as 2015-03-16, a remark behind #; each key once"
 )
+_LISTS = {"digits": "[0, 1, 2, 3, 4]", "horizon_days": "[91, 182]"}
+"""Lists of numbers by the key that they are of, as they are written."""
+
 SHOWN = 100
 """How many letters or digits of a wrong value a message shows."""
 
@@ -66,7 +69,8 @@ def _in_words(problem: Any, model: type[BaseModel], whole: str) -> str:
     if kind == "missing":
         return f"{key}: this key is required and is not there"
     if kind == "tuple_type":
-        wanted = f"tables that begin with [[{key}]]" if isinstance(given, dict) else 'a list, as in ["one", "other"]'
+        a_list = "a list, as in " + next((each for name, each in _LISTS.items() if name in path), '["one", "other"]')
+        wanted = f"tables that begin with [[{key}]]" if isinstance(given, dict) else a_list
         return f"{key}: needs {wanted}{_shown(given)}"
     if kind == "string_pattern_mismatch":
         small = "0-9_" in problem["ctx"]["pattern"]

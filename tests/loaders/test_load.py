@@ -478,7 +478,17 @@ def test_nobody_of_the_markers_is_described(protocol: TrialProtocol) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["523-45-7062", "523 457 062", "#523457062", "id=523457062", "523457062/2", "X 523.457.062"]
+    "said",
+    [
+        "523-45-7062",
+        "523 457 062",
+        "#523457062",
+        "id=523457062",
+        "523457062/2",
+        "X 523.457.062",
+        "523,457,062",
+        "523'457'062",
+    ],
 )
 def test_identifiers_as_people_write_them_are_found_in_labels(said: str) -> None:
     labels = pd.Series(["North", f"spouse {said}"])

@@ -138,7 +138,7 @@ class Effects:
         if place == self.at.size or self.at[place] != at:
             first, last = int(self.at[0]), int(self.at[-1])
             raise DesignError(
-                worded(f"{self.kind} effects run from {first} to {last}, not {at}.", remedy="ask within these")
+                worded(f"{self.kind} effects run from {first} to {last}, not {at!r}.", remedy="ask within these")
             )
         numbers: dict[str, Any] = {name: getattr(self, name)[place].item() for name in Effect.__dataclass_fields__}
         return Effect(**numbers)

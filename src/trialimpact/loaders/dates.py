@@ -16,7 +16,9 @@ NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
 
 FOREVER = 2**31 - 1
-"""The day of "infinity" in PostgreSQL and DuckDB."""
+"""The day of "infinity" in PostgreSQL and DuckDB, and of the last moment that pandas knows."""
+
+_LAST_OF_PANDAS = np.datetime64("2262-04-11T23:47:16")
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 DAYS_SINCE = re.compile(r"days since ([0-9]{4}-[0-9]{2}-[0-9]{2})")
@@ -81,7 +83,8 @@ def holds_datetimes(values: pd.Series[Any]) -> bool:
 def _days_of_datetimes(values: pd.Series[Any]) -> tuple[Integers, Booleans]:
     exact = values.to_numpy()
     day = exact.astype("datetime64[D]")
-    missing, endless = np.isnat(day), exact.view(np.int64) == np.iinfo(np.int64).max
+    missing = np.isnat(day)
+    endless = (exact.view(np.int64) == np.iinfo(np.int64).max) | (exact.astype("datetime64[s]") == _LAST_OF_PANDAS)
     return np.select([missing, endless], [NO_DAY, FOREVER], day.view(np.int64)), ~missing & ~endless & (exact != day)
 
 

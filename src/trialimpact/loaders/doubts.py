@@ -11,22 +11,38 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.intervals import Integers
+from trialimpact.loaders.dates import NO_DAY, day_of
+from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.schema import Table
 from trialimpact.loaders.spelling import written_otherwise
-from trialimpact.loaders.values import Coded
-from trialimpact.protocol.consistency import words_asked
+from trialimpact.loaders.values import Coded, as_text
+from trialimpact.protocol.conditions import ColumnIs, Not, parts_of
+from trialimpact.protocol.consistency import condition_parts, words_asked
 from trialimpact.protocol.model import TrialProtocol
+from trialimpact.protocol.sources import SpellSource
 
-WORDS_FOR_NOTHING = frozenset({"NA", "N/A", "#N/A", "<NA>", "NULL", "#NULL!", "null", "nan", "NaN", "None", "."})
-"""What R, Excel, SQL, pandas, SPSS and SAS write where there is no value."""
+WORDS_FOR_NOTHING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "#null!", "nan", "."})
+"""What R, Excel, SQL, pandas, SPSS and SAS write where there is no value, in small letters."""
+
+WORDS_FOR_UNKNOWN = frozenset(
+    {"unknown", "not known", "not stated", "not recorded", "missing", "refused", "prefer not to say", "none", "?", "-"}
+)
+"""Fair words, but in a complement: who is not known not to be a woman is no man."""
+
+_TO_THE_END = 7
+FEW_SPELLS = 100
+"""Of fewer spells nothing is said but what is so of each."""
 
 
 def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
     """Everything of the kind, a sentence each; `digits` are those of the NINOs by person."""
     yield from _same_spells(protocol, parsed)
+    for name, source in protocol.sources.spells.items():
+        yield from _spells_of_one_kind(source, parsed[name])
     yield from _absent_offices(protocol, parsed)
     yield from _offices_like_others(protocol, parsed)
     yield from _words_for_nothing(protocol, parsed)
+    yield from _blank_columns(parsed)
     yield from _other_digits(protocol, parsed, digits)
 
 
@@ -44,6 +60,24 @@ def _same_spells(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterat
 def _are_alike(one: Table, other: Table) -> bool:
     days = [(each.claimant, each.days["start_date"], each.days["end_date"]) for each in (one, other)]
     return one.n_rows > 0 and all(map(np.array_equal, *days))
+
+
+def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
+    """Ends that are copies of starts, running spells that were left out, codes that were not sent."""
+    start, end, mine = table.days["start_date"], table.end_day, table.claimant != NOBODY
+    closed = mine & ~table.is_open & (start != NO_DAY) & (end != NO_DAY)
+    if mine.sum() < FEW_SPELLS:
+        return
+    if closed.any() and (end - start)[closed].max() <= 1:
+        yield f"{table.name}: every closed spell is of one day or none: see whether end_date is a copy of start_date"
+    if not table.is_open.any() and (end[closed].max(initial=NO_DAY) < day_of(source.extract_date) - _TO_THE_END):
+        yield f"{table.name}: no spell runs to the extract date: see whether spells that still ran were left out"
+    there = {*source.counted_codes} & {*table.label("code").cat.remove_unused_categories().cat.categories}
+    if len(there) == 1 < len(source.counted_codes):
+        says = (
+            f"{table.name}: of the {len(source.counted_codes)} codes that count, {next(iter(there))!r} alone is there"
+        )
+        yield f"{says}: see whether all were sent"
 
 
 def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
@@ -87,6 +121,8 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
     A word that the protocol names is one of its own.
     """
     table = parsed.get("claimants")
+    within = [each for part in condition_parts(protocol) if isinstance(part, Not) for each in parts_of(part)]
+    denied = {each.column for each in within if isinstance(each, ColumnIs)}
     if table is None:
         return
     for name in map(str, table.others):
@@ -95,12 +131,23 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
             continue
         column = Coded.of(values)
         words = column.distinct.astype(str).str.strip()
-        for_nothing = WORDS_FOR_NOTHING.difference(words_asked(protocol).get(name, ()))
-        n = int(column.spread(words.isin(for_nothing).to_numpy(dtype=bool), False).sum())
+        sought = WORDS_FOR_NOTHING | (WORDS_FOR_UNKNOWN if name in denied else frozenset())
+        found = words[words.str.lower().isin(sought) & ~words.isin(words_asked(protocol).get(name, ()))]
+        n = int(column.spread(words.isin(found).to_numpy(dtype=bool), False).sum())
         if n:
-            said = ", ".join(map(repr, sorted({*words} & for_nothing)))
+            said = ", ".join(map(repr, sorted({*found})))
             says = f"claimants: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
             yield f"{says}: leave blank what is missing"
+
+
+def _blank_columns(parsed: Mapping[str, Table]) -> Iterator[str]:
+    """A characteristic that is missing of everybody is mostly a column that was mapped or sent wrongly."""
+    table = parsed.get("claimants")
+    if table is None or not table.n_rows:
+        return
+    for name in map(str, table.others):
+        if name not in table.days and as_text(table.others[name]).isna().all():
+            yield f"claimants: the column {table.column(name)!r} is blank in every row"
 
 
 def _other_digits(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:

@@ -17,7 +17,7 @@ from trialimpact.loaders.spelling import as_typed, without_marks
 from trialimpact.loaders.values import Coded, as_numbers
 
 _PREFIX = rf"(?:[{''.join(FIRST_LETTERS)}][{''.join(SECOND_LETTERS)}]|{SYNTHETIC})"
-_MARK = r"[\-.‐-―_/−]"
+_MARK = r"[\-.,'’‐-―_/−]"
 _APART = rf"(?:\s|{_MARK})*"
 _IN_TEXT = tuple(
     re.compile(form)

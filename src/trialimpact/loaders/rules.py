@@ -65,7 +65,8 @@ def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "dates",
     "dates can be read",
-    'correct the extract, or set date_format in the source, as in "%d/%m/%Y" or "days since 1960-01-01"',
+    "correct the extract (dates have no time of day and no zone), or set or remove date_format in the source, "
+    'as in "%d/%m/%Y" or "days since 1960-01-01"',
 )
 def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.unreadable.values()]))

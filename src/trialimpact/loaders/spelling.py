@@ -96,9 +96,8 @@ def as_typed(identifiers: Any) -> Any:
     text, compute = _text(identifiers), importlib.import_module("pyarrow.compute")
     if text is None:
         return None
-    if not compute.all(compute.string_is_ascii(text)).as_py():
-        text = compute.replace_substring_regex(text, r"[\p{Z}\p{C}]", "")
-    text = compute.replace_substring_regex(compute.utf8_lower(text), r"[\"'=,]", "")
+    unseen = r"\s" if compute.all(compute.string_is_ascii(text)).as_py() else r"\s\p{Z}\p{C}"
+    text = compute.replace_substring_regex(compute.utf8_lower(text), rf"[\"'’=,{unseen}]", "")
     dotted = np.flatnonzero(compute.match_substring(text, ".").to_numpy(zero_copy_only=False))
     if dotted.size:
         words = text.to_numpy(zero_copy_only=False).copy()
@@ -108,8 +107,8 @@ def as_typed(identifiers: Any) -> Any:
 
 
 def without_marks(text: Any) -> Any:
-    """Arrow text without hyphens, slashes, points and spaces."""
-    return importlib.import_module("pyarrow.compute").replace_substring_regex(text, rf"{_MARKS}|\s", "")
+    """Arrow text without hyphens, slashes and points."""
+    return importlib.import_module("pyarrow.compute").replace_substring_regex(text, _MARKS, "")
 
 
 def _text(identifiers: Any) -> Any:
