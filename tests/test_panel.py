@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,9 @@ from oracles import dense
 from strategies import small_trials
 from trials import SmallTrial
 
+import trialimpact as ti
 from trialimpact import DesignError, ProtocolError
+from trialimpact.synthetic import simulate_trial
 
 
 @given(small_trials())
@@ -59,3 +63,16 @@ def test_follow_up_of_each_source() -> None:
     assert (both.followed_from[0], both.followed_to[0]) == (-2, 7)
     with pytest.raises(ProtocolError, match="no spell source 'c'"):
         panel.follow_up("c")
+
+
+def test_sample_and_spells_are_of_the_same_load(tmp_path: Path) -> None:
+    trial = simulate_trial(60, seed=1)
+    records, turned = (
+        ti.load_records(trial.protocol, {**trial.tables, "claimants": trial.tables["claimants"].iloc[::step]})
+        for step in (1, -1)
+    )
+    with pytest.raises(ti.DesignError, match="of different loads: their row numbers"):
+        ti.build_panel(ti.build_sample(records), ti.merge_spells(turned))
+    trial.write(tmp_path)
+    once, again = (ti.load_records(trial.protocol, folder=tmp_path) for _ in range(2))
+    assert ti.build_panel(ti.build_sample(once), ti.merge_spells(again)).outcomes

@@ -224,7 +224,8 @@ def build_panel(
     Raises
     ------
     DesignError
-        The protocol's strata, clusters or subgroups name a column that is not there.
+        The protocol's strata, clusters or subgroups name a column that is not there; sample and spells are of
+        different loads, in which a row number is of another person.
 
     Notes
     -----
@@ -239,6 +240,9 @@ def build_panel(
     >>> build_panel(build_sample(records), merge_spells(records))
     Panel(... claimants; days -730 to 273; ...)
     """
+    if any(each.load != sample.load for each in (*spells.values(), *(states or {}).values())):
+        says = "the sample and the spells are of different loads: their row numbers are of different people."
+        raise DesignError(worded(says, remedy="take both of the same records"))
     analysis = sample.protocol.analysis
     strata, stratum = _labels(sample, analysis.strata)
     clusters, cluster = _labels(sample, (analysis.clusters,) if analysis.clusters else ())

@@ -29,6 +29,8 @@ class TrialSample(DescribedPeople):
         Places in `protocol.arms`; `UNKNOWN` for an arm that no marker tells.
     flow : ParticipantFlow
     received : ReceivedArms
+    load : str
+        Of the records.
     """
 
     protocol: TrialProtocol
@@ -36,6 +38,7 @@ class TrialSample(DescribedPeople):
     received_arm: Integers
     flow: ParticipantFlow
     received: ReceivedArms
+    load: str
 
     def __repr__(self) -> str:
         sizes = np.bincount(self.assigned_arm, minlength=len(self.protocol.arms))
@@ -85,4 +88,5 @@ def build_sample(records: TrialRecords) -> TrialSample:
         people=everyone.people.iloc[claimant].reset_index(drop=True),
         flow=found.flow,
         received=found.received,
+        load=records.load,
     )

@@ -23,11 +23,14 @@ class OutcomeSpells:
     covered_from, extract_day : int
         The outcome is known on [covered_from, extract_day): the days that every source it uses
         covers (M1).
+    load : str
+        Of the records.
     """
 
     spells: Intervals
     covered_from: int
     extract_day: int
+    load: str = ""
 
 
 def coverage_of(protocol: TrialProtocol, terms: Iterable[str]) -> tuple[int, int]:
@@ -88,7 +91,7 @@ def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
         spells.append(subtract(left, outside))
         left = outside
     return {
-        name: OutcomeSpells(spells=each, covered_from=coverage[0], extract_day=coverage[1])
+        name: OutcomeSpells(spells=each, covered_from=coverage[0], extract_day=coverage[1], load=records.load)
         for name, each in zip(states.names, (*spells, left), strict=True)
     }
 
@@ -98,7 +101,7 @@ def _merge_outcome(records: TrialRecords, outcome: Outcome) -> OutcomeSpells:
     spells = _united(records, outcome.on, coverage, outcome.bridge_gap_days)
     if outcome.off:
         spells = subtract(spells, _united(records, outcome.off, coverage))
-    return OutcomeSpells(spells=spells, covered_from=coverage[0], extract_day=coverage[1])
+    return OutcomeSpells(spells=spells, covered_from=coverage[0], extract_day=coverage[1], load=records.load)
 
 
 def _united(

@@ -130,6 +130,8 @@ class TrialRecords:
     inputs : tuple of InputFile
     doubts : tuple of str
         What is allowed and mostly a mistake, of tables as wholes; loading warned of it.
+    load : str
+        The same of files that are the same, another of every load of frames: row numbers mean nothing in another.
     """
 
     protocol: TrialProtocol
@@ -141,6 +143,7 @@ class TrialRecords:
     quarantined: pd.DataFrame
     inputs: tuple[InputFile, ...]
     doubts: tuple[str, ...] = ()
+    load: str = ""
 
     @property
     def n_claimants(self) -> int:
