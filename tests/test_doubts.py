@@ -129,8 +129,8 @@ def test_words_for_nothing_are_told(word: str) -> None:
 SPELLS = {
     "ends are copies": (lambda spells: spells.assign(end_date=spells["start_date"]), "every closed spell is of one day"),
     "closed alone": (
-        lambda spells: spells[(spells["end_date"].fillna("") != "") & (spells["end_date"].fillna("") < "2015-12-01")],
-        "no spell runs to the extract date",
+        lambda spells: spells[(spells["end_date"].fillna("") != "") & (spells["end_date"].fillna("") < "2016-01-31")],
+        "spells end until the extract date and none runs on",
     ),
     "one code": (lambda spells: spells[spells["benefit"] == "JSA"], "'JSA' alone is there"),
 }  # fmt: skip

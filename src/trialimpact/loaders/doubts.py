@@ -29,7 +29,7 @@ WORDS_FOR_UNKNOWN = frozenset(
 )
 """Fair words, but in a complement: who is not known not to be a woman is no man."""
 
-_TO_THE_END = 7
+_SHORTLY = 31
 FEW_SPELLS = 100
 """Of fewer spells nothing is said but what is so of each."""
 
@@ -70,8 +70,10 @@ def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
         return
     if closed.any() and (end - start)[closed].max() <= 1:
         yield f"{table.name}: every closed spell is of one day or none: see whether end_date is a copy of start_date"
-    if not table.is_open.any() and (end[closed].max(initial=NO_DAY) < day_of(source.extract_date) - _TO_THE_END):
-        yield f"{table.name}: no spell runs to the extract date: see whether spells that still ran were left out"
+    to_go = day_of(source.extract_date) - end[closed].max(initial=NO_DAY)
+    if not table.is_open.any() and 0 < to_go <= _SHORTLY:
+        says = f"{table.name}: spells end until the extract date and none runs on"
+        yield f"{says}: see whether running ones were left out"
     there = {*source.counted_codes} & {*table.label("code").cat.remove_unused_categories().cat.categories}
     if len(there) == 1 < len(source.counted_codes):
         says = (
