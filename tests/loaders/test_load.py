@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 import trialimpact as ti
 from trialimpact import RecordError, TrialProtocol, build_sample, load_records
@@ -558,6 +560,24 @@ def test_an_index_of_pandas_is_a_column_of_the_file(protocol: TrialProtocol, tmp
 def test_whole_decimals_are_written_as_whole_numbers() -> None:
     values = pd.Series([Decimal("5.0000"), Decimal("5.5"), None])
     assert as_text(values).tolist() == ["5", "5.5", None]
+
+
+def test_a_query_needs_an_engine(protocol: TrialProtocol) -> None:
+    data = protocol.model_dump(by_alias=True, exclude_unset=True)
+    data["sources"]["benefit"].pop("file")
+    data["sources"]["benefit"]["query"] = "select 1"
+    with pytest.raises(ti.ProtocolError, match=r"'benefit' has a query and no file(.|\n)*--engine duckdb"):
+        load_records(TrialProtocol.model_validate(data), folder=TINY)
+
+
+def test_text_of_parquet_that_is_not_utf8(protocol: TrialProtocol, tmp_path: Path) -> None:
+    spells = pa.Table.from_pandas(table("benefit"))
+    latin = pa.array([each.encode() + b"\xf8" for each in table("benefit")["benefit"]], type=pa.binary()).view(
+        pa.string()
+    )
+    pq.write_table(spells.set_column(spells.column_names.index("benefit"), "benefit", latin), tmp_path / "b.parquet")
+    with pytest.raises(RecordError, match=r"benefit: b\.parquet holds text that is not UTF-8"):
+        load_records(protocol, {"benefit": tmp_path / "b.parquet"}, folder=TINY)
 
 
 def test_one_frame_is_no_table_by_name(protocol: TrialProtocol) -> None:

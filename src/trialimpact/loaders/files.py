@@ -184,7 +184,8 @@ def _reason(path: Path, ending: str, error: Exception) -> str:
         return f"{path.name} is empty"
     if "Empty CSV" in str(error):
         return f"{path.name} is empty, or one line without an end"
-    if isinstance(error, UnicodeDecodeError) or "utf8" in str(error).lower().replace("-", ""):
+    said = str(error).lower().replace("-", "")
+    if isinstance(error, UnicodeDecodeError) or "utf8" in said or "wrapping" in said:  # as Arrow says it of text
         return f"{path.name} holds text that is not UTF-8"
     return f"{path.name} cannot be read as {ending}: cut short, or not what its ending says"
 
