@@ -18,7 +18,7 @@ from trialimpact.cli_moments import moments_app
 from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
-from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule, run
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, run
 from trialimpact.cli_simulate import simulate
 from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.protocol.conditions import MAX_DAYS
@@ -105,7 +105,7 @@ def analyse(  # noqa: PLR0913
             min=1, max=MAX_DAYS, metavar="DAYS", help="Headline horizon in place of the protocol's (may be repeated)."
         ),
     ] = None,
-    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
+    on_broken_rule: BrokenRuleOption = BrokenRuleChoice.error,
     quick: Annotated[
         bool, typer.Option("--quick", help="Main estimates only, without what they are defended with.")
     ] = False,
@@ -201,7 +201,7 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for the page and its numbers.")
     ] = None,
-    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
+    on_broken_rule: BrokenRuleOption = BrokenRuleChoice.error,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a check is red.")] = False,
 ) -> None:
     """Was the trial run as designed? Sample ratios, loss, intake, balance, days before the trial.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
 from trialimpact.protocol.conditions import MAX_DAYS
 
 
@@ -19,7 +19,7 @@ def cost_benefit(
         int | None, typer.Option(min=1, max=MAX_DAYS, help="Days over the first so many; default the longest.")
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a file of unit values to fill in.")] = False,
-    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
+    on_broken_rule: BrokenRuleOption = BrokenRuleChoice.error,
 ) -> None:
     """Net benefit a person, by perspective: days gained times what a day is worth, less what the programme costs.
 

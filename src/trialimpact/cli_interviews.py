@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
 
 
 def interviews(  # noqa: PLR0913
@@ -22,7 +22,7 @@ def interviews(  # noqa: PLR0913
         list[str] | None, typer.Option(metavar="SUBGROUP=NUMBER", help="At least so many of it. Repeatable.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="SUBGROUP", help="Leave it out. Repeatable.")] = None,
-    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
+    on_broken_rule: BrokenRuleOption = BrokenRuleChoice.error,
 ) -> None:
     """Draw people of a trial at random for interviews, with quotas and exclusions; say how they compare with all.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, OnBrokenRule
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
 
 
 def monitor(
@@ -20,7 +20,7 @@ def monitor(
     alpha: Annotated[
         float, typer.Option(help="Chance of any false alarm in the whole trial, however often it is looked at.")
     ] = 0.01,
-    on_broken_rule: OnBrokenRule = BrokenRuleChoice.error,
+    on_broken_rule: BrokenRuleOption = BrokenRuleChoice.error,
 ) -> None:
     """Look at a live trial: arms and digits against the design, by office, by status, by what is missing.
 

@@ -25,7 +25,7 @@ class BrokenRuleChoice(StrEnum):
     quarantine = "quarantine"
 
 
-OnBrokenRule = Annotated[BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")]
+BrokenRuleOption = Annotated[BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")]
 
 
 def run(app: Callable[[], object]) -> None:

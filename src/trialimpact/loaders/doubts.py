@@ -124,7 +124,7 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
     """
     table = parsed.get("claimants")
     within = [each for part in condition_parts(protocol) if isinstance(part, Not) for each in parts_of(part)]
-    denied = {each.column for each in within if isinstance(each, ColumnIs)}
+    denied, asked = {each.column for each in within if isinstance(each, ColumnIs)}, words_asked(protocol)
     if table is None:
         return
     for name in map(str, table.others):
@@ -134,7 +134,7 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
         column = Coded.of(values)
         words = column.distinct.astype(str).str.strip()
         sought = WORDS_FOR_NOTHING | (WORDS_FOR_UNKNOWN if name in denied else frozenset())
-        found = words[words.str.lower().isin(sought) & ~words.isin(words_asked(protocol).get(name, ()))]
+        found = words[words.str.lower().isin(sought) & ~words.isin(asked.get(name, ()))]
         n = int(column.spread(words.isin(found).to_numpy(dtype=bool), False).sum())
         if n:
             said = ", ".join(map(repr, sorted({*found})))

@@ -64,12 +64,14 @@ class Audit:
             columns=["table", "rule", "severity", "says", "n_broken", "n_rows", "action", "rows"],
         )
 
+    def in_doubt(self) -> Audit:
+        """The rules that ask for a look: those that rows break and that are no mere note."""
+        return Audit(lines=tuple(line for line in self.lines if line.n_broken and line.severity != "note"))
+
     def sentence(self) -> str:
-        """What asks for a look, in a line: rows that break a rule and are no mere note. Empty where none does."""
+        """What is in doubt, in a line; empty where nothing is."""
         found = [
-            f"{line.table}: {line.n_broken:,} of {line.n_rows:,} break {line.rule!r}"
-            for line in self.lines
-            if line.n_broken and line.severity != "note"
+            f"{line.table}: {line.n_broken:,} of {line.n_rows:,} break {line.rule!r}" for line in self.in_doubt().lines
         ]
         return "rows in doubt: " + "; ".join(found) if found else ""
 

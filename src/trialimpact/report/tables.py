@@ -143,8 +143,7 @@ def flow_table(rows: pd.DataFrame, stages: Mapping[str, str], protocol: TrialPro
 
 def tabulate_audit(audit: Audit) -> pd.DataFrame:
     """The rules that rows break and that ask for a look: errors (set aside) and warnings."""
-    rows = audit.to_frame()
-    return audit_table(rows[(rows["severity"] != "note") & (rows["n_broken"] > 0)])
+    return audit_table(audit.in_doubt().to_frame())
 
 
 def audit_table(rows: pd.DataFrame) -> pd.DataFrame:
