@@ -70,9 +70,8 @@ class Audit:
 
     def sentence(self) -> str:
         """What is in doubt, in a line; empty where nothing is."""
-        found = [
-            f"{line.table}: {line.n_broken:,} of {line.n_rows:,} break {line.rule!r}" for line in self.in_doubt().lines
-        ]
+        lines = self.in_doubt().lines
+        found = [f"{line.table}: {line.n_broken:,} of {line.n_rows:,} break {line.rule!r}" for line in lines]
         return "rows in doubt: " + "; ".join(found) if found else ""
 
     def __repr__(self) -> str:
