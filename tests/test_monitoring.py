@@ -35,6 +35,7 @@ def test_p_values_only_fall_and_do_not_depend_on_how_often_one_looks() -> None:
     counts = np.eye(3, dtype=np.int64)[rng.integers(0, 3, 500)].cumsum(axis=0)
     every, rare = anytime_p(counts, [1, 1, 1]), anytime_p(counts[49::50], [1, 1, 1])
     assert (np.diff(every) <= 0).all()
+    assert every[0] == rare.max() == 1.0, "what speaks for the design is no evidence against it"
     assert (rare >= every[49::50] - 1e-12).all(), "who looks less often has no more evidence"
 
 

@@ -97,6 +97,29 @@ def test_a_covariate_that_explains_nothing_changes_nothing(trial: SmallTrial, ru
         np.testing.assert_allclose(found.cumulative.std_error[known], cumulative.std_error[known], atol=1e-7)
 
 
+def test_hc2_counts_whoever_was_ever_followed_to_a_horizon() -> None:
+    """m/(m - 1 - k), where m is a side's ten people, though the follow-up of the first of them ends early."""
+    n = 20
+    people = pd.DataFrame(
+        {
+            "claimant_id": [f"p{i}" for i in range(n)],
+            "arm": ["T", "C"] * (n // 2),
+            "index": np.where(np.arange(n) < 6, 8, 0),
+        }
+    )
+    spells = pd.DataFrame(
+        {"claimant_id": people["claimant_id"], "kind": "a", "start": people["index"], "end": 9 + np.arange(n) % 3}
+    )
+    errors = {}
+    for rule in ("cr0", "hc2"):
+        trial = SmallTrial(people, spells, {"a": (-50, 13), "b": (-50, 13)}, analysis={"small_sample": rule})
+        panel = trial.panel()
+        nothing = Covariates(names=("one",), matrix=np.ones((n, 1)))
+        errors[rule] = estimate_adjusted(panel, nothing, "a", "t").cumulative.std_error
+    assert (errors["cr0"][-3:] > 0).all()
+    np.testing.assert_allclose(errors["hc2"], errors["cr0"] * np.sqrt(10 / 8))
+
+
 def test_a_covariate_that_explains_everything_leaves_no_error() -> None:
     n = 40
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T", "C"] * (n // 2), "index": 0})

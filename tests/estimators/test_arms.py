@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from trials import SmallTrial
 
 import trialimpact as ti
 from trialimpact import count_moments, estimate_arms, estimate_cumulative
+from trialimpact.estimators.confidence import critical_value
 from trialimpact.panel import Panel
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -40,6 +43,23 @@ def test_each_estimate_is_its_own_and_the_shared_control_correlates_them() -> No
     days = pd.Series(panel.outcomes["a"].states(np.arange(28))[1].sum(axis=1))
     control = days[panel.on_side(("C",))]
     assert covariance[0, 1] == pytest.approx(control.var(ddof=0) / len(control))
+
+
+def test_it_is_of_the_outcome_that_was_asked_for() -> None:
+    panel = trial(1, 90)
+    assert estimate_arms(panel).outcome == "a"
+    other = estimate_arms(panel, "a_not_b")
+    assert other.outcome == other.to_frame()["outcome"].unique().item() == "a_not_b"
+
+
+def test_the_joint_limits_are_never_narrower_than_each_contrasts_own() -> None:
+    """Of a contrast and its mirror the quantile of draws falls now below 1.96 and now above; the limits do not."""
+    there_and_back = [{"name": one.lower(), "treatment": [one], "control": [other]} for one, other in ("TC", "CT")]
+    panel = trial(4, 90, contrasts=there_and_back)
+    drawn = [replace(panel, protocol=panel.protocol.with_analysis(seed=seed)) for seed in range(6)]
+    critical = [estimate_arms(each, "a").critical for each in drawn]
+    assert min(critical) == pytest.approx(critical_value(panel.protocol), abs=1e-12)
+    assert max(critical) > min(critical)
 
 
 def test_joint_p_values_are_those_of_dunnett() -> None:

@@ -55,6 +55,7 @@ def test_means_equal_welch() -> None:
     row = balance(frame, BOTH).set_index("characteristic").loc["Score"]
     treated, control = (frame.loc[frame["arm"] == arm, "score"] for arm in "TC")
     welch = stats.ttest_ind(treated, control, equal_var=False)
+    assert (row["value_treatment"], row["value_control"]) == pytest.approx((treated.mean(), control.mean()))
     assert row["statistic"] == pytest.approx(welch.statistic)
     assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(welch.statistic)))
     pooled = np.sqrt((treated.var() + control.var()) / 2)
@@ -94,10 +95,11 @@ def test_the_joint_test_has_its_size_under_the_null() -> None:
 def test_missing_values_are_counted_and_left_out() -> None:
     frame = people()
     frame.loc[frame.index[:10], "region"] = None
+    frame.loc[frame.index[10:13], "region"] = None  # two of treatment, one of control
     rows = balance(frame, BOTH).set_index(["characteristic", "level"])
     row = rows.loc[("Region", "N")]
-    assert (row["missing_treatment"], row["missing_control"]) == (5, 5)
-    assert (row["n_treatment"], row["n_control"]) == (195, 195)
+    assert (row["missing_treatment"], row["missing_control"]) == (7, 6)
+    assert (row["n_treatment"], row["n_control"]) == (193, 194)
 
 
 def test_wrong_columns_are_errors() -> None:

@@ -111,7 +111,7 @@ def test_the_error_of_lee_is_that_of_many_trials(runs: int) -> None:
 
 
 def test_imbens_and_manskis_interval_is_between_one_and_two_sided() -> None:
-    def interval(lower: float, upper: float) -> tuple[float, float]:
+    def interval(lower: float, upper: float, level: float = 0.95) -> tuple[float, float]:
         bound = Bound(
             method="lee",
             lower=lower,
@@ -122,13 +122,13 @@ def test_imbens_and_manskis_interval_is_between_one_and_two_sided() -> None:
             n_control=9,
             says="",
         )
-        return bound.interval(0.95)
+        return bound.interval(level)
 
     assert interval(0.0, 0.0) == pytest.approx((-1.96, 1.96), abs=1e-3)
     assert interval(-50.0, 50.0) == pytest.approx((-51.645, 51.645), abs=1e-3)
-    low, _ = interval(0.0, 1.0)
-    c = -low
-    assert ndtr(c + 1) - ndtr(-c) == pytest.approx(0.95)
+    for level in (0.5, 0.95):
+        c = -interval(0.0, 1.0, level)[0]
+        assert ndtr(c + 1) - ndtr(-c) == pytest.approx(level)
 
 
 def test_the_tipping_point_is_where_the_effect_vanishes() -> None:

@@ -40,6 +40,9 @@ def test_cace_and_its_error_are_two_stage_least_squares() -> None:
     frame = found.to_frame().set_index("estimand")
     assert frame.loc["itt", "estimate"] == pytest.approx(y[z == 1].mean() - y[z == 0].mean())
     assert frame.loc["receipt", "estimate"] == pytest.approx(received[z == 1].mean() - received[z == 0].mean())
+    shares = [received[z == side].mean() for side in (1, 0)]
+    variance = sum(share * (1 - share) / (z == side).sum() for share, side in zip(shares, (1, 0), strict=True))
+    assert frame.loc["receipt", "std_error"] == pytest.approx(np.sqrt(variance))
     assert frame.loc["as_treated", "estimate"] == pytest.approx(y[received].mean() - y[~received].mean())
     assert "biased" in frame.loc["as_treated", "says"]
 
@@ -76,6 +79,13 @@ def test_kinds_of_set(estimate: tuple[float, float], variances: tuple[float, flo
         error = np.sqrt(variances[0] + value**2 * variances[1])
         if np.isfinite(effect):
             assert (value in kept) == (abs(effect) <= 1.96 * error), value
+
+
+@pytest.mark.parametrize(("effect", "low", "high"), [(0.5, 0.25, np.inf), (-0.5, -np.inf, -0.25)])
+def test_where_receipt_is_at_its_limit_the_set_is_a_ray(effect: float, low: float, high: float) -> None:
+    """|effect - b| <= 2·0.5·|b|: from the middle of the effect outwards."""
+    kept = _anderson_rubin(np.array([effect, 1.0]), np.diag([0.0, 0.25]), 2.0)
+    assert (kept.kind, kept.low, kept.high) == ("interval", low, high)
 
 
 def test_receipt_is_of_the_same_days_and_people_as_the_outcome() -> None:

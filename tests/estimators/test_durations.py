@@ -50,6 +50,13 @@ def test_first_exit_by_hand() -> None:
     }  # fmt: skip
 
 
+def test_those_at_risk_are_counted_on_the_first_day() -> None:
+    """Six of seven are on benefit on day 0, and five leave within the horizon."""
+    found = estimate_durations(seven().panel(), "a").to_frame()
+    counts = found.loc[found["measure"] != "survival", ["n_at_risk", "n_events"]].dropna().drop_duplicates()
+    assert counts.to_numpy().tolist() == [[6, 5]]
+
+
 def test_sustained_exit_by_hand() -> None:
     """Four days off in a row. Of twelve days the first nine can be seen to begin such a gap, for everybody."""
     assert waited("sustained_exit") == {

@@ -45,6 +45,17 @@ def panel() -> Any:
     return trial().panel()
 
 
+def test_days_and_horizons_outside_the_window_are_refused_at_once() -> None:
+    protocol, moments = trial().protocol, trial().moments()
+    first, last = -protocol.analysis.pre_days, protocol.analysis.end_day - 1
+    assert day_weights(protocol, first, last + 1).sum() == last + 1 - first
+    for low, high in ((first - 1, 0), (0, last + 2), (3, 3)):
+        with pytest.raises(DesignError, match="the window of the protocol"):
+            day_weights(protocol, low, high)
+    with pytest.raises(DesignError, match="99"):
+        ti.estimate_subgroups(moments, "a", horizon_days=99)
+
+
 def test_every_result_shows_itself(panel: Any) -> None:
     pytest.importorskip("lifelines", reason="times to leaving need lifelines")
     states = {"in_order": [{"name": "in_a", "on": ["a"]}, {"name": "in_b", "on": ["b"]}]}

@@ -41,6 +41,8 @@ def test_common_intake_leaves_out_periods_in_which_one_side_did_not_join() -> No
     effect = estimate_cumulative(alone.moments(), "a", "t").effect(56)
     row = found.to_frame().set_index("method").loc["common_intake"]
     assert (row["estimate"], row["std_error"]) == pytest.approx((effect.estimate, effect.std_error))
+    limits = found.limits("common_intake", 56)
+    assert limits == pytest.approx((effect.estimate, effect.conf_low, effect.conf_high))
     assert found.estimate("difference", 56) == pytest.approx(
         estimate_cumulative(trial.moments(), "a", "t").effect(56).estimate
     )

@@ -20,7 +20,7 @@ from trialimpact import (
     load_records,
     merge_spells,
 )
-from trialimpact.estimators.checks import WORDS, differential_loss, sample_ratio
+from trialimpact.estimators.checks import SIMULATED, WORDS, differential_loss, sample_ratio
 from trialimpact.synthetic import simulate_trial
 
 FAIR = {"IAP": 1.0, "BAU": 1.0}
@@ -118,6 +118,20 @@ def test_an_arm_that_stopped_recruiting_is_drift_and_shorter_follow_up() -> None
     assert {"arm_share_drift", "follow_up", "ratio_by_week"} <= red
 
 
+def test_what_was_expected_is_said_in_numbers() -> None:
+    """Two of five in treatment in either period; follow-up is one comparison of two means."""
+    people = pd.DataFrame(
+        {"claimant_id": [f"p{i}" for i in range(200)], "arm": ["T", "C", "C", "T", "C"] * 40, "index": [0, 40] * 100}
+    )
+    spells = pd.DataFrame({"claimant_id": ["p0"], "kind": "a", "start": 0, "end": 3})
+    covered = dict.fromkeys("ab", (-50, 45))
+    found = {each.check: each for each in integrity_of(SmallTrial(people, spells, covered)).checks}
+    assert found["arm_share_drift"].counts == "40% to 40% in treatment over 2 periods"
+    assert found["arm_share_drift"].expected == "40% in every one"
+    assert (found["follow_up"].df, found["follow_up"].test) == (1, "welch z")
+    assert found["follow_up"].counts == "treatment 8.5 days, control 8.5"
+
+
 def test_without_a_designed_ratio_it_is_said_not_to_be_tested() -> None:
     trial = simulate_trial(500, seed=1)
     data = trial.protocol.model_dump(by_alias=True, exclude_unset=True)
@@ -135,6 +149,12 @@ def test_without_a_designed_ratio_it_is_said_not_to_be_tested() -> None:
     data["allocation"]["ratio"] = {"BAU": 1}
     with pytest.raises(ProtocolError, match=r"allocation\.ratio must name each arm once"):
         TrialProtocol.from_dict(data)
+
+
+def test_the_p_value_of_draws_counts_what_was_found_among_them() -> None:
+    """Nine people where next to nobody should be: no draw has as many, so 1/(1 + draws), which is never 0."""
+    never = sample_ratio({"a": 1_000, "b": 1_000, "c": 9}, {"a": 1e9, "b": 1e9, "c": 1.0})
+    assert (never.test, never.p_value) == ("simulated", 1 / (1 + SIMULATED))
 
 
 def test_small_counts_are_tested_exactly_or_by_simulation() -> None:

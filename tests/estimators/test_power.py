@@ -116,6 +116,11 @@ def test_the_intracluster_correlation_and_the_strata_of_past_spells() -> None:
         within = ((ends - ends.groupby(team).transform("mean")) ** 2).sum() / (ends.size - 148)
         assert past.icc == pytest.approx(max(0, (between - within) / (between + 7 * within)))
         assert past.design(power=0.9).inflation == pytest.approx(1 + 7 * past.icc)
+    # Teams that are all alike have a negative ANOVA correlation, which is planned for as none.
+    trial = in_teams(0.0)
+    trial.spells["end"] = np.tile(np.arange(1, 9), 150)
+    trial.analysis = {"clusters": "team"}
+    assert past_variation(trial.panel(), "a").icc == 0.0
     trial = in_teams(0.0)
     trial.analysis = {"strata": "site"}
     past = past_variation(trial.panel(), "a")
@@ -144,6 +149,9 @@ def test_questions_without_an_answer_are_errors() -> None:
     for effect in (float("nan"), float("inf")):
         with pytest.raises(DesignError, match="must not be 0"):
             required_for_days(effect, 10.0)
+    for std_dev in (-0.5, 0.0):
+        with pytest.raises(DesignError, match="the standard deviation above 0"):
+            required_for_days(3.0, std_dev)
     with pytest.raises(DesignError, match="thousand million"):
         required_for_days(1e-300, 10.0)
     with pytest.raises(DesignError, match="however large"):

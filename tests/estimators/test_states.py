@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from oracles import dense
@@ -84,6 +85,23 @@ def test_a_state_that_is_an_outcome_has_its_numbers(analysis: dict[str, str]) ->
     assert frame["horizon_days"].notna().sum() == 4 * 3
 
 
+def test_clusters_where_nobody_is_in_a_state_count_as_clusters() -> None:
+    """A team of control alone, none of whom is ever on: it is one of the G of G/(G - 1)."""
+    n = 24
+    team = np.repeat(["k", "l", "m", "n"], 6)
+    people = pd.DataFrame(
+        {"claimant_id": [f"p{i}" for i in range(n)], "arm": ["T", "C"] * (n // 2), "index": 0, "team": team}
+    )
+    people.loc[people["team"] == "n", "arm"] = "C"
+    on = people.loc[:17, "claimant_id"]
+    spells = pd.DataFrame({"claimant_id": on, "kind": "a", "start": 0, "end": 1 + np.arange(18) % 11})
+    trial = SmallTrial(people, spells, analysis={"clusters": "team", "small_sample": "cr1"}, more={"states": STATES})
+    panel = panel_of(trial)
+    daily = estimate_daily(count_moments(panel), "a_not_b").between(0, 12)
+    assert (daily.std_error > 0).any()
+    np.testing.assert_allclose(estimate_states(panel).std_error[1][-12:], daily.std_error, atol=1e-12)
+
+
 def test_without_states_it_is_an_error_and_strangers_are_named() -> None:
     trial = simulate_trial(200, seed=1)
     with pytest.raises(DesignError, match=r"declare \[states\]"):
@@ -126,8 +144,10 @@ def test_nobody_moves_on_the_first_day_of_the_window(trial: SmallTrial) -> None:
     assert all((each.spells.start > panel.window[0]).all() for each in moves_of(panel).values())
 
 
-def test_horizons_of_one_day_have_no_moves() -> None:
+def test_horizons_of_one_day_have_no_moves_and_those_of_two_days_those_of_one() -> None:
     trial = simulate_trial(200, seed=4)
+    two = replace(trial, protocol=trial.protocol.with_analysis(horizon_days=2, last_day=30))
+    assert set(estimate_moves(panel_of(two)).to_frame()["horizon_days"]) == {2}
     trial = replace(trial, protocol=trial.protocol.with_analysis(horizon_days=1, last_day=30))
     found = estimate_moves(panel_of(trial))
     assert found.to_frame().empty
