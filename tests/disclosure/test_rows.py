@@ -64,6 +64,27 @@ def test_of_a_few_people_no_row_is_left() -> None:
     assert shown.columns.tolist() == [*frame.columns, "suppressed"]
 
 
+@pytest.mark.parametrize(("movers", "left"), [(0, 37), (1, 37), (10, 30), (38, 0)])
+def test_those_followed_are_everyone_less_whole_steps_and_of_a_group_as_many_in_proportion(
+    movers: int, left: int
+) -> None:
+    """Of 200 on a side 37 joined when the records end, all of them in the group of 150: it does not tell of them."""
+    place = np.arange(400)
+    people = pd.DataFrame({"claimant_id": [f"p{i}" for i in place], "arm": np.where(place % 2, "T", "C")})
+    people["index"] = np.where(place < 74, 80, 0)
+    people["team"] = np.where(place < 300, "k", "l")
+    spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": 0, "end": 10})
+    group = [{"name": "k", "where": {"column": "team", "equals": "k"}}]
+    covered = dict.fromkeys("ab", (-50, 80))
+    moments = SmallTrial(people, spells, covered, horizon=20, more={"subgroups": group}).moments()
+    pack = rule_pack("ons_10_5").model_copy(update={"movers": movers})
+    rows = pd.DataFrame({"outcome": "a", "contrast": "t", "subgroup": ["all", "k", "k"], "horizon_days": 20})
+    rows["n_treatment"] = rows["n_control"] = [163, 113, 0]
+    shown = Publication(moments, Rounder(pack, ""), frozenset()).n_followed(rows)
+    kept = [5 * round(n * (1 - left / 200) / 5) for n in (200, 150)]
+    assert all(each.tolist() == [*kept, 0] for each in shown.values())
+
+
 def test_a_person_moves_a_bound_by_the_horizon_over_the_people_of_a_side() -> None:
     about = Publication(trial(8).moments(), Rounder(rule_pack("ons_10_5"), ""), frozenset())
     n, horizons = [99, 101, 999, 1_001], [None, None, 10, 10]  # a day is a horizon of one
