@@ -113,6 +113,48 @@ def test_offices_that_are_not_named_or_not_there() -> None:
     )
 
 
+def test_offices_that_the_protocol_does_not_name_in_two_spellings() -> None:
+    markers = TRIAL.tables["markers"]
+    office = str(markers["office"].iloc[0])
+    part = markers.assign(office=markers["office"].where(markers.index % 2 == 0, markers["office"] + " &amp; co"))
+    part = part.assign(office=part["office"].mask(markers.index % 4 == 1, markers["office"] + " AND CO"))
+    unnamed = with_data(recruitment__offices=[])
+    said = doubts_of(unnamed, markers=part)
+    assert f"markers: {markers['office'].nunique()} offices are written in more than one way" in said
+    assert office not in said
+    assert not ti.analyse_trial(unnamed, TRIAL.tables).warnings
+
+
+def test_one_identifier_that_stands_for_many() -> None:
+    jobs = TRIAL.tables["employment"]
+    of_one = jobs.head(400).assign(claimant_id=jobs["claimant_id"].iloc[0])
+    many = pd.concat([jobs, of_one], ignore_index=True)
+    assert "spells are of one person: see whether one identifier stands for people" in doubts_of(
+        TRIAL.protocol, employment=many
+    )
+
+
+def test_outcomes_that_never_vary() -> None:
+    first = TRIAL.tables["markers"].groupby("claimant_id")["marker_date"].min()
+    running = pd.DataFrame({"claimant_id": first.index, "start_date": first.array, "end_date": "", "benefit": "JSA"})
+    said = doubts_of(TRIAL.protocol, benefit=running)
+    assert "everybody who is followed is on benefit on every day: see whether the records hold the ends" in said
+    jobs = TRIAL.tables["employment"]
+    before = jobs[jobs["end_date"].fillna("9").between("1", "2015-03-15")]
+    said = doubts_of(TRIAL.protocol, employment=before)
+    assert "nobody is employed and not on benefit on any day from day 0, and some were before" in said
+
+
+def test_tables_of_people_without_rows_and_tables_of_which_most_is_set_aside() -> None:
+    with pytest.warns(ti.TrialWarning, match="markers: there are no rows"), pytest.raises(ti.DesignError):
+        ti.analyse_trial(TRIAL.protocol, {**TRIAL.tables, "markers": TRIAL.tables["markers"].head(0)})
+    claims = TRIAL.tables["benefit"]
+    backwards = claims.assign(end_date=claims["start_date"].str.replace("201", "200"))
+    with pytest.warns(ti.TrialWarning):
+        records = ti.load_records(TRIAL.protocol, {**TRIAL.tables, "benefit": backwards}, on_broken_rule="quarantine")
+    assert "rows are set aside: most of it cannot be read as declared" in records.doubts[-1]
+
+
 @pytest.mark.parametrize("word", ["NA", "NULL", ".", "n/a"])
 def test_words_for_nothing_are_told(word: str) -> None:
     claimants = TRIAL.tables["claimants"]

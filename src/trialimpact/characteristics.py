@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.errors import DesignError, worded
 from trialimpact.groups import IN, MISSING, find_members
 from trialimpact.intervals import Integers
-from trialimpact.loaders.values import as_numbers, as_text
+from trialimpact.loaders.values import as_numbers, as_text, is_no_amount
 from trialimpact.protocol import Characteristic
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
@@ -60,9 +59,8 @@ def columns_of(
     if characteristic.kind == "numeric":
         numbers = as_numbers(values)
         if numbers is None:
-            said = as_text(values)
-            n = int((~np.isfinite(pd.to_numeric(said, errors="coerce").astype(float)) & said.notna()).sum())
-            says = f"characteristic {name!r} is numeric, and {characteristic.column!r} holds text, or no finite number"
+            n = int(is_no_amount(values).sum())
+            says = f"characteristic {name!r} is numeric, and {characteristic.column!r} holds text, or no finite amount"
             remedy = 'leave blank what is missing (NA, NULL and . are text); or set kind = "categorical"'
             raise DesignError(worded(f"{says}, of {n:,} people.", remedy=remedy))
         yield Column(name, "", "numeric", numbers.to_numpy(dtype=float))

@@ -30,6 +30,7 @@ def doubts_of_counts(counts: TrialCounts) -> Iterator[str]:
     yield from _offices_that_are_lost(counts.flow)
     yield from _recruitment_that_ends_early(counts)
     yield from _registers_of_one_side(counts.moments)
+    yield from _outcomes_that_never_vary(counts.moments)
     yield from _control_as_treatment(counts.protocol)
     yield from _levels_that_are_no_parts(counts.protocol, counts.characteristics)
 
@@ -48,7 +49,7 @@ def _great_losses(protocol: TrialProtocol, flow: ParticipantFlow) -> Iterator[st
         "at_trial_office": "compare the protocol's offices with the records'",
         "in_window": "compare the recruitment window and the offices with the records",
         "index_date_known": "see whether the index dates are there",
-        "matched": f"look at index.window_days ({protocol.index.window_days}) and index.codes",
+        "matched": f"look at index.window_days ({protocol.index.window_days}), index.codes and what the source covers",
     }
     for stage, hint in hints.items():
         left, removed = (flow.n(stage, kind) if stage in flow.stages else 0 for kind in ("remaining", "removed"))
@@ -100,6 +101,20 @@ def _registers_of_one_side(moments: Moments) -> Iterator[str]:
             nobody = " + ".join(next(arms for arms, is_on in ever.items() if not is_on))
             says = f"nobody in {nobody} is {outcome.words} on any day, and others are"
             yield f"{says}: see whether the records hold both arms"
+
+
+def _outcomes_that_never_vary(moments: Moments) -> Iterator[str]:
+    """An outcome that everybody has on every day of follow-up, or that nobody has after day 0 and some had before."""
+    protocol = moments.protocol
+    for outcome in protocol.outcomes:
+        sides = [moments.counts_of(outcome.name, "all", (arm,)) for arm in protocol.arms]
+        on, followed = (np.sum([getattr(side, each) for side in sides], axis=0) for each in ("on", "followed"))
+        after = slice(protocol.analysis.pre_days, None)
+        if followed[after].sum() and (on[after] == followed[after]).all():
+            yield f"everybody who is followed is {outcome.words} on every day: see whether the records hold the ends"
+        if followed[after].sum() and on.any() and not on[after].any():
+            says = f"nobody is {outcome.words} on any day from day 0, and some were before"
+            yield f"{says}: see whether the records reach so far"
 
 
 def _cut_one_number(characteristic: Characteristic) -> bool:

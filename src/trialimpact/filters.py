@@ -160,10 +160,19 @@ def _require_claimants(protocol: TrialProtocol, flow: ParticipantFlow) -> None:
     for contrast in protocol.contrasts:
         for side in contrast.sides:
             if not sum(flow.n("analysed", assigned_arm=arm) for arm in side):
-                raise DesignError(
-                    worded(
-                        f"contrast {contrast.name!r}: nobody is left in {' + '.join(side)} after the filters.",
-                        repr(flow),
-                        remedy="find the stage that loses them, and correct the protocol or the records",
-                    )
-                )
+                raise _nobody_left(protocol, contrast.name, side, flow)
+
+
+def _nobody_left(protocol: TrialProtocol, contrast: str, side: tuple[str, ...], flow: ParticipantFlow) -> DesignError:
+    """The error that shows where the people of one side were lost, or that there never were any."""
+    mine = {stage: sum(flow.n(stage, assigned_arm=arm) for arm in side) for stage in flow.stages}
+    named = " + ".join(side)
+    says = f"contrast {contrast!r}: nobody is left in {named} after the filters."
+    if flow.n("individuals") and not any(mine.values()):
+        says = f"contrast {contrast!r}: nobody was assigned to {named}."
+        return DesignError(worded(says, repr(flow), remedy="correct the allocation or the contrast, or the records"))
+    lost_at = next(stage for stage in flow.stages if stage != "records" and not mine[stage])
+    what = f"the rows, codes and dates of {protocol.index.source}, and " if lost_at == "matched" else ""
+    of_side = f"of {named}: " + " -> ".join(f"{stage} {n:,}" for stage, n in mine.items() if stage != "records")
+    remedy = f"the last of them are lost at {lost_at}: look at {what}what the protocol says of that stage"
+    return DesignError(worded(says, repr(flow), of_side, remedy=remedy))

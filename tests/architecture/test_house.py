@@ -21,7 +21,7 @@ ORDER = [
 ]  # fmt: skip
 INSIDE = {
     "protocol": ["conditions", "sources", "methods", "consistency", "model", "read", "explain"],
-    "loaders": ["values", "dates", "identifiers", "spelling", "in_labels", "repeats", "signatures", "files", "schema", "rule", "rules_of_people", "rules_of_spells", "rules", "records", "doubts", "linking", "load"],
+    "loaders": ["values", "dates", "identifiers", "spelling", "in_labels", "repeats", "signatures", "files", "schema", "rule", "rules_of_people", "rules_of_spells", "rules", "records", "doubts_of_dates", "doubts", "linking", "load"],
     "estimators": [
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",

@@ -202,7 +202,7 @@ def test_unknown_values_are_missing_infinity_is_refused_and_nobody_known_is_no_c
     sample.people["gender"] = None
     some, n_children = np.arange(len(sample)) % 7 == 0, sample.people["n_children"]
     sample.people["n_children"] = np.where(some, np.inf, n_children)
-    with pytest.raises(DesignError, match="no finite number, of 85 people"):
+    with pytest.raises(DesignError, match="no finite amount, of 85 people"):
         build_covariates(panel, "on_benefit", sample, spells)
     sample.people["n_children"] = np.where(some, np.nan, n_children)
     covariates = build_covariates(panel, "on_benefit", sample, spells)

@@ -26,7 +26,7 @@ def test_the_difference_in_restricted_means() -> None:
     people = pd.DataFrame({"claimant_id": [f"p{i}" for i in range(n)], "arm": arm, "index": rng.integers(0, 9, n)})
     spells = pd.DataFrame({"claimant_id": people["claimant_id"], "kind": "a", "start": people["index"]})
     spells = spells.assign(end=spells["start"] + exits)
-    trial = SmallTrial(people, spells, {"a": (-10, 400), "b": (-10, 400)}, horizon=horizon)
+    trial = SmallTrial(people, spells, {"a": (-10, 200), "b": (-10, 200)}, horizon=horizon)
     means = {
         side: restricted_mean_survival_time(lifelines.KaplanMeierFitter().fit(exits[arm == side]), t=horizon)
         for side in "TC"

@@ -31,6 +31,7 @@ from trialimpact.loaders.schema import (
     wanted_columns,
     wrong_columns,
 )
+from trialimpact.loaders.values import LARGEST
 from trialimpact.protocol import TrialProtocol
 
 _CSV = "read_csv({}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
@@ -129,7 +130,10 @@ def _columns(protocol: TrialProtocol, name: str, types: dict[str, str]) -> Itera
         if there and column in numeric_columns(protocol):
             text = f"trim(cast({there[0]} as {'tinyint' if there[1] == 'BOOLEAN' else 'varchar'})::varchar)"
             number = f"nullif(try_cast({text} as double), 'nan'::double)"
-            yield f"{number} as n_{column}", f"({_given(there[0])} and lower({text}) <> 'nan' and {number} is null)"
+            yield (
+                f"{number} as n_{column}",
+                f"({_given(there[0])} and lower({text}) <> 'nan' and coalesce(abs({number}) > {LARGEST}, true))",
+            )
     for column in DATES[kind]:
         if there := found(column):
             day, bad = _day(*there, source.date_format)

@@ -11,9 +11,9 @@ from trialimpact.engines.sources import Inputs, numeric_columns
 from trialimpact.engines.words import Step, among, fetch, flag, whole
 from trialimpact.errors import BrokenRule, record_error
 from trialimpact.loaders import Audit, day_of
-from trialimpact.loaders.dates import date_of
+from trialimpact.loaders.dates import EARLIEST, LATEST, date_of
 from trialimpact.loaders.records import AuditLine
-from trialimpact.loaders.rules import DAYS_0, EARLIEST, LATEST, RULES
+from trialimpact.loaders.rules import DAYS_0, RULES
 from trialimpact.loaders.schema import DATES, kind_of
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.consistency import RESERVED_LABELS

@@ -11,6 +11,7 @@ import pandas as pd
 
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.values import Coded, as_text
+from trialimpact.protocol import conditions
 
 NO_DAY = int(np.iinfo(np.int64).min) // 4
 """The day of a blank date."""
@@ -19,6 +20,9 @@ FOREVER = 2**31 - 1
 """The day of "infinity" in PostgreSQL and DuckDB, and of the last moment that pandas knows."""
 
 _LAST_OF_PANDAS = np.datetime64("2262-04-11T23:47:16")
+
+EARLIEST, LATEST = conditions.EARLIEST + 1, conditions.LATEST
+"""Dates outside these years are errors: 1 January 1900 is what databases write for nothing."""
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 DAYS_SINCE = re.compile(r"days since ([0-9]{4}-[0-9]{2}-[0-9]{2})")

@@ -10,11 +10,12 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from trialimpact.intervals import Integers
+from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of
+from trialimpact.loaders.doubts_of_dates import doubts_of_dates
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.schema import Table
-from trialimpact.loaders.spelling import written_otherwise
+from trialimpact.loaders.spelling import in_several_spellings, written_otherwise
 from trialimpact.loaders.values import Coded, as_text
 from trialimpact.protocol.conditions import ColumnIs, Not, parts_of
 from trialimpact.protocol.consistency import condition_parts, words_asked
@@ -30,20 +31,39 @@ WORDS_FOR_UNKNOWN = frozenset(
 """Fair words, but in a complement: who is not known not to be a woman is no man."""
 
 _SHORTLY = 31
-FEW_SPELLS = 100
+FEW_ROWS, FEW_SPELLS = 20, 100
 """Of fewer spells nothing is said but what is so of each."""
 
 
 def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
     """Everything of the kind, a sentence each; `digits` are those of the NINOs by person."""
+    yield from _without_rows(parsed)
+    yield from doubts_of_dates(protocol, parsed)
     yield from _same_spells(protocol, parsed)
     for name, source in protocol.sources.spells.items():
         yield from _spells_of_one_kind(source, parsed[name])
+        yield from _spells_of_one_person(parsed[name])
     yield from _absent_offices(protocol, parsed)
     yield from _offices_like_others(protocol, parsed)
+    yield from _offices_in_two_ways(protocol, parsed)
     yield from _words_for_nothing(protocol, parsed)
     yield from _blank_columns(parsed)
     yield from _other_digits(protocol, parsed, digits)
+
+
+def doubts_of_set_aside(parsed: Mapping[str, Table], kept: Mapping[str, Booleans]) -> Iterator[str]:
+    """Tables of which most rows are set aside, so that those that are left are no extract."""
+    for name, those in kept.items():
+        n = parsed[name].n_rows - int(those.sum())
+        if n > max(FEW_ROWS, parsed[name].n_rows / 2):
+            yield f"{name}: {n:,} of {parsed[name].n_rows:,} rows are set aside: most of it cannot be read as declared"
+
+
+def _without_rows(parsed: Mapping[str, Table]) -> Iterator[str]:
+    """A header alone, of people; of an outcome that nobody is in, other words tell."""
+    for name in ("claimants", "markers"):
+        if name in parsed and not parsed[name].n_rows:
+            yield f"{name}: there are no rows: see whether the extract came whole"
 
 
 def _same_spells(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
@@ -82,6 +102,14 @@ def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
         yield f"{says}: see whether all were sent"
 
 
+def _spells_of_one_person(table: Table) -> Iterator[str]:
+    """An identifier that stands for people who are not known has the spells of many."""
+    n = int(np.bincount(table.claimant[table.claimant != NOBODY], minlength=1).max())
+    if n >= FEW_SPELLS and n > table.n_rows / 10:
+        says = f"{table.name}: {n:,} of {table.n_rows:,} spells are of one person"
+        yield f"{says}: see whether one identifier stands for people who are not known"
+
+
 def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
     """An office that the protocol names and no row does is mostly written otherwise, and its people are counted out."""
     table = parsed.get("markers", parsed.get("claimants"))
@@ -107,6 +135,16 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
         if alike and not written_otherwise(pd.Series([other]), named).any():
             says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike!r} and another"
             yield f"{says}: their people are counted out"
+
+
+def _offices_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """Offices that the protocol does not name, and that are told apart by capitals, spaces or marks alone."""
+    table = parsed.get("markers", parsed.get("claimants"))
+    if table is None or protocol.recruitment.offices:
+        return
+    if n := len(in_several_spellings(table.label("office").cat.remove_unused_categories().cat.categories)):
+        says = f"{table.name}: {n:,} offices are written in more than one way (capitals, spaces, marks, '&' and 'and')"
+        yield f"{says}, and count as several: write each in one"
 
 
 def _name_like(other: str, named: Sequence[str]) -> str:

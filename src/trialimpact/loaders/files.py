@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import BrokenRule, listed, printable
-from trialimpact.loaders.signatures import NOT_TEXT, holds_other_bytes, other_separator, separator_of, why_no_csv
+from trialimpact.loaders.signatures import NOT_TEXT, first_lines, separator_of, why_no_csv, why_no_text
 
 TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
@@ -37,14 +38,23 @@ class Wanted:
         return self.coded | self.kept | {self.identifier}
 
     def among(self, names: Iterable[str]) -> list[str]:
-        """Those of a table's columns that are wanted, and those that differ from one in capitals or marks alone."""
+        """Those of a table's columns that are wanted, and those that differ from one in capitals, marks or a number."""
         nearly = {in_letters(each) for each in self.names}
-        return [each for each in names if each in self.names or in_letters(each) in nearly]
+        return [each for each in names if unnumbered(each) in self.names or in_letters(each) in nearly]
 
 
 def in_letters(name: str) -> str:
     """A name without capitals, spaces and marks."""
     return "".join(each for each in unicodedata.normalize("NFC", str(name)).casefold() if each.isalnum())
+
+
+def unnumbered(name: str) -> str:
+    """A name without the number by which pandas and R tell a second column of that name.
+
+    >>> unnumbered("start_date.1")
+    'start_date'
+    """
+    return re.sub(r"\.[0-9]+$", "", str(name))
 
 
 _Reader: TypeAlias = Callable[[Path, Wanted], pd.DataFrame]
@@ -71,7 +81,11 @@ def read_frame(name: str, table: TableLike, wanted: Wanted) -> pd.DataFrame:
     if hasattr(table, "__arrow_c_stream__"):
         pyarrow = importlib.import_module("pyarrow")
         try:
-            return _as_frame(pyarrow.table(table), wanted)
+            arrow = pyarrow.table(table)
+            if isinstance(table, pyarrow.RecordBatchReader) and not arrow.num_rows:
+                says, remedy = "a RecordBatchReader has no rows left", "give a table: reader.read_all(), read once"
+                raise _unreadable(name, "table_is_known", says, remedy)
+            return _as_frame(arrow, wanted)
         except (pyarrow.ArrowException, ValueError, TypeError):
             says = f"a {type(table).__name__} is not a table, or a column of it holds what cannot be read"
             raise _unreadable(name, "table_is_known", says, "make columns all text, all dates or all numbers") from None
@@ -119,9 +133,9 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
     except _RaggedError as error:
         rows = "1 row has" if len(error.rows) == 1 else f"{len(error.rows):,} rows have"
         says = f"{rows} too few or too many fields, or a field over several lines (a stray quote): {listed(error.rows)}"
-        raise _unreadable(name, "row_has_every_field", says, _REMEDY) from None
+        raise _unreadable(name, "row_has_every_field", error.fields or says, _REMEDY) from None
     except _OtherSeparatorError as error:
-        says = f"the fields of {path.name} are between {error}, not commas"
+        says = f"the fields of {path.name} are between {error}, not commas alone"
         raise _unreadable(name, "fields_are_between_commas", says, _REMEDY) from None
     except _NoCsvError as error:
         raise _unreadable(name, "file_is_whole", f"{path.name} {error}", _REMEDY) from None
@@ -132,6 +146,8 @@ def _read_file(name: str, path: Path, wanted: Wanted) -> pd.DataFrame:
             f"reading {ending} files needs the package {error.name}",
             f"pip install 'trialimpact[{error.name}]'",
         ) from None
+    except MemoryError:
+        raise
     except Exception as error:
         # Readers of foreign formats raise classes of their own; any of them means the same to us.
         remedy = _ASK if isinstance(error, PermissionError) else _REMEDY
@@ -145,19 +161,24 @@ def _why_no_file(path: Path) -> tuple[str, str] | None:
             return f"{path} is a folder", "name the file in it, or read its parts as one frame"
         if path.is_file():
             return None
+        if path.exists():
+            return f"{path} is a pipe or a device", "write what comes from it into a file: it is read more than once"
+        if path.is_symlink():
+            return f"{path} is a link to what is not there", "correct the link, or the path in the protocol"
     except PermissionError:
         return f"the folder of {path} may not be entered by you", _ASK
     except (OSError, ValueError):
         pass
-    return f"there is no file {path}", "correct the path in the protocol"
+    address = re.search("[a-z0-9]{2,}:/", str(path))
+    return f"there is no file {path}", "correct the path in the protocol" + (": no address is read" if address else "")
 
 
 class _RaggedError(Exception):
-    """Rows of a CSV file that have too few or too many fields."""
+    """Rows of a CSV file that have too few or too many fields; or how many fields, where it is every row."""
 
-    def __init__(self, rows: list[int]) -> None:
+    def __init__(self, rows: list[int], fields: str = "") -> None:
         super().__init__("ragged")
-        self.rows = rows
+        self.rows, self.fields = rows, fields
 
 
 class _OtherSeparatorError(Exception):
@@ -182,6 +203,8 @@ def _reason(path: Path, ending: str, error: Exception) -> str:
         return f"{path.name} vanished while it was read"
     if not path.stat().st_size:
         return f"{path.name} is empty"
+    if "straddling" in str(error):
+        return f"{path.name} has a row longer than {_LONGEST_ROW // 2**20} MB"
     if "Empty CSV" in str(error):
         return f"{path.name} is empty, or one line without an end"
     said = str(error).lower().replace("-", "")
@@ -220,23 +243,31 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     try:
         arrow = _parsed(path, csv.ParseOptions(newlines_in_values=True))
     except (ValueError, OSError):
-        if holds_other_bytes(path):
-            raise _NoCsvError(NOT_TEXT) from None
-        rows = _ragged_rows(path)
-        if rows and (found := separator_of(path)):
+        if why := why_no_text(path):
+            raise _NoCsvError(why) from None
+        rows, fields = _ragged_rows(path)
+        if rows and (found := next(filter(None, map(separator_of, first_lines(path))), None)):
             raise _OtherSeparatorError(found) from None
         if rows:
-            raise _RaggedError(rows) from None
+            raise _RaggedError(rows, fields) from None
         raise
-    if arrow.num_columns == 1 and (found := other_separator(arrow.column_names[0])):
-        raise _OtherSeparatorError(found)
-    if arrow.num_columns == 1 and "," in arrow.column_names[0]:
-        raise _NoCsvError("has each row as one quoted field")
+    _require_commas(arrow)
     if _holds_text(arrow, "\x00"):
-        raise _NoCsvError(NOT_TEXT)
+        raise _NoCsvError(why_no_text(path) or NOT_TEXT)
     if several_lines := _holds_text(arrow, "\n", "\r"):
         raise _RaggedError(several_lines)
     return _as_frame(arrow, wanted)
+
+
+def _require_commas(arrow: Any) -> None:
+    names, row = arrow.column_names, arrow.slice(0, 1).to_pylist()
+    if len(names) == 1 and (found := separator_of(names[0])):
+        raise _OtherSeparatorError(found)
+    if len(names) == 1 and "," in names[0]:
+        raise _NoCsvError("has each row as one quoted field")
+    fields = [*names[1:], *(field for each in row for field in [*each.values()][1:] if field)]
+    if len(names) > 1 and all(field.startswith(" ") for field in fields):
+        raise _OtherSeparatorError("commas with a space")
 
 
 def _parsed(path: Path, parsing: Any) -> Any:
@@ -264,18 +295,24 @@ def _in_blocks(path: Path, parsing: Any, n_bytes: int) -> Any:
     )
 
 
-def _ragged_rows(path: Path) -> list[int]:
-    """Rows with too few or too many fields, or over several lines, of a file that is UTF-8 text."""
+def _ragged_rows(path: Path) -> tuple[list[int], str]:
+    """Rows with too few or too many fields, or over several lines, of a file that is UTF-8 text; and in words how many
+    fields, where every row has as many, and the header others.
+    """
     ragged: list[int] = []
+    fields: set[tuple[int, int]] = set()
 
     def skipping(row: Any) -> str:
         if row.number is not None:
             ragged.append(row.number - 1)
+        fields.add((row.expected_columns, row.actual_columns))
         return "skip"
 
     parsing = importlib.import_module("pyarrow.csv").ParseOptions(newlines_in_values=True, invalid_row_handler=skipping)
     arrow = _parsed(path, parsing)
-    return sorted({*ragged, *_holds_text(arrow, "\n", "\r")})
+    everywhere = f"the header has {{}} fields, and each of {len({*ragged}):,} rows {{}}"
+    said = everywhere.format(*next(iter(fields))) if len(fields) == 1 and not arrow.num_rows else ""
+    return sorted({*ragged, *_holds_text(arrow, "\n", "\r")}), said
 
 
 def _holds_text(arrow: Any, *marks: str) -> list[int]:

@@ -15,7 +15,7 @@ import pandas as pd
 from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, TrialWarning, record_error, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
-from trialimpact.loaders.doubts import doubts_of_tables
+from trialimpact.loaders.doubts import doubts_of_set_aside, doubts_of_tables
 from trialimpact.loaders.files import TableLike, UnreadableTableError, read_frame, table_sha256
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.linking import number_claimants, require_links
@@ -81,13 +81,15 @@ def load_records(
     if broken:
         raise record_error(broken, quarantine_helps=False)
     digits = number_claimants(protocol, parsed)
-    doubts = tuple(doubts_of_tables(protocol, parsed, digits))
+    doubts = [*doubts_of_tables(protocol, parsed, digits)]
     for doubt in doubts:
         warnings.warn(doubt, TrialWarning, stacklevel=2)
     require_links(parsed, to_be_set_aside=on_broken_rule == "quarantine")
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
     kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
+    for doubt in (more := [*doubts_of_set_aside(parsed, kept)]):
+        warnings.warn(doubt, TrialWarning, stacklevel=2)
     participants = _participants(parsed, kept)
     return TrialRecords(
         protocol=protocol,
@@ -98,7 +100,7 @@ def load_records(
         audit=Audit(lines=tuple(lines)),
         quarantined=quarantined,
         inputs=tuple(inputs),
-        doubts=doubts,
+        doubts=(*doubts, *more),
         load=_load_of(protocol, inputs, on_broken_rule),
     )
 

@@ -10,16 +10,12 @@ from datetime import date
 import numpy as np
 
 from trialimpact.intervals import Booleans
-from trialimpact.loaders.dates import NO_DAY, date_of, day_of
+from trialimpact.loaders.dates import EARLIEST, LATEST, NO_DAY, date_of, day_of
 from trialimpact.loaders.rule import ALL, CORRECT, Rules
 from trialimpact.loaders.rules_of_people import RULES_OF_PEOPLE
 from trialimpact.loaders.rules_of_spells import RULES_OF_SPELLS
 from trialimpact.loaders.schema import DATES, Table, dates_of
-from trialimpact.protocol import conditions
 from trialimpact.protocol.model import TrialProtocol
-
-EARLIEST, LATEST = conditions.EARLIEST + 1, conditions.LATEST
-"""Dates outside these years are errors: 1 January 1900 is what databases write for nothing."""
 
 DAYS_0 = (day_of(date(1960, 1, 1)), day_of(date(1970, 1, 1)))
 """Day 0 of SAS and Stata, and of Unix."""
@@ -65,7 +61,8 @@ def column_has_one_type(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "dates",
     "dates can be read",
-    "correct the extract (dates have no time of day and no zone), or set or remove date_format in the source, "
+    "correct the extract (dates have no time of day and no zone; blank: there is none), "
+    "or set or remove date_format in the source, "
     'as in "%d/%m/%Y" or "days since 1960-01-01"',
 )
 def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
@@ -77,7 +74,8 @@ def date_is_readable(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "dates",
     f"dates lie in {EARLIEST}-{LATEST}",
-    "correct the extract; list placeholders for 'not ended' in open_end_dates",
+    "correct the extract, or leave blank what is not known; "
+    "placeholders for 'not ended' go in the spells' open_end_dates",
 )
 def date_is_plausible(table: Table, protocol: TrialProtocol) -> Booleans:
     low, high = (day_of(date_of(0).replace(year=year)) for year in (EARLIEST, LATEST + 1))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trialimpact.errors import BrokenRule
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import FOREVER, NO_DAY, day_of, holds_datetimes, parse_days
-from trialimpact.loaders.files import Wanted, in_letters
+from trialimpact.loaders.files import Wanted, in_letters, unnumbered
 from trialimpact.loaders.values import Coded, as_labels, of_another_type, without_bytes
 from trialimpact.protocol.consistency import words_asked
 from trialimpact.protocol.model import TrialProtocol
@@ -31,6 +31,7 @@ LABELS: dict[Kind, tuple[str, ...]] = {
     "markers": ("marker", "office", "status", "reason"),
     "spells": ("code",),
 }
+KNOWN: dict[Kind, tuple[str, ...]] = {kind: ("claimant_id", *DATES[kind], *LABELS[kind]) for kind in DATES}
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)
@@ -132,7 +133,7 @@ def parse_table(protocol: TrialProtocol, name: str, frame: pd.DataFrame) -> tupl
     source, kind = source_of(protocol, name), kind_of(name)
     table = Table(name=name, kind=kind, source=source, n_rows=len(frame))
     dates = dates_of(protocol, kind)
-    known = ("claimant_id", *DATES[kind], *LABELS[kind])
+    known = KNOWN[kind]
     used = [each for each in (*known, *_characteristics(protocol, kind)) if table.column(each) in frame.columns]
     required = required_columns(protocol, name)
     broken = [*wrong_columns(table, frame, (*required, *used)), *nearly_named(table, frame, {*known} - {*required})]
@@ -177,21 +178,25 @@ def grouping_columns(protocol: TrialProtocol) -> tuple[str, ...]:
 
 
 def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) -> Iterator[BrokenRule]:
-    """Columns that are needed and absent, or that stand twice.
+    """Columns that are needed and absent, or that stand twice: pandas and R number the second (`start_date.1`).
 
     No message lists the columns that a file does have: without a header they are a record.
     """
     there = {in_letters(column) for column in frame.columns}
-    for name in dict.fromkeys((*required, *table.source.columns)):
+    names = dict.fromkeys((*required, *table.source.columns))
+    headless = "" if there & {in_letters(table.column(name)) for name in names} else "see whether line 1 is a header; "
+    for name in names:
         theirs = table.column(name)
         near = ", and one whose name differs in capitals, spaces or marks" if in_letters(theirs) in there else ""
         count = int((frame.columns == theirs).sum())
+        if count == 1 and name in KNOWN[table.kind] and name not in table.source.columns:
+            count += sum(unnumbered(other) == theirs != other for other in frame.columns)
         if count != 1:
             yield BrokenRule(
                 table=table.name,
                 rule="column_is_there_once",
                 says=f"there is no column {theirs!r}{near}" if not count else f"{count} columns are called {theirs!r}",
-                remedy=f'say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
+                remedy=f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
             )
 
 

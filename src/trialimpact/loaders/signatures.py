@@ -7,6 +7,7 @@ import gzip
 import re
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 _START = 4096
 """So many bytes are looked at."""
@@ -27,10 +28,19 @@ _SIGNATURES = (
     (rb"\$FL2|\$FL3", "SPSS"),
     (rb"-----BEGIN PGP", "encrypted (PGP)"),
     (rb"(?i)(\xef\xbb\xbf)?\[InternetShortcut\]", "a link to a web page"),
+    (rb"(?i)(\xef\xbb\xbf)?\"?sep=", "CSV with a first line for a spreadsheet (sep=) before the header"),
     (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "a web page or XML"),
     (rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", "JSON"),
 )
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_SEPARATORS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    "\x01": "control characters (0x01)",
+    "^": "carets",
+    "~": "tildes",
+}
+_BETWEEN_SPACES = re.compile(r"\S +\S+ +\S")
 
 
 def why_no_csv(path: Path) -> str | None:
@@ -47,40 +57,47 @@ def why_no_csv(path: Path) -> str | None:
             start = zlib.decompressobj(wbits=31).decompress(start, _START)
         except zlib.error:
             return None  # the reader will say that it is cut short
-    return _signed(start) or (None if _is_text(start) else NOT_TEXT)
+    return _signed(start) or (None if _is_text(start) else why_no_text(path) or NOT_TEXT)
 
 
 NOT_TEXT = "is not UTF-8 text, or holds NUL bytes as UTF-16 does"
 
 
-def holds_other_bytes(path: Path) -> bool:
-    """Whether a file, or what is inside where it is compressed, is not UTF-8 text: all of it is read, bit by bit."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+def why_no_text(path: Path) -> str | None:
+    """Where a file, or what is inside where it is compressed, is not UTF-8 text: all of it is read, bit by bit.
+
+    None where it is; the line is counted from 1, the header's.
+    """
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    with _opened(path) as stream:
         try:
-            while part := stream.read(2**20):
+            while part := stream.readline(2**20):
                 if b"\x00" in part:
-                    return True
+                    return f"{NOT_TEXT}: line {line:,}"
                 decoder.decode(part)
+                line += part.endswith(b"\n")
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return True
+            return f"{NOT_TEXT}: line {line:,}"
         except (OSError, EOFError, zlib.error):  # cut short, as the reader will say
-            return False
-    return False
+            return None
+    return None
 
 
-def other_separator(header: str) -> str | None:
-    """What stands between the names of a header that has no comma, in words."""
-    return next((words for mark, words in _SEPARATORS.items() if mark in header), None)
+def _opened(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def separator_of(path: Path) -> str | None:
-    """What stands more often than commas in the first or second line of a text file, in words."""
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
-        lines = [stream.readline(_START).decode("utf-8", "replace") for _ in range(2)]
-    found = (words for line in lines for mark, words in _SEPARATORS.items() if line.count(mark) > line.count(","))
-    return next(found, None)
+def separator_of(line: str) -> str | None:
+    """What stands more often than commas between the fields of a line, in words."""
+    found = next((words for mark, words in _SEPARATORS.items() if line.count(mark) > line.count(",")), None)
+    return found or ("spaces" if "," not in line and _BETWEEN_SPACES.search(line) else None)
+
+
+def first_lines(path: Path) -> list[str]:
+    """The first two lines of a text file, or of what is inside where it is compressed: no more than their starts."""
+    with _opened(path) as stream:
+        return [stream.readline(_START).decode("utf-8", "replace") for _ in range(2)]
 
 
 def _signed(start: bytes) -> str | None:

@@ -6,7 +6,8 @@ import html
 import importlib
 import re
 import unicodedata
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,16 @@ def _is_number(value: Any) -> bool:
 
 def _is_other(label: str, declared: Collection[str], meant: set[str]) -> bool:
     return label not in declared and (_folded(label) in meant or _has_lost(label, declared))
+
+
+def in_several_spellings(labels: Iterable[str]) -> set[str]:
+    """What several of some distinct labels are but for capitals, spaces, accents, quotes, dashes or what is not seen.
+
+    >>> in_several_spellings(["Barking & Dagenham", "Barking and Dagenham", "Bromley"])
+    {'barkinganddagenham'}
+    """
+    counts = Counter(map(_folded, labels))
+    return {each for each, n in counts.items() if n > 1}
 
 
 def in_another_form(labels: pd.Series[Any]) -> Booleans:

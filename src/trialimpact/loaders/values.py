@@ -131,25 +131,39 @@ def as_labels(column: Coded) -> pd.Series[Any]:
     return pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(labels), dtype=object)))
 
 
+LARGEST = 1e100
+"""No amount of anything is larger; the square of what is much larger is not finite."""
+
+
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Values as numbers (true is 1), NaN where missing or blank; None if another is not a number, or has no end."""
+    """Values as numbers (true is 1), NaN where missing or blank; None if another `is_no_amount`."""
+    return None if is_no_amount(values).any() else _numbers(values)
+
+
+def is_no_amount(values: pd.Series[Any]) -> Booleans:
+    """Where a value is there and is not a number, or is one beyond `LARGEST`."""
+    return np.asarray(~(_numbers(values).abs() <= LARGEST) & as_text(values).notna(), dtype=bool)
+
+
+def _numbers(values: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.infer_dtype(values, skipna=True) == "boolean":
         values = values.map({True: 1.0, False: 0.0})
-    text = as_text(values)
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    return None if bool((~np.isfinite(numbers) & text.notna()).any()) else numbers
+    return pd.to_numeric(as_text(values), errors="coerce").astype(float)
 
 
 def of_another_type(values: pd.Series[Any]) -> Booleans:
-    """Rows whose value is of another type than the first value's (whole and other numbers are one), or no one value."""
+    """Rows whose value is of another type than most (whole and other numbers are one), or no one value.
+
+    Of types that are as many, the first value's is the column's.
+    """
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object)
     if not is_object(values) or not _is_mixed(values):
         return np.zeros(len(values), dtype=bool)
     family = values.map(_family)
-    known = family.dropna()
-    first = known.iloc[0] if len(known) else None
-    return np.asarray(family.notna() & ((family != first) | (family == _SEVERAL)))
+    counts = family.value_counts(sort=False)  # in the order in which they come
+    most = counts.idxmax() if len(counts) else None
+    return np.asarray(family.notna() & ((family != most) | (family == _SEVERAL)))
 
 
 def _is_mixed(values: pd.Series[Any]) -> bool:

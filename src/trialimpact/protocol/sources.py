@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from trialimpact.protocol.conditions import AnyDay, Day, Flag, Part, Whole, as_day
+from trialimpact.protocol.conditions import AnyDay, Day, Flag, Part, Whole, Words, as_day
 
 FOLLOWED = "followed"
 """Every day that is followed, among the sources of an outcome."""
@@ -22,7 +22,7 @@ class Source(Part):
     `columns` maps the library's names to the table's; a name left out is the table's own name.
     """
 
-    file: str | None = Field(default=None, description="path relative to the protocol's folder")
+    file: Words | None = Field(default=None, description="path relative to the protocol's folder")
     query: str | None = Field(
         default=None, description="SELECT for engines: the library's column names, days since 1970-01-01 in *_day"
     )
