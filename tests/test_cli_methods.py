@@ -55,6 +55,8 @@ def test_power_answers(arguments: tuple[object, ...], says: str) -> None:
         (("power", "days", "--people", 100, "--effect", 3, "--sd", 10), 2, "and not both"),
         (("power", "days", "--people", 100, "--sd", 10, "--design", "luck=3"), 2, "is not NAME=NUMBER"),
         (("power", "days", "--people", 100, "--sd", 10, "--design", "icc=3"), 1, "not possible: icc"),
+        (("power", "days", "--people", 100, "--sd", 10, "--design", "icc=0.1"), 2, "icc alone changes nothing"),
+        (("power", "days", "--people", 9, "--sd", 1, "--design", "icc=0", "--design", "icc=1"), 2, "is given twice"),
         (("power", "days", "--people", 100, "--past", TINY), 2, "give --outcome"),
         (("power", "share", "--people", 100), 2, "--control is needed here"),
         (("audit", "nowhere.toml"), 2, "the protocol cannot be read"),
@@ -73,3 +75,14 @@ def test_power_from_past_records_is_checked_by_simulation(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "check, by drawing past claimants into arms 500 times: power 0." in done.stdout
+    asked = (
+        "power",
+        "days",
+        "--people",
+        600,
+        "--past",
+        tmp_path / "trial" / "protocol.toml",
+        "--outcome",
+        "on_benefit",
+    )
+    assert "standard deviation 80 days (--sd; that of the past is " in run(*asked, "--sd", 80).stdout

@@ -171,7 +171,7 @@ def test_links_and_folders(tmp_path: Path) -> None:
     assert_answer(answer_of(ti.analyse_trial(folder / "protocol.toml")), "same", "tiny")
     people.unlink()
     people.symlink_to(folder / "gone.csv")
-    assert "'file_exists'" in said_by_both_doors(folder, tmp_path / "out")
+    assert "is a link to what is not there ('file_exists')" in said_by_both_doors(folder, tmp_path / "out")
     people.unlink()
     people.symlink_to(people)
     assert "'file_exists'" in said_by_both_doors(folder, tmp_path / "out")
@@ -184,7 +184,7 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     folder = copied(tmp_path / "trial")
     (folder / "claimants.csv").unlink()
     os.mkfifo(folder / "claimants.csv")
-    assert "'file_exists'" in said_by_both_doors(folder, tmp_path / "out")
+    assert "is a pipe or a device ('file_exists')" in said_by_both_doors(folder, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,9 @@ def test_a_folder_that_is_no_analysis_or_was_changed_is_refused(raw: Path, tmp_p
         shutil.copy(raw / name, tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     text = (tmp_path / "flow.csv").read_text()
+    (tmp_path / "flow.csv").unlink()
+    with pytest.raises(ti.OutputError, match=r"flow\.csv: is missing\."):
+        read_results(tmp_path)
     (tmp_path / "flow.csv").write_text(text.replace("1", "2"))
     with pytest.raises(ti.OutputError, match=r"flow\.csv: not the file that was written"):
         read_results(tmp_path)
@@ -160,6 +163,32 @@ def test_the_checker_gets_pairs_and_the_record(raw: Path, published: tuple[Path,
     shown = conf["n"] != "[c]"
     apart = np.abs(conf.loc[shown, "n"].astype(float) - raw_flow.loc[shown, "n"].astype(float))
     assert (apart <= 2).all()
+
+
+def test_labels_that_a_page_or_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
+    protocol, tables = short_trial(320, seed=6, subgroups=2)
+    design = protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["name"] = "</title><script>alert(1)</script>"
+    design["characteristics"][0]["name"] = '=HYPERLINK("https://example.org","x")'
+    design["characteristics"][1]["name"] = "-2+3+cmd|' /C calc'!A0"
+    design["outcomes"][0]["label"] = "<img src=x onerror=alert(1)> aged <25"
+    analysis = ti.analyse_trial(design, tables)
+    summary = (ti.write_analysis(analysis, tmp_path / "out", methods=False) / "summary.md").read_text()
+    pytest.importorskip("gptables", reason="gptables is not installed (it needs pandas 2.3.2)")
+    write_publication(tmp_path / "out", tmp_path / "published")
+    pages = {
+        path: path.read_text() for path in (tmp_path / "published").rglob("*.*") if path.suffix in (".md", ".html")
+    }
+    for page in (summary, *pages.values()):
+        assert "<script>alert" not in page and "<img src=x" not in page
+    assert "aged <25" in summary
+    cells = [
+        cell
+        for path in (tmp_path / "published").rglob("*.csv")
+        for cell in pd.read_csv(path, dtype=str, keep_default_na=False).to_numpy().ravel()
+    ]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells) and any(cell.startswith("'-2+3") for cell in cells)
+    assert not any(cell.startswith(("=", "@", "-2+")) for cell in cells)
 
 
 def test_a_house_presentation_is_added_where_asked_for(short: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trialimpact.cells import Cells
-from trialimpact.errors import OutputError, printable, worded
+from trialimpact.errors import OutputError, of_its_kind, printable, worded
 from trialimpact.horizons import HorizonVariances
 from trialimpact.kernel import Floats
 from trialimpact.moments import ENTRIES, EXITS, STARTS, STOPS, Moments, table_shapes
@@ -33,6 +33,7 @@ _DAMAGE = (
 """What reading a damaged file may raise."""
 
 
+@of_its_kind
 def save_moments(moments: Moments, path: str | Path) -> None:
     """Write moments to an `.npz` file, whole or not at all: the same moments give the same bytes.
 
@@ -67,6 +68,7 @@ def save_moments(moments: Moments, path: str | Path) -> None:
         )
 
 
+@of_its_kind
 def load_moments(path: str | Path) -> Moments:
     """Read moments that `save_moments` wrote.
 
@@ -93,6 +95,8 @@ def load_moments(path: str | Path) -> Moments:
             )
             _require_whole(moments)
             return moments
+    except FileNotFoundError:
+        raise OutputError(worded(f"{path}: there is no such file.", remedy="correct the path")) from None
     except IsADirectoryError:
         raise OutputError(worded(f"{path}: is a folder.", remedy="name the moments.npz in it")) from None
     except _OtherFormatError as error:

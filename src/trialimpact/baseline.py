@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.archive import load_moments
-from trialimpact.errors import OutputError, worded
+from trialimpact.errors import OutputError, of_its_kind, worded
 from trialimpact.intervals import Booleans
 from trialimpact.results import KEYS
 from trialimpact.whole import MANIFEST
@@ -32,6 +32,7 @@ class Moved:
         return f"{self.file}: {self.row}: {self.column} was {self.baseline}, is {self.now}"
 
 
+@of_its_kind
 def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-9, atol: float = 1e-12) -> list[Moved]:
     """Every number in `folder` that is not what `baseline` says, within the tolerances.
 

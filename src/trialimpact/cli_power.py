@@ -68,7 +68,8 @@ def days(
         result = detectable_days(people, spread, plan)
     else:
         result = required_for_days(_required("--effect", effect), spread, plan)
-    _say(result, "days", f"standard deviation {spread:.4g} days", found)
+    instead = "" if found is None or sd is None else f" (--sd; that of the past is {found.std_dev:.4g})"
+    _say(result, "days", f"standard deviation {spread:.4g} days{instead}", found)
 
 
 @power_app.command()
@@ -98,7 +99,8 @@ def share(
         result = detectable_share(people, usual, plan)
     else:
         result = required_for_share(_required("--effect", effect), usual, plan)
-    _say(result, "of the share", f"share in control {usual:.3f}", None)
+    instead = "" if found is None or control is None else f" (--control; that of the past is {found.mean:.3f})"
+    _say(result, "of the share", f"share in control {usual:.3f}{instead}", None)
 
 
 def _one_of(one: str, given: float | None, other: str, also: float | None) -> None:
@@ -118,12 +120,19 @@ def _design(parts: list[str] | None, past: PastVariation | None) -> PowerDesign:
     names, numbers = PowerDesign.__dataclass_fields__, {}
     for part in parts or []:
         name, _, number = part.partition("=")
+        name = name.strip().replace("-", "_")
+        if name in numbers:
+            raise ProtocolError(worded(f"--design {name} is given twice.", remedy="give each once"))
         try:
-            numbers[names[name.strip().replace("-", "_")].name] = float(number)
+            numbers[names[name].name] = float(number)
         except (KeyError, ValueError):
             says = f"--design {part!r} is not NAME=NUMBER."
             raise ProtocolError(worded(says, remedy=f"use one of: {', '.join(names)}")) from None
-    return PowerDesign(**numbers) if past is None else past.design(**numbers)
+    plan = PowerDesign(**numbers) if past is None else past.design(**numbers)
+    if past is None and len(alone := {"icc", "cluster_size"} & {*numbers}) == 1:
+        says = f"--design {next(iter(alone))} alone changes nothing."
+        raise ProtocolError(worded(says, remedy="give icc and cluster_size together"))
+    return plan
 
 
 def _past_of(path: Path | None, outcome: str | None, horizon: int | None, day: float | None) -> PastVariation | None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from trialimpact.errors import DesignError, require_kind, worded
+from trialimpact.errors import DesignError, of_its_kind, require_kind, worded
 from trialimpact.estimators.confidence import wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
 from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, mean_ledger
@@ -133,6 +133,7 @@ class Valuation(Part):
         return np.asarray((1 + rate) ** (-np.arange(n_days) / DAYS_A_YEAR))
 
 
+@of_its_kind
 def read_valuation(path: str | Path) -> Valuation:
     """A ledger of unit values from a TOML file; `valuation_template` is one to fill in.
 
@@ -214,6 +215,7 @@ def _probability(value: float) -> str:
     return "not known" if np.isnan(value) else f"{value:.2f}"
 
 
+@of_its_kind
 def estimate_cost_benefit(
     panel: Panel,
     valuation: Valuation,
@@ -250,7 +252,6 @@ def estimate_cost_benefit(
     values are taken as known, and varied one at a time for the tornado. Source: methods page, M17; the cost-benefit
     framework of Fujiwara (2010). Cost: O(spells) an outcome.
     """
-    require_kind(panel, Panel, "panel", "give analysis.panel")
     require_kind(valuation, Valuation, "valuation", "give read_valuation(path)")
     protocol = panel.protocol
     _, contrast = chosen(protocol, protocol.outcomes[0].name, contrast)

@@ -6,8 +6,13 @@ first row under the header).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ROWS_SHOWN = 10
 """How many row numbers a message lists before it says how many more there are."""
@@ -99,6 +104,43 @@ def require_kind(given: object, kind: type, name: str, remedy: str) -> None:
     if not isinstance(given, kind):
         says = f"{name} is a {type(given).__name__}, not {kind.__name__}."
         raise DesignError(worded(says, remedy=remedy))
+
+
+_WHERE_FROM = {
+    "TrialProtocol": "TrialProtocol.from_toml(path)",
+    "TrialRecords": "load_records(protocol, tables), or analysis.records",
+    "TrialSample": "build_sample(records), or analysis.sample",
+    "Panel": "build_panel(sample, spells), or analysis.panel",
+    "Moments": "count_moments(panel), or analysis.moments",
+    "TrialAnalysis": "analyse_trial(protocol, tables)",
+    "TrialResults": "read_results(folder), or analysis.results()",
+    "str | Path": "a path",
+    "Effects": "estimate_daily(moments) or estimate_cumulative(moments)",
+}
+
+
+def of_its_kind(function: Callable[P, R]) -> Callable[P, R]:
+    """Check the first argument of a public function: that it is of a class that its annotation names.
+
+    >>> from trialimpact import count_moments
+    >>> count_moments("moments.npz")
+    Traceback (most recent call last):
+    ...
+    trialimpact.errors.DesignError: panel is a str, not Panel.
+      remedy: give build_panel(sample, spells), or analysis.panel
+    """
+    name, kinds = next(iter(function.__annotations__.items()))
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = args[0] if args else kwargs.get(name)
+        there = {each.__name__ for each in type(given).__mro__}
+        if (args or name in kwargs) and not there & {*kinds.split(" | ")}:
+            remedy = f"give {_WHERE_FROM.get(kinds, f'a {kinds}, as its own function returns it')}"
+            raise DesignError(worded(f"{name} is a {type(given).__name__}, not {kinds}.", remedy=remedy))
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def record_error(broken: Sequence[BrokenRule], *, quarantine_helps: bool = True) -> RecordError:

@@ -169,7 +169,7 @@ def _nobody_left(protocol: TrialProtocol, contrast: str, side: tuple[str, ...], 
     named = " + ".join(side)
     says = f"contrast {contrast!r}: nobody is left in {named} after the filters."
     if flow.n("individuals") and not any(mine.values()):
-        says = f"contrast {contrast!r}: nobody was assigned to {named}."
+        says = f"contrast {contrast!r}: nobody in the records was assigned to {named}."
         return DesignError(worded(says, repr(flow), remedy="correct the allocation or the contrast, or the records"))
     lost_at = next(stage for stage in flow.stages if stage != "records" and not mine[stage])
     what = f"the rows, codes and dates of {protocol.index.source}, and " if lost_at == "matched" else ""

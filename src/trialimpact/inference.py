@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, TrialWarning
+from trialimpact.errors import DesignError, TrialWarning, of_its_kind
 from trialimpact.estimators import (
     TIDY_COLUMNS,
     Adjusted,
@@ -153,6 +153,7 @@ def stacked(results: Sequence[Framed], columns: list[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
+@of_its_kind
 def infer_trial(stages: TrialStages | TrialCounts, outcomes: Sequence[str]) -> Inference:
     """Every method that the trial allows, for some outcomes and all contrasts.
 

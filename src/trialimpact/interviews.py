@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.analysis import TrialAnalysis
-from trialimpact.errors import DesignError, require_kind, unknown_name, worded
+from trialimpact.errors import DesignError, of_its_kind, require_kind, unknown_name, worded
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.protocol import TrialProtocol
 
@@ -53,6 +53,7 @@ class InterviewSample:
         return self.profile.round(3).to_html(index=False)
 
 
+@of_its_kind
 def draw_interviews(
     analysis: TrialAnalysis,
     n: int,
@@ -104,7 +105,6 @@ def draw_interviews(
     >>> draw_interviews(analyse_trial(trial.protocol, trial.tables), 26, seed=1, quotas={"female": 10})
     InterviewSample(Example digit trial: 26 people, seed 1)
     """
-    require_kind(analysis, TrialAnalysis, "analysis", "give what analyse_trial returns")
     require_kind(quotas or {}, Mapping, "quotas", 'give subgroups and numbers, as in {"female": 10}')
     panel, protocol = analysis.panel, analysis.protocol
     quotas = {name: least for name, least in (quotas or {}).items() if least}

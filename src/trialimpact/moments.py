@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trialimpact.cells import Cells, cells_of, joined
-from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.errors import DesignError, of_its_kind, unknown_name, worded
 from trialimpact.horizons import HorizonVariances, count_horizons
 from trialimpact.intervals import Integers
 from trialimpact.jumps import FOLLOWED_FOLLOWED, ON_FOLLOWED, ON_ON, products_of
@@ -265,6 +265,7 @@ def table_shapes(protocol: TrialProtocol, n_cells: int) -> tuple[tuple[int, ...]
     )
 
 
+@of_its_kind
 def count_moments(panel: Panel) -> Moments:
     """Count a panel's jumps, and (without clusters) the products of each claimant's jumps.
 

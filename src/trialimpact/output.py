@@ -13,12 +13,13 @@ from trialimpact.analysis import TrialAnalysis
 from trialimpact.archive import save_moments
 from trialimpact.audit import TrialAudit
 from trialimpact.economics import CostBenefit
-from trialimpact.errors import OutputError, require_kind, worded
+from trialimpact.errors import OutputError, of_its_kind, worded
 from trialimpact.estimators import Placebo
 from trialimpact.interviews import InterviewSample
 from trialimpact.monitoring import TrialMonitor
 from trialimpact.report.figures import Picture, plot_cumulative, plot_daily, plot_subgroups, save_pictures
 from trialimpact.report.method_figures import plot_placebo, plot_states, plot_survival, plot_tipping, plot_tornado
+from trialimpact.report.tables import write_markdown
 from trialimpact.results import protocol_in, versions
 from trialimpact.summary import stem_of, summarise
 from trialimpact.whole import MANIFEST, RAW_MARK, from_home, write_whole
@@ -29,6 +30,7 @@ AUDIT_MARK, MONITOR_MARK, WORTH_MARK, INTERVIEWS_MARK = (
 """A folder is written over by its own kind alone."""
 
 
+@of_its_kind
 def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = True) -> Path:
     """Write an analysis into a folder: numbers, pictures, moments and a manifest.
 
@@ -62,7 +64,6 @@ def write_analysis(analysis: TrialAnalysis, out: str | Path, *, methods: bool = 
     >>> sorted(path.stem for path in written.glob("*.csv"))
     ['allocation', 'audit', 'balance', 'estimates', 'flow', 'quarantined']
     """
-    require_kind(analysis, TrialAnalysis, "analysis", "give what analyse_trial returns")
     return write_whole(out, lambda folder: fill_folder(analysis, folder, methods=methods), mark=RAW_MARK)
 
 
@@ -133,7 +134,7 @@ def write_cost_benefit(found: Sequence[CostBenefit], out: str | Path) -> Path:
         }
         save_pictures(pictures, folder / "figures")
         lines = [f"- {each.contrast.name}: {line}" for each in found for line in each.sentences()]
-        (folder / "summary.md").write_text("\n".join(["# What it is worth", "", *lines, ""]), encoding="utf-8")
+        write_markdown(folder / "summary.md", "\n".join(["# What it is worth", "", *lines, ""]))
         _mark_raw(folder)
         valuation = found[0].valuation.model_dump(mode="json", exclude_unset=True)
         return {"protocol": protocol_in(found[0].protocol), "valuation": valuation, "versions": versions()}
@@ -184,7 +185,7 @@ def fill_folder(analysis: TrialAnalysis, folder: Path, *, methods: bool = True) 
     save_moments(analysis.moments, folder / "moments.npz")
     pictures = _main_pictures(analysis, methods) | (_method_pictures(analysis) if methods else {})
     alt_texts = save_pictures(pictures, folder / "figures")
-    (folder / "summary.md").write_text(summarise(analysis, alt_texts, methods=methods), encoding="utf-8")
+    write_markdown(folder / "summary.md", summarise(analysis, alt_texts, methods=methods))
     _mark_raw(folder)
     return {**results.manifest, "stages": [list(each) for each in results.stages.items()]}
 

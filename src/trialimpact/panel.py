@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, unknown_name, worded
+from trialimpact.errors import DesignError, of_its_kind, unknown_name, worded
 from trialimpact.facts import UNSTATED
 from trialimpact.groups import IN, OUT, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
@@ -112,6 +112,8 @@ class Panel:
     outcomes : mapping of outcome name to `OutcomePanel`
     states : mapping of state name to `OutcomePanel`
         The states of `[states]`, if the panel was built with them.
+    load : str
+        The load whose claimants they are.
     """
 
     protocol: TrialProtocol
@@ -127,6 +129,7 @@ class Panel:
     outside: Booleans
     outcomes: Mapping[str, OutcomePanel]
     states: Mapping[str, OutcomePanel]
+    load: str = ""
 
     def __len__(self) -> int:
         return int(self.arm.size)
@@ -210,6 +213,7 @@ class Panel:
         return pd.DataFrame({**columns, "followed": followed.ravel(), "on": on.ravel()})
 
 
+@of_its_kind
 def build_panel(
     sample: TrialSample, spells: Mapping[str, OutcomeSpells], states: Mapping[str, OutcomeSpells] | None = None
 ) -> Panel:
@@ -263,6 +267,7 @@ def build_panel(
         outside=groups == OUT,
         outcomes={name: _relative(sample, each) for name, each in spells.items()},
         states={name: _relative(sample, each) for name, each in (states or {}).items()},
+        load=sample.load,
     )
 
 

@@ -21,7 +21,7 @@ from trialimpact.report.opendocument import write_ods
 from trialimpact.report.release_figures import Figure
 from trialimpact.report.release_tables import Table
 from trialimpact.report.rounding import CONFIDENTIAL
-from trialimpact.report.tables import to_markdown
+from trialimpact.report.tables import to_markdown, without_formulas, write_markdown
 from trialimpact.report.workbook import SHORTHAND, Workbook, write_xlsx
 from trialimpact.results import TrialResults, read_results
 from trialimpact.whole import RAW_MARK, from_home, write_whole
@@ -168,15 +168,17 @@ def _fill(report: ImpactReport, folder: Path) -> dict[str, Any]:
     (folder / "figures" / "alt_text.json").write_text(text + "\n", encoding="utf-8")
     for name, frame in release.frames.items():
         write_released(frame, folder / "data" / name)
-    (folder / "consort_2025.md").write_text(_page(report.checklist), encoding="utf-8")
-    (folder / "disclosure.md").write_text("\n".join(_statement(release)) + "\n", encoding="utf-8")
+    write_markdown(folder / "consort_2025.md", _page(report.checklist))
+    write_markdown(folder / "disclosure.md", "\n".join(_statement(release)) + "\n")
     return _stated(release)
 
 
 def _write_table(table: Table, folder: Path) -> None:
-    (folder / f"{table.name}.md").write_text(_page(table), encoding="utf-8")
+    write_markdown(folder / f"{table.name}.md", _page(table))
     (folder / f"{table.name}.tex").write_text(to_latex(table), encoding="utf-8")
-    table.rows.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n", encoding="utf-8")
+    without_formulas(table.rows).to_csv(
+        folder / f"{table.name}.csv", index=False, lineterminator="\n", encoding="utf-8"
+    )
 
 
 def _page(table: Table) -> str:
@@ -200,7 +202,7 @@ def write_released(frame: pd.DataFrame, path: Path) -> None:
     for name in numbers:
         hidden = gone & frame[name].isna().to_numpy()
         marked[name] = _whole(frame[name]).where(~hidden, CONFIDENTIAL)
-    marked.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    without_formulas(marked).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def _whole(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -248,11 +250,11 @@ def _fill_for_checker(results: TrialResults, release: Release, folder: Path) -> 
     }
     for name, frame in release.frames.items():
         stem = name.removesuffix(".csv")
-        raw[name].to_csv(folder / f"{stem}_RAW.csv", index=False, lineterminator="\n")
+        without_formulas(raw[name]).to_csv(folder / f"{stem}_RAW.csv", index=False, lineterminator="\n")
         write_released(frame, folder / f"{stem}_CONF.csv")
     text = f"This folder holds raw numbers for the output checker: {RAW_MARK}.\n"
     (folder / "NOT_FOR_RELEASE.txt").write_text(text, encoding="utf-8")
-    (folder / "record.md").write_text("\n".join(_record(raw, release)) + "\n", encoding="utf-8")
+    write_markdown(folder / "record.md", "\n".join(_record(raw, release)) + "\n")
     return {"protocol": release.protocol.name, "pack": release.pack.name}
 
 

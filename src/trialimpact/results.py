@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from trialimpact.archive import load_moments
-from trialimpact.errors import OutputError, worded
+from trialimpact.errors import OutputError, of_its_kind, worded
 from trialimpact.estimators import TIDY_COLUMNS
 from trialimpact.loaders.files import file_sha256
 from trialimpact.moments import Moments
@@ -92,6 +92,7 @@ class TrialResults:
         return f"<p><b>{escape(self.protocol.name)}</b>. {RAW_MARK}</p><ul>{items}</ul>"
 
 
+@of_its_kind
 def read_results(folder: str | Path) -> TrialResults:
     """Read back a folder that `trialimpact analyse` wrote.
 
@@ -125,7 +126,7 @@ def read_results(folder: str | Path) -> TrialResults:
     for name in (*names, "moments.npz"):
         path = folder / name
         if not path.is_file() or file_sha256(path) != written.get(name):
-            says = f"{path}: not the file that was written"
+            says = f"{path}: {'not the file that was written' if path.is_file() else 'is missing'}"
             raise OutputError(worded(f"{says}.", remedy="write it again with `trialimpact analyse`"))
     frames = {name: _read(folder / name) for name in names}
     for name, frame in frames.items():

@@ -9,6 +9,7 @@ import numpy as np
 
 from trialimpact.allocation import ReceivedArms
 from trialimpact.described import DescribedPeople
+from trialimpact.errors import of_its_kind
 from trialimpact.facts import facts_of
 from trialimpact.filters import apply_filters
 from trialimpact.flow import ParticipantFlow
@@ -49,6 +50,7 @@ class TrialSample(DescribedPeople):
         return f"<p>{escape(repr(self))}</p>{self.flow._repr_html_()}"
 
 
+@of_its_kind
 def build_sample(records: TrialRecords) -> TrialSample:
     """Apply the protocol's filters and set index days; count the flow on the way.
 

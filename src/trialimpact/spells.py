@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialimpact.errors import of_its_kind
 from trialimpact.intervals import Intervals, clip, merge, subtract
 from trialimpact.loaders import TrialRecords, day_of
 from trialimpact.protocol import FOLLOWED, Outcome, TrialProtocol
@@ -40,6 +41,7 @@ def coverage_of(protocol: TrialProtocol, terms: Iterable[str]) -> tuple[int, int
     return covered_from, max(covered_from, min(day_of(source.extract_date) for source in sources))
 
 
+@of_its_kind
 def merge_spells(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     """Disjoint spells of every outcome of the protocol.
 
@@ -65,6 +67,7 @@ def merge_spells(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     return {outcome.name: _merge_outcome(records, outcome) for outcome in records.protocol.outcomes}
 
 
+@of_its_kind
 def merge_states(records: TrialRecords) -> Mapping[str, OutcomeSpells]:
     """Disjoint spells of the states of the protocol's `[states]`; empty where it declares none.
 

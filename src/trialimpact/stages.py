@@ -11,6 +11,7 @@ import pandas as pd
 
 from trialimpact.allocation import ReceivedArms
 from trialimpact.characteristics import CharacteristicSums, sum_characteristics
+from trialimpact.errors import require_kind
 from trialimpact.flow import ParticipantFlow
 from trialimpact.joining import Joining, joining_of
 from trialimpact.loaders import Audit, InputFile, OnBrokenRule, TrialRecords, load_records
@@ -114,4 +115,5 @@ def as_protocol(
     if isinstance(protocol, str | Path):
         folder = Path(protocol).parent if folder is None else folder
         protocol = TrialProtocol.from_toml(protocol)
+    require_kind(protocol, TrialProtocol, "protocol", "give a path, a dictionary, or TrialProtocol.from_toml(path)")
     return protocol, "." if folder is None else folder

@@ -191,6 +191,16 @@ def test_the_pre_period_share_is_of_followed_days_only() -> None:
     np.testing.assert_allclose(covariates.matrix, [[0.25, 1], [0.25, 1], [0.5, 0], [0.0, 0]])
 
 
+def test_covariates_of_another_panel_are_refused(trial) -> None:
+    panel = trial.panel()
+    turned = replace(trial, tables={**trial.tables, "markers": trial.tables["markers"].iloc[::-1]}).panel()
+    assert len(turned) == len(panel)
+    for other in (build_covariates(turned, "on_benefit"), Covariates(names=("one",), matrix=np.ones((7, 1)))):
+        with pytest.raises(DesignError, match=r"claimants of another panel\."):
+            estimate_adjusted(panel, other, "on_benefit")
+    assert estimate_adjusted(panel, build_covariates(panel, "on_benefit"), "on_benefit")
+
+
 def test_no_covariates_is_an_error(trial) -> None:
     panel = trial.panel()
     with pytest.raises(DesignError, match="no covariates"):

@@ -37,7 +37,7 @@ from trialimpact.disclosure.rows import release_adjusted, release_bands, release
 from trialimpact.disclosure.shown import Publication
 from trialimpact.disclosure.states import release_moves, release_states
 from trialimpact.disclosure.suppression import ShownCells, protect
-from trialimpact.errors import require_kind
+from trialimpact.errors import of_its_kind
 from trialimpact.flow import ALL
 from trialimpact.protocol import TrialProtocol
 from trialimpact.results import TrialResults, plain
@@ -103,6 +103,7 @@ class Release:
         return f"<p><b>{escape(self.protocol.name)}</b>, {escape(self.pack.label)}</p><ul>{items}</ul>"
 
 
+@of_its_kind
 def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT_PACK) -> Release:
     """Apply a rule pack to everything that is published together.
 
@@ -135,7 +136,6 @@ def release_results(results: TrialResults, pack: str | Path | RulePack = DEFAULT
     >>> release_results(results, "uk_llc")
     Release(Example digit trial, UK LLC: 5 tables)
     """
-    require_kind(results, TrialResults, "results", "give read_results(folder), or analysis.results()")
     pack = rule_pack(pack)
     results = replace(results, frames={name: plain(frame) for name, frame in results.frames.items()})
     rounder = Rounder(pack, salt=_salt(results))

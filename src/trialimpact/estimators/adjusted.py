@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, TrialWarning, worded
+from trialimpact.errors import DesignError, TrialWarning, of_its_kind, worded
 from trialimpact.estimators.contrast import Comparison, Floats, compare
 from trialimpact.estimators.covariates import Covariates
 from trialimpact.estimators.cumulative import estimate_cumulative
@@ -74,6 +74,7 @@ class Adjusted:
         return self.cumulative._repr_html_()
 
 
+@of_its_kind
 def estimate_adjusted(
     panel: Panel,
     covariates: Covariates,
@@ -132,7 +133,7 @@ def estimate_adjusted(
     if not all(side.any() for side in sides_of(panel, comparison.contrast, panel.membership(subgroup))):
         raise DesignError(worded(f"nobody of an arm is in {subgroup!r}.", remedy="choose another subgroup"))
     members = panel.membership(subgroup)
-    found = _adjust(panel, part, sides_of(panel, comparison.contrast, members), covariates.matrix)
+    found = _adjust(panel, part, sides_of(panel, comparison.contrast, members), covariates.of(panel))
     which, last = (comparison.moments, comparison.outcome, comparison.contrast, subgroup), panel.window[1] - 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrialWarning)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.bands import largest_draws
 from trialimpact.estimators.confidence import adjusted_p, critical_value, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen
@@ -80,6 +80,7 @@ class ArmFamily:
         return self.to_frame().round(3).to_html(index=False)
 
 
+@of_its_kind
 def estimate_arms(panel: Panel, outcome: str | None = None, *, horizon_days: int | None = None) -> ArmFamily:
     """Days to a horizon for every contrast of the protocol, with p-values and intervals that hold for all at once.
 

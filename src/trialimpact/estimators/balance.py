@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.characteristics import CharacteristicSums, sum_characteristics
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators.confidence import two_sided_p
 from trialimpact.estimators.contrast import Floats, difference
 from trialimpact.estimators.wald import NOTHING_TO_TEST, wald_test
@@ -66,6 +67,7 @@ class Balance:
         return self.rows.to_html(index=False)
 
 
+@of_its_kind
 def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -> Balance:
     """Compare the arms of every contrast on the protocol's characteristics.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import critical_value
 from trialimpact.estimators.contrast import Floats, compare
 from trialimpact.estimators.cumulative import estimate_cumulative
@@ -117,6 +117,7 @@ class Bands:
         return pd.concat([self.daily.to_frame(), self.cumulative.to_frame()], ignore_index=True)
 
 
+@of_its_kind
 def estimate_bands(
     moments: Moments,
     outcome: str | None = None,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import sides_of
 from trialimpact.estimators.randomisation import weighted_counts
@@ -78,6 +79,7 @@ class Bootstrap:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_bootstrap(
     panel: Panel,
     outcome: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import critical_value
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import days_ledger, side_influence, sides_of
@@ -172,6 +172,7 @@ class Bounds:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_bounds(
     panel: Panel,
     flow: ParticipantFlow | Mapping[str, int],

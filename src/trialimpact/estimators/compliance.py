@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.allocation import UNKNOWN
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import critical_value, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.ledger import (
@@ -150,6 +150,7 @@ class Compliance:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_compliance(
     panel: Panel,
     outcome: str | None = None,

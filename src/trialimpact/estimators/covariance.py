@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Comparison, Floats, compare, difference
 from trialimpact.estimators.variance import day_covariance
 from trialimpact.intervals import Integers
@@ -56,6 +56,7 @@ class DayCovariance:
         return f"DayCovariance({which.outcome}, {which.contrast.name}, {which.subgroup}; {self.day.size} days)"
 
 
+@of_its_kind
 def estimate_covariance(
     moments: Moments,
     outcome: str | None = None,

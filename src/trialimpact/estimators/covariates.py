@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialimpact.characteristics import columns_of
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats
 from trialimpact.intervals import clip, length_by_owner
 from trialimpact.panel import Panel
@@ -28,11 +28,21 @@ class Covariates:
 
     names: tuple[str, ...]
     matrix: Floats
+    load: str = ""
+    """The load whose claimants the rows are; not known of covariates that were made by hand."""
+
+    def of(self, panel: Panel) -> Floats:
+        """The matrix, if its rows are the claimants of a panel."""
+        if len(self.matrix) != len(panel) or self.load not in ("", panel.load):
+            says = f"the covariates are of {len(self.matrix):,} claimants of another panel"
+            raise DesignError(worded(f"{says}.", remedy="give build_covariates(panel, ...) of this panel"))
+        return self.matrix
 
     def __repr__(self) -> str:
         return f"Covariates({len(self.matrix):,} claimants; {', '.join(self.names) or 'none'})"
 
 
+@of_its_kind
 def build_covariates(
     panel: Panel, outcome: str, sample: TrialSample | None = None, spells: Mapping[str, OutcomeSpells] | None = None
 ) -> Covariates:
@@ -77,6 +87,7 @@ def build_covariates(
     return Covariates(
         names=tuple(names[place] for place in varying),
         matrix=np.column_stack([np.empty((len(panel), 0)), *(every[place] for place in varying)]),
+        load=panel.load,
     )
 
 

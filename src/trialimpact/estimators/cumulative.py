@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from trialimpact.errors import unknown_name
+from trialimpact.errors import of_its_kind, unknown_name
 from trialimpact.estimators.contrast import compare
 from trialimpact.estimators.effects import Effects, finish_effects
 from trialimpact.estimators.variance import cumulative_variance, daily_variance
@@ -14,6 +14,7 @@ from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast, CumulativeInterval
 
 
+@of_its_kind
 def estimate_cumulative(
     moments: Moments,
     outcome: str | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators.confidence import newcombe_limits
 from trialimpact.estimators.contrast import Comparison, Floats, compare
 from trialimpact.estimators.effects import Effects, finish_effects
@@ -12,6 +13,7 @@ from trialimpact.moments import Moments
 from trialimpact.protocol import Contrast
 
 
+@of_its_kind
 def estimate_daily(
     moments: Moments,
     outcome: str | None = None,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import chosen, labels
 from trialimpact.estimators.cox import log_hazard_ratio
@@ -145,6 +145,7 @@ class Durations:
         return f"<p>{self!r}</p>{frame[frame['measure'] != 'survival'].dropna(axis=1, how='all').to_html(index=False)}"
 
 
+@of_its_kind
 def estimate_durations(
     panel: Panel,
     outcome: str | None = None,

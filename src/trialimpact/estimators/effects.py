@@ -22,7 +22,8 @@ EMPTY_DAYS = "nobody is followed in an arm on some days; these, and every horizo
 NO_MEMBERS = "nobody in an arm is in this subgroup, so there is nothing to estimate"
 INDEX_DAY = "some claimants are not followed on their index day: is their index date outside the coverage of a source?"
 ONE_PERSON = "one person is followed in an arm on some days; standard errors there say nothing"
-FEW = 'few clusters for clustered standard errors; cluster_variance = "jackknife" is safer'
+FEW = "few clusters for clustered standard errors"
+SAFER = 'cluster_variance = "jackknife" is safer'
 
 TIDY_COLUMNS = [
     "outcome",
@@ -251,5 +252,6 @@ def _caveats(comparison: Comparison, days: Integers) -> tuple[Note, ...]:
         notes.append(Note(says=ONE_PERSON, where=where))
     n_clusters = comparison.n_clusters
     if n_clusters is not None and n_clusters < FEW_CLUSTERS:
-        notes.append(Note(says=FEW, where=f"{where} ({n_clusters} clusters)"))
+        is_safe = comparison.moments.protocol.analysis.cluster_variance == "jackknife"
+        notes.append(Note(says=FEW if is_safe else f"{FEW}; {SAFER}", where=f"{where} ({n_clusters} clusters)"))
     return tuple(notes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import adjusted_p, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.ledger import Ledger, headline_ledger, joined
@@ -97,6 +97,7 @@ class Heterogeneity:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_heterogeneity(
     panel: Panel,
     outcome: str | None = None,

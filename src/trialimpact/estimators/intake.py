@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, labels
 from trialimpact.estimators.effects import TIDY_COLUMNS
@@ -95,6 +95,7 @@ class IntakeSensitivity:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_intake_sensitivity(
     panel: Panel, outcome: str | None = None, contrast: str | Contrast | None = None
 ) -> IntakeSensitivity:

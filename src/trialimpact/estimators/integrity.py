@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators.checks import (
     ONE_PERIOD,
     UNKNOWN_RATIO,
@@ -65,6 +66,7 @@ class Integrity:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_integrity(sample: TrialSample, panel: Panel) -> Integrity:
     """Hold the trial as run against the trial as designed.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import chosen, labels
 from trialimpact.estimators.ledger import Ledger, headline_ledger, joined, sides_of
@@ -80,6 +80,7 @@ class Moves:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_moves(panel: Panel, contrast: str | Contrast | None = None) -> Moves:
     """How many times a person moves from each state to each other after day 0, by side.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats, chosen, difference
 from trialimpact.estimators.ledger import side_influence
 from trialimpact.estimators.randomisation import PLACEBO_COLUMNS, Randomisation
@@ -70,6 +70,7 @@ class Placebo:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_placebo(
     panel: Panel,
     outcome: str | None = None,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats
 from trialimpact.estimators.ledger import followed_within, side_influence
 from trialimpact.estimators.target import target_of
@@ -253,6 +253,7 @@ def required_for_days(effect: float, std_dev: float, design: PowerDesign | None 
     return PowerResult(kind="days", design=design, n_claimants=n, effect=effect, std_error=one / float(np.sqrt(n)))
 
 
+@of_its_kind
 def past_variation(
     panel: Panel,
     outcome: str,
@@ -268,8 +269,7 @@ def past_variation(
     panel : Panel
         Of past claimants under a protocol whose horizon, intake and extract are those planned.
     outcome : str
-    horizon_days, day
-        Days to a horizon (default: the longest), or the share on a day.
+    horizon_days, day : days to a horizon (default: the longest), or the share on a day
     arms : tuple of str, optional
         Whose past; default the control arm, so that no earlier effect is in it.
 
@@ -279,9 +279,8 @@ def past_variation(
 
     Notes
     -----
-    From the influence values of M3, so that returns and follow-up cut short by the extract count as
-    they will in the trial. The intracluster correlation is from the ratio of the clustered to the unclustered
-    variance. Source: methods page, M16. Cost: O(spells).
+    From the influence values of M3: returns and follow-up cut short by the extract count as they will in the trial.
+    The intracluster correlation is that of analysis of variance. Source: methods page, M16. Cost: O(spells).
 
     Examples
     --------
@@ -313,6 +312,7 @@ def past_variation(
     )
 
 
+@of_its_kind
 def simulate_power(
     past: PastVariation, effect: float, design: PowerDesign, n_claimants: int, *, draws: int = 2_000, seed: int = 1
 ) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, TrialWarning, worded
+from trialimpact.errors import DesignError, TrialWarning, of_its_kind, worded
 from trialimpact.estimators.bands import Band, band_around, largest_draws
 from trialimpact.estimators.confidence import adjusted_p, two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, compare, difference, labels
@@ -96,6 +96,7 @@ class PreTrend:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_pretrend(moments: Moments, outcome: str | None = None, contrast: str | Contrast | None = None) -> PreTrend:
     """Test that the arms did not differ on the outcome before day 0.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import sides_of
 from trialimpact.estimators.rows import as_table
@@ -95,6 +95,7 @@ class Randomisation:
         return self.to_frame().to_html(index=False)
 
 
+@of_its_kind
 def estimate_randomisation(
     panel: Panel,
     outcome: str | None = None,

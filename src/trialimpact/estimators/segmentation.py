@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import two_sided_p
 from trialimpact.estimators.contrast import Floats, chosen
 from trialimpact.estimators.covariates import Covariates
@@ -78,6 +78,7 @@ class Segmentation:
         return f"<p>{escape(self.sentence())}</p>{''.join(tables)}"
 
 
+@of_its_kind
 def estimate_segmentation(
     panel: Panel,
     covariates: Covariates,
@@ -138,7 +139,7 @@ def estimate_segmentation(
         raise DesignError(worded("these groups, splits or days cannot be had.", remedy=remedy))
     if not covariates.names:
         raise DesignError(worded("there are no covariates to tell people apart by.", remedy="declare [adjustment]"))
-    sides, found = sides_of(panel, contrast), panel.outcome(outcome)
+    matrix, sides, found = covariates.of(panel), sides_of(panel, contrast), panel.outcome(outcome)
     if min(int(side.sum()) for side in sides) < 2 * n_groups * FEWEST:
         says = f"{n_groups} groups in half of the people need {2 * n_groups * FEWEST} people on each side."
         raise DesignError(worded(says, remedy="ask for fewer groups"))
@@ -148,7 +149,7 @@ def estimate_segmentation(
     rng = np.random.default_rng(protocol.analysis.seed)
     splits = []
     for half in _halves(panel, sides, rng, n_splits):
-        score = learn_response(covariates.matrix, days, sides, half, stratum)
+        score = learn_response(matrix, days, sides, half, stratum)
         groups = _sorted_groups(score, sides, half, n_groups)
         ledger = joined([headline_ledger(panel, found, contrast, weights, groups == each) for each in range(n_groups)])
         splits.append(_Split(groups, ledger))

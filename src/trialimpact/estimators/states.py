@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.effects import TIDY_COLUMNS
@@ -118,6 +118,7 @@ def declared_states(protocol: TrialProtocol) -> DeclaredStates:
     return protocol.states
 
 
+@of_its_kind
 def estimate_states(panel: Panel, contrast: str | Contrast | None = None) -> States:
     """Daily shares in each state by side, their differences, and differences in days.
 

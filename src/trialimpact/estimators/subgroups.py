@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators.cumulative import estimate_cumulative
 from trialimpact.estimators.effects import Effect, Effects
 from trialimpact.moments import Moments
@@ -41,6 +42,7 @@ class SubgroupEffects:
         return shown.to_html(index=False)
 
 
+@of_its_kind
 def estimate_subgroups(
     moments: Moments,
     outcome: str | None = None,

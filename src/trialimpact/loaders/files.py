@@ -16,7 +16,14 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.errors import BrokenRule, listed, printable
-from trialimpact.loaders.signatures import NOT_TEXT, first_lines, separator_of, why_no_csv, why_no_text
+from trialimpact.loaders.signatures import (
+    NOT_TEXT,
+    first_lines,
+    separator_of,
+    separator_of_header,
+    why_no_csv,
+    why_no_text,
+)
 
 TableLike: TypeAlias = Any
 """A path, a pandas or Polars frame, an Arrow table, or anything that exports an Arrow stream."""
@@ -261,7 +268,7 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
 
 def _require_commas(arrow: Any) -> None:
     names, row = arrow.column_names, arrow.slice(0, 1).to_pylist()
-    if len(names) == 1 and (found := separator_of(names[0])):
+    if len(names) == 1 and (found := separator_of_header(names[0])):
         raise _OtherSeparatorError(found)
     if len(names) == 1 and "," in names[0]:
         raise _NoCsvError("has each row as one quoted field")
@@ -311,7 +318,8 @@ def _ragged_rows(path: Path) -> tuple[list[int], str]:
     parsing = importlib.import_module("pyarrow.csv").ParseOptions(newlines_in_values=True, invalid_row_handler=skipping)
     arrow = _parsed(path, parsing)
     everywhere = f"the header has {{}} fields, and each of {len({*ragged}):,} rows {{}}"
-    said = everywhere.format(*next(iter(fields))) if len(fields) == 1 and not arrow.num_rows else ""
+    is_everywhere = len(fields) == 1 and len({*ragged}) > 1 and not arrow.num_rows
+    said = everywhere.format(*next(iter(fields))) if is_everywhere else ""
     return sorted({*ragged, *_holds_text(arrow, "\n", "\r")}), said
 
 

@@ -12,7 +12,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import ROWS_SHOWN, BrokenRule, ProtocolError, TrialWarning, record_error, unknown_name, worded
+from trialimpact.errors import (
+    ROWS_SHOWN,
+    BrokenRule,
+    ProtocolError,
+    TrialWarning,
+    of_its_kind,
+    record_error,
+    unknown_name,
+    worded,
+)
 from trialimpact.intervals import Booleans, Integers, Intervals
 from trialimpact.loaders.dates import NO_DAY
 from trialimpact.loaders.doubts import doubts_of_set_aside, doubts_of_tables
@@ -35,6 +44,7 @@ from trialimpact.protocol.model import TrialProtocol
 OnBrokenRule = Literal["error", "quarantine"]
 
 
+@of_its_kind
 def load_records(
     protocol: TrialProtocol,
     tables: Mapping[str, TableLike] | None = None,

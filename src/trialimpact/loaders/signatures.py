@@ -90,8 +90,12 @@ def _opened(path: Path) -> BinaryIO:
 
 def separator_of(line: str) -> str | None:
     """What stands more often than commas between the fields of a line, in words."""
-    found = next((words for mark, words in _SEPARATORS.items() if line.count(mark) > line.count(",")), None)
-    return found or ("spaces" if "," not in line and _BETWEEN_SPACES.search(line) else None)
+    return next((words for mark, words in _SEPARATORS.items() if line.count(mark) > line.count(",")), None)
+
+
+def separator_of_header(name: str) -> str | None:
+    """What stands between the names of a header that has no comma: spaces too, where the columns have a width."""
+    return separator_of(name) or ("spaces" if _BETWEEN_SPACES.search(name) else None)
 
 
 def first_lines(path: Path) -> list[str]:

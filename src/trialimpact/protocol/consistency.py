@@ -175,6 +175,8 @@ def _printable(protocol: TrialProtocol) -> Iterable[str]:
     for noun, labels in printed.items():
         if any(not label.isprintable() for label in labels):
             yield f"a label of {noun} has a line break or another character that cannot be printed"
+        if any(len(label) > LONGEST_LABEL for label in labels):
+            yield f"a label of {noun} is longer than {LONGEST_LABEL} characters"
 
 
 def _methods(protocol: TrialProtocol) -> Iterable[str]:
@@ -216,6 +218,8 @@ def condition_parts(protocol: TrialProtocol) -> Iterable[Condition]:
     for condition in conditions:
         yield from parts_of(condition)
 
+
+LONGEST_LABEL = 200
 
 RESERVED_LABELS = frozenset({"all", "unknown"})
 """Words that tables use for everyone and for an arm that is not known."""

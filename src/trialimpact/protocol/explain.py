@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trialimpact.errors import of_its_kind
 from trialimpact.protocol.methods import State
 from trialimpact.protocol.model import Outcome, TrialProtocol
 
@@ -20,6 +21,7 @@ _ROUNDING = {
 }
 
 
+@of_its_kind
 def explain_protocol(protocol: TrialProtocol) -> str:
     """The whole protocol as sentences under headings."""
     lines = [protocol.name, "=" * len(protocol.name)]

@@ -228,6 +228,8 @@ class Analysis(Part):
             raise ValueError(f"last_day must be at least {self.max_horizon - 1}, the last day of the longest horizon")
         if self.headline == "stratified" and not self.strata:
             raise ValueError('headline = "stratified" needs strata')
+        if self.cluster_variance == "jackknife" and self.clusters is None:
+            raise ValueError('cluster_variance = "jackknife" needs clusters')
         if self.interval == "newcombe" and (self.strata or self.clusters or self.cumulative_interval == "accumulated"):
             raise ValueError('interval = "newcombe" is for unstratified, unclustered, not accumulated: use "wald"')
         return self

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators import Band, Effects, PreTrend, SubgroupEffects
 from trialimpact.estimators.contrast import Floats
 from trialimpact.protocol import Contrast, TrialProtocol
@@ -124,6 +125,7 @@ def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> dict[str, st
     return alt_texts
 
 
+@of_its_kind
 def plot_daily(effects: Effects, band: Band | None = None, pretrend: PreTrend | None = None) -> Picture:
     """Daily shares of both arms, and below them their difference with its interval.
 
@@ -140,12 +142,14 @@ def plot_daily(effects: Effects, band: Band | None = None, pretrend: PreTrend | 
     return draw_daily(Curve.of_effects(effects, band, pretrend), tests)
 
 
+@of_its_kind
 def plot_cumulative(effects: Effects, band: Band | None = None) -> Picture:
     """Cumulative difference in days to every horizon, with its interval and, if given, its band."""
     effects.require("cumulative")
     return draw_cumulative(Curve.of_effects(effects, band), headline(effects))
 
 
+@of_its_kind
 def plot_subgroups(subgroups: SubgroupEffects) -> Picture:
     """Forest plot: the cumulative effect in each subgroup, with the effect for everyone as a line."""
     effects = next(iter(subgroups.by_subgroup.values()))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from trialimpact.economics import CostBenefit
-from trialimpact.errors import DesignError, worded
+from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators import Bounds, Durations, Placebo, Randomisation, States
 from trialimpact.protocol import TrialProtocol
 from trialimpact.report.figures import (
@@ -39,6 +39,7 @@ P_FLOOR = 1e-12
 """Smaller p-values are drawn as this."""
 
 
+@of_its_kind
 def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Picture:
     """The actual assignment among all that the design could have given."""
     test = found.randomisation if isinstance(found, Placebo) else found
@@ -72,6 +73,7 @@ def plot_placebo(found: Placebo | Randomisation, protocol: TrialProtocol) -> Pic
     return Picture(figure, f"Histogram of estimates under other assignments. {placebo_sentence(found, protocol)}")
 
 
+@of_its_kind
 def plot_tipping(found: Bounds) -> Picture:
     """The effect on all eligible, by how unlike the linked the lost of each side would have to be."""
     tipping, protocol = found.tipping, found.protocol
@@ -104,6 +106,7 @@ def plot_tipping(found: Bounds) -> Picture:
     return Picture(figure, f"Map of the effect by assumptions on those lost. {bounds_sentence(found)}")
 
 
+@of_its_kind
 def plot_states(found: States) -> Picture:
     """Shares in each state, stacked, by arm."""
     with house_style():
@@ -135,6 +138,7 @@ def plot_states(found: States) -> Picture:
     return Picture(figure, f"Stacked shares by arm. Differences in days over {longest} days: {text}.")
 
 
+@of_its_kind
 def plot_survival(found: Durations) -> Picture:
     """Kaplan-Meier curves of both sides, with how many are at risk below them."""
     protocol, event = found.protocol, EVENT_WORDS[found.event]
@@ -214,6 +218,7 @@ def plot_monitoring(paths: Mapping[tuple[str, str], pd.DataFrame], alpha: float,
     )
 
 
+@of_its_kind
 def plot_tornado(found: CostBenefit, perspective: str) -> Picture:
     """What moves the net benefit most: one thing at a time, from its low to its high."""
     rows = found.tornado[found.tornado["perspective"] == perspective]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators import ArmFamily, Compliance, Durations, Heterogeneity, Integrity, Moves, States
 from trialimpact.estimators.states import declared_states
 from trialimpact.protocol import TrialProtocol
@@ -30,6 +31,7 @@ DURATION_WORDS = {
 }
 
 
+@of_its_kind
 def tabulate_integrity(integrity: Integrity, *, everything: bool = False) -> pd.DataFrame:
     """Checks that are not green, or all of them."""
     shown = [each for each in integrity.checks if everything or each.level != "green"]
@@ -51,6 +53,7 @@ def tabulate_integrity(integrity: Integrity, *, everything: bool = False) -> pd.
     return pd.DataFrame(rows, columns=columns)
 
 
+@of_its_kind
 def tabulate_heterogeneity(found: Heterogeneity, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Effect in each subgroup, difference from its complement, adjusted p-values, and a sentence.
 
@@ -86,6 +89,7 @@ def heterogeneity_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataF
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_compliance(found: Compliance) -> pd.DataFrame:
     """Intention to treat, receipt, CACE with both intervals, as treated."""
     return compliance_table(found.to_frame(), found.protocol)
@@ -118,6 +122,7 @@ def compliance_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFram
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_durations(found: Durations) -> pd.DataFrame:
     """Restricted means, log-rank and hazard ratio of one event."""
     return durations_table(found.to_frame(), found.protocol)
@@ -141,6 +146,7 @@ def durations_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_arms(found: ArmFamily) -> pd.DataFrame:
     """All contrasts, with joint intervals and p-values."""
     return arms_table(found.to_frame(), found.protocol)
@@ -158,6 +164,7 @@ def arms_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_states(found: States) -> pd.DataFrame:
     """Days in each state to the longest horizon, by arm, and their differences, which add up to zero."""
     longest = max(found.cumulative)
@@ -178,6 +185,7 @@ def states_table(rows: pd.DataFrame, labels: Mapping[str, str], protocol: TrialP
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_moves(found: Moves) -> pd.DataFrame:
     """Moves between states to the longest horizon, a hundred people, by arm."""
     frame, states = found.to_frame(), declared_states(found.protocol)

@@ -5,11 +5,14 @@ Each `tabulate_` takes a result; its table comes from the tidy rows, which may b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators import Balance, Effects, SubgroupEffects
 from trialimpact.flow import ALL, BREAKDOWN, ParticipantFlow
 from trialimpact.loaders import Audit
@@ -19,6 +22,7 @@ from trialimpact.report.words import interval_name_of
 from trialimpact.results import records
 
 
+@of_its_kind
 def tabulate_horizons(effects: Effects) -> pd.DataFrame:
     """Cumulative effects at the protocol's horizons: days by arm, difference, interval, p.
 
@@ -61,6 +65,7 @@ def horizon_table(
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_subgroups(subgroups: SubgroupEffects) -> pd.DataFrame:
     """Cumulative effect in each subgroup, everyone first."""
     protocol = next(iter(subgroups.by_subgroup.values())).protocol
@@ -86,6 +91,7 @@ def subgroup_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
     )
 
 
+@of_its_kind
 def tabulate_balance(balance: Balance, protocol: TrialProtocol) -> pd.DataFrame:
     """Balance of the arms, with a star where p < 0.05."""
     return balance_table(balance.to_frame(), protocol)
@@ -122,6 +128,7 @@ def balance_table(rows: pd.DataFrame, protocol: TrialProtocol) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+@of_its_kind
 def tabulate_flow(flow: ParticipantFlow, protocol: TrialProtocol) -> pd.DataFrame:
     """The participant flow: people left at each stage, by arm assigned and (with markers) received."""
     return flow_table(flow.to_frame(), flow.stages, protocol)
@@ -195,6 +202,23 @@ def _interval(row: Mapping[str, Any], low: str, high: str, protocol: TrialProtoc
         return CONFIDENTIAL
     rule = protocol.presentation.rounding
     return f"{printed(row[low], rule)} to {printed(row[high], rule)}" if row[low] == row[low] else ""
+
+
+def write_markdown(path: Path, text: str) -> None:
+    """Write a page of Markdown: what could be HTML in a label is text."""
+    path.write_text(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text), encoding="utf-8")
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The same rows for CSV that people open: what a spreadsheet would run begins with an apostrophe.
+
+    >>> without_formulas(pd.DataFrame({"Level": ["=1+1", "-cmd|x", "-5.5 to 17", "North"]}))["Level"].tolist()
+    ["'=1+1", "'-cmd|x", '-5.5 to 17', 'North']
+    """
+    return table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell)
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-].*[|!(=+*/]")
 
 
 def to_markdown(table: pd.DataFrame) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+from trialimpact.errors import of_its_kind
 from trialimpact.estimators import Effect, Effects
 from trialimpact.protocol import Contrast, RoundingRule, TrialProtocol
 from trialimpact.report.grammar import Finding
 from trialimpact.report.rounding import printed
 
 
+@of_its_kind
 def headline(effects: Effects, horizon_days: int | None = None) -> str:
     """One sentence on a cumulative effect.
 
