@@ -56,7 +56,10 @@ def test_a_day_that_a_form_filled_in(share: int, told: bool) -> None:
 def test_births_of_another_century() -> None:
     people = TRIAL.tables["claimants"]
     (said,) = said_of(claimants=some(people, "birth_date", "1901-01-01", people.index < 7))
-    assert said == "claimants: 7 people are older than 105: leave blank a birth_date that is not known"
+    assert said == (
+        "claimants: of 7 the birth_date is more than 105 years before the extract: "
+        "leave blank a birth_date that is not known"
+    )
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ def _offices_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
     if table is None or protocol.recruitment.offices:
         return
     if n := len(in_several_spellings(table.label("office").cat.remove_unused_categories().cat.categories)):
-        says = f"{table.name}: {n:,} offices are written in more than one way (capitals, spaces, marks, '&' and 'and')"
+        what = "1 office is" if n == 1 else f"{n:,} offices are"
+        says = f"{table.name}: {what} written in more than one way (capitals, spaces, marks, '&' and 'and')"
         yield f"{says}, and count as several: write each in one"
 
 

@@ -71,7 +71,7 @@ def _births(protocol: TrialProtocol, days: Integers) -> Iterator[str]:
     yield from _one_day("claimants", "birth_date", days)
     latest = max(day_of(source.extract_date) for source in protocol.sources.spells.values())
     if n := int(((days >= day_of(dt.date(EARLIEST, 1, 1))) & (days < latest - OLDEST)).sum()):
-        says = f"claimants: {n:,} people are older than {OLDEST / 365.25:.0f}"
+        says = f"claimants: of {n:,} the birth_date is more than {OLDEST / 365.25:.0f} years before the extract"
         yield f"{says}: leave blank a birth_date that is not known"
 
 
