@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from trialimpact.archive import load_moments
 from trialimpact.errors import OutputError, of_its_kind, worded
 from trialimpact.intervals import Booleans
 from trialimpact.results import KEYS
-from trialimpact.whole import MANIFEST
+from trialimpact.whole import MANIFEST, manifest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +73,10 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
 
 def _ours(folder: Path, names: Iterable[str]) -> list[Path]:
     """Files of these names in a folder and those within it, but for what was released from it."""
-    released = [path.parent for path in folder.rglob(MANIFEST) if path.parent != folder and not _is_raw(path)]
+    within = (path.parent for path in folder.rglob(MANIFEST) if path.parent != folder)
+    released = [each for each in within if "released" in str(manifest_of(each).get("mark"))]
     found = (path for name in names for path in folder.rglob(name) if not any(map(path.is_relative_to, released)))
     return sorted(path.relative_to(folder) for path in found)
-
-
-def _is_raw(manifest: Path) -> bool:
-    try:
-        return "released" not in str(json.loads(manifest.read_text(encoding="utf-8"))["mark"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from trialimpact.report.method_figures import plot_placebo, plot_states, plot_su
 from trialimpact.report.tables import write_markdown
 from trialimpact.results import protocol_in, versions
 from trialimpact.summary import stem_of, summarise
-from trialimpact.whole import MANIFEST, RAW_MARK, from_home, write_whole
+from trialimpact.whole import RAW_MARK, from_home, manifest_of, write_whole
 
 AUDIT_MARK, MONITOR_MARK, WORTH_MARK, INTERVIEWS_MARK = (
     f"{what}: {RAW_MARK}" for what in ("audit", "monitor", "cost-benefit", "interviews")
@@ -166,11 +166,8 @@ def write_interviews(sample: InterviewSample, out: str | Path) -> Path:
 
 def _require_the_same_draw(folder: Path, drawn: dict[str, Any]) -> None:
     """Whom one draw chose may have been asked: another is not put in its place."""
-    try:
-        there = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["drawn"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # no draw
-    if there != json.loads(json.dumps(drawn)):
+    there = manifest_of(folder).get("drawn")
+    if there is not None and there != json.loads(json.dumps(drawn)):
         raise OutputError(worded(f"{folder}: another draw is there.", remedy="name another folder"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from trialimpact.estimators import TIDY_COLUMNS
 from trialimpact.loaders.files import file_sha256
 from trialimpact.moments import Moments
 from trialimpact.protocol import TrialProtocol
-from trialimpact.whole import MANIFEST, RAW_MARK
+from trialimpact.whole import RAW_MARK, manifest_of
 
 _ALWAYS = ("flow.csv", "allocation.csv", "balance.csv", "audit.csv", "estimates.csv", "moments.npz")
 """Files that every analysis has."""
@@ -112,12 +111,12 @@ def read_results(folder: str | Path) -> TrialResults:
     TrialResults(Example digit trial: 6 tables). raw: not for release
     """
     folder = Path(folder)
+    manifest = manifest_of(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         written, stages = dict(manifest["files"]), dict(manifest["stages"])
         is_raw = manifest["mark"] == RAW_MARK
         is_whole = bool(stages) and {*_ALWAYS} <= {*written} and dict(manifest["versions"]) != {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         is_raw = is_whole = False
     if not (is_raw and is_whole):
         remedy = "name a folder that `trialimpact analyse` of this version wrote"

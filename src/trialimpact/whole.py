@@ -129,6 +129,15 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
 
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """What was said of a folder when it was written; nothing where it has no manifest that can be read."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _strange_in(folder: Path, mark: str) -> str | None:
     """What is there beside what a run with this mark wrote: None if nothing, a file's name where one can be told."""
     if not folder.is_dir():
@@ -136,8 +145,8 @@ def _strange_in(folder: Path, mark: str) -> str | None:
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     if not there:
         return "folders" if any(folder.iterdir()) else None
+    manifest = manifest_of(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         strangers = sorted(there - {*manifest["files"], MANIFEST})
         if manifest["mark"] != mark:
             return printable(f"written as {manifest['mark']}")

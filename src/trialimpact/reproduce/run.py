@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from trialimpact.reproduce.iap import compute_iap
 from trialimpact.reproduce.lint import lint_report
 from trialimpact.reproduce.published import read_published
 from trialimpact.reproduce.reproduction import Provenance, Reproduction
-from trialimpact.whole import write_whole
+from trialimpact.whole import manifest_of, write_whole
 
 REPORTS = {"iap": "iap_2016"}
 """Protocols whose report can be reproduced, and the published numbers of each."""
@@ -93,11 +92,11 @@ def _is_folder(path: Path) -> bool:
 
 def provenance_of(data: Path, name: str, analysis: TrialAnalysis) -> Provenance:
     """What the manifest beside the records says of them, if its hashes are those of the files that were read."""
+    manifest = manifest_of(data)
     try:
-        manifest = json.loads((data / "manifest.json").read_text(encoding="utf-8"))
         hashes = set(manifest["files"].values())
         mark, tuned_to = manifest["mark"], manifest.get("tuned_to")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return "unknown"
     if mark != "synthetic" or not {each.sha256 for each in analysis.records.inputs} <= hashes:
         return "unknown"
