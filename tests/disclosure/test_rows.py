@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,12 @@ from trials import SmallTrial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.methods import _as_blurred_as_counts, release_audit
+from trialimpact.disclosure.methods import _adjusted_without_hidden, _as_blurred_as_counts, release_audit
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.rows import around_estimate, release_bands
 from trialimpact.disclosure.shown import Publication
 from trialimpact.estimators.confidence import newcombe_limits
+from trialimpact.estimators.heterogeneity import family_of
 from trialimpact.results import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
@@ -83,6 +86,29 @@ def test_those_followed_are_everyone_less_whole_steps_and_of_a_group_as_many_in_
     shown = Publication(moments, Rounder(pack, ""), frozenset()).n_followed(rows)
     kept = [5 * round(n * (1 - left / 200) / 5) for n in (200, 150)]
     assert all(each.tolist() == [*kept, 0] for each in shown.values())
+
+
+def test_in_a_family_of_which_all_is_shown_adjusted_p_values_stay_and_else_each_looks_at_its_own() -> None:
+    small = trial(203)
+    small.people["team"] = np.where(np.arange(len(small.people)) < 200, "k", "l")
+    groups = [{"name": name, "where": {"column": "team", "equals": name}} for name in "kl"]
+    about = Publication(
+        replace(small, more={"subgroups": groups}).moments(), Rounder(rule_pack("ons_10_5"), ""), frozenset()
+    )
+    raw = pd.DataFrame({"outcome": "a", "contrast": "t", "subgroup": ["k", "l"], "p_value": [0.01, 0.04]})
+    raw["family"] = [family_of(about.protocol, row) for row in raw.to_dict("records")]
+    raw = raw.assign(p_holm=[0.02, 0.04], p_bh=[0.02, 0.04])
+    raw = raw.assign(**{f"difference_{name}": raw[name] for name in ("p_value", "p_holm", "p_bh")})
+    for hidden, holm, bh in (
+        ([False, False], [0.02, 0.04], [0.02, 0.04]),
+        ([False, True], [0.02, np.nan], [np.nan] * 2),
+    ):
+        found = _adjusted_without_hidden(raw.assign(suppressed=hidden), raw, about)
+        for stem in ("", "difference_"):
+            np.testing.assert_array_equal(found[f"{stem}p_holm"], holm)
+            np.testing.assert_array_equal(found[f"{stem}p_bh"], bh)
+    only_second = _adjusted_without_hidden(raw.assign(suppressed=[True, False]), raw, about)
+    np.testing.assert_array_equal(only_second["p_holm"], [np.nan, 0.08])
 
 
 def test_a_person_moves_a_bound_by_the_horizon_over_the_people_of_a_side() -> None:
