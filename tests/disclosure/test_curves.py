@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from trials import day_by_day, short_trial
 
 import trialimpact as ti
 from trialimpact.disclosure import release_results, rule_pack
-from trialimpact.disclosure.curves import Side, changes_daily
+from trialimpact.disclosure.curves import Side, _enough_change, changes_daily
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.moments import Counts
 from trialimpact.results import plain
@@ -90,7 +91,22 @@ def test_a_curve_is_of_days_only_where_many_change_and_leave_on_nearly_every_day
     every, none = np.full(50, 500), np.zeros(50, dtype=int)
     counts = Counts(followed=every, on=every // 2, entries=none, exits=none + leave, starts=none + changes // 2,
                     stops=none + (changes + 1) // 2, first_day=0)  # fmt: skip
-    assert changes_daily([Side(counts)], Rounder(rule_pack("ons_10_5"), "")) == daily
+    rounder = Rounder(rule_pack("ons_10_5"), "")
+    assert changes_daily([Side(counts)], rounder) == daily
+    still = Side(replace(counts, starts=np.where(np.arange(50) % 25 == 9, 0, counts.starts), stops=counts.starts))
+    assert changes_daily([still], rounder) == daily, "on two days of fifty nobody starts"
+    assert changes_daily([Side(counts), still], rounder) == daily
+
+
+@pytest.mark.parametrize(("day", "told"), [(9, False), (10, True), (19, True), (20, False)])
+def test_between_two_horizons_lie_the_days_from_the_first_to_before_the_second(day: int, told: bool) -> None:
+    """Horizons of 10 and 20 days end on days 9 and 19."""
+    every, on = np.full(30, 500), np.where(np.arange(30) < day, 200, 212)
+    starts = np.where(np.arange(30) == day, 12, 0)
+    counts = Counts(
+        followed=every, on=on, entries=every * 0, exits=every * 0, starts=starts, stops=every * 0, first_day=0
+    )
+    assert _enough_change([Side(counts)], 10, 20, 10) == told
 
 
 def test_without_control_every_day_is_published(analysis: ti.TrialAnalysis) -> None:
