@@ -76,6 +76,14 @@ def test_years_that_are_wrong_by_a_digit(column: str, year: str, words: str) -> 
     assert said.startswith(words)
 
 
+@pytest.mark.parametrize(("end", "words"), [("", "none of"), ("2016-01-17", "ends are one day: see whether it was")])
+def test_ends_that_are_all_blank_or_all_one_day(end: str, words: str) -> None:
+    jobs = TRIAL.tables["employment"]
+    early = jobs[jobs["start_date"] < "2016-01-01"]
+    said = said_of(employment=early.assign(end_date=end))
+    assert any(words in each for each in said)
+
+
 def test_tax_years_that_the_protocol_does_not_know_of() -> None:
     jobs = TRIAL.tables["employment"]
     filled = some(jobs, "start_date", "2015-04-06", (jobs.index % 4 == 0) & (jobs["end_date"].fillna("9") > "2015-05"))

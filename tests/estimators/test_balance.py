@@ -74,7 +74,7 @@ def test_the_joint_test_counts_dependent_levels_once() -> None:
     assert joint["df"] == 3
     matrix = np.column_stack([frame["region"] == "N", frame["region"] == "S", frame["score"]]).astype(float)
     treated, control = (matrix[frame["arm"] == arm] for arm in "TC")
-    covariance = np.cov(treated.T) / len(treated) + np.cov(control.T) / len(control)
+    covariance = np.cov(matrix.T) * (1 / len(treated) + 1 / len(control))
     apart = treated.mean(axis=0) - control.mean(axis=0)
     wald = apart @ np.linalg.solve(covariance, apart)
     assert joint["statistic"] == pytest.approx(wald)
@@ -90,6 +90,40 @@ def test_the_joint_test_has_its_size_under_the_null() -> None:
         joint = balance(frame, BOTH).set_index("characteristic").loc["(all characteristics)"]
         rejected.append(joint["p_value"] < 0.05)
     assert sum(rejected) <= 9  # binomial(60, 0.05): more than 9 has probability 0.001
+
+
+def test_the_joint_test_of_one_share_is_the_chi_square_of_its_table() -> None:
+    frame = people()
+    frame["area"] = [f"area {each}" for each in np.random.default_rng(2).integers(0, 9, N)]
+    joint = balance(frame, [{"name": "Area", "column": "area"}]).set_index("kind").loc["joint"]
+    pearson = stats.chi2_contingency(pd.crosstab(frame["arm"], frame["area"]), correction=False)
+    assert joint["df"] == pearson.dof == 8
+    assert joint["statistic"] == pytest.approx(pearson.statistic * (N - 1) / N)
+
+
+def test_sides_that_a_characteristic_tells_apart_without_exception_are_not_balanced() -> None:
+    frame = people()
+    half = np.arange(N) // 2 % 2
+    frame["gender"] = np.where(frame["arm"] == "T", "Female", "Male")
+    frame["area"] = np.where(frame["arm"] == "T", "AB", "CD")
+    frame["area"] = [pair[each] for pair, each in zip(frame["area"], half, strict=True)]
+    for name, df in (("gender", 1), ("area", 3)):
+        joint = balance(frame, [{"name": name, "column": name}]).set_index("kind").loc["joint"]
+        assert (joint["df"], joint["statistic"]) == (df, pytest.approx(N - 1))
+        assert joint["p_value"] < 1e-12
+
+
+def test_a_level_a_person_says_nothing_and_many_levels_reject_no_more_often() -> None:
+    frame = people().head(170)
+    frame["postcode"] = [f"area {place}" for place in range(170)]
+    joint = balance(frame, [{"name": "Postcode", "column": "postcode"}]).set_index("kind").loc["joint"]
+    assert (joint["df"], joint["statistic"]) == (169, pytest.approx(169))
+    rng, rejected = np.random.default_rng(6), 0
+    for _ in range(60):
+        frame["postcode"] = [f"area {each}" for each in rng.integers(0, 50, 170)]
+        joint = balance(frame, [{"name": "Postcode", "column": "postcode"}]).set_index("kind").loc["joint"]
+        rejected += joint["p_value"] < 0.05
+    assert rejected <= 9  # binomial(60, 0.05): more than 9 has probability 0.001
 
 
 def test_missing_values_are_counted_and_left_out() -> None:

@@ -228,8 +228,8 @@ balance <- function() {
   known <- people[complete.cases(people), ]
   columns <- model.matrix(~ region + score, known)[, -1]
   sides <- list(columns[known$treated == 1, ], columns[known$treated == 0, ])
-  within <- cov(sides[[1]]) / nrow(sides[[1]]) + cov(sides[[2]]) / nrow(sides[[2]])
-  wald <- mahalanobis(colMeans(sides[[1]]), colMeans(sides[[2]]), within)
+  together <- cov(columns) * (1 / nrow(sides[[1]]) + 1 / nrow(sides[[2]]))
+  wald <- mahalanobis(colMeans(sides[[1]]), colMeans(sides[[2]]), together)
   list(
     levels = sapply(sort(unique(na.omit(people$region))), of_level),
     mean = c(apart, apart / spread, welch$statistic, 2 * pnorm(-abs(welch$statistic))),

@@ -170,16 +170,19 @@ def _covariance(products: Floats, of_means: Floats) -> Floats:
 
 
 def _joint_test(contrast: Contrast, sums: CharacteristicSums, sides: list[list[int]]) -> dict[str, Any]:
-    """Wald test that no difference is other than zero, among those for whom nothing is missing."""
+    """Wald test that no difference is other than zero, among those for whom nothing is missing.
+
+    The covariance is that of random assignment, about the mean of both sides together, as the two-proportion test's:
+    what tells the sides apart without exception has one, and the statistic's mean is its degrees of freedom.
+    """
     n, claimants = (np.array([each[side].sum() for side in sides]) for each in (sums.complete, sums.claimants))
     test = NOTHING_TO_TEST
     if n.min() > 1:
-        means = [sums.complete_total[side].sum(axis=0) / m for side, m in zip(sides, n, strict=True)]
-        spread = [
-            _covariance(sums.complete_products[side].sum(axis=0), m * np.outer(mean, mean)) / (m - 1) / m
-            for side, mean, m in zip(sides, means, n, strict=True)
-        ]
-        test = wald_test(difference(*means), spread[0] + spread[1])
+        totals = [sums.complete_total[side].sum(axis=0) for side in sides]
+        products, mean = sum(sums.complete_products[side].sum(axis=0) for side in sides), sum(totals) / n.sum()
+        covariance = _covariance(products, n.sum() * np.outer(mean, mean)) / (n.sum() - 1)
+        means = [total / m for total, m in zip(totals, n, strict=True)]
+        test = wald_test(difference(*means), covariance * (1 / n).sum())
     blank = dict.fromkeys(COLUMNS, np.nan)
     return blank | {
         "contrast": contrast.name,

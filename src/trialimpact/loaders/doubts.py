@@ -83,11 +83,13 @@ def _are_alike(one: Table, other: Table) -> bool:
 
 
 def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
-    """Ends that are copies of starts, running spells that were left out, codes that were not sent."""
+    """Ends that are absent, or copies of starts, running spells that were left out, codes that were not sent."""
     start, end, mine = table.days["start_date"], table.end_day, table.claimant != NOBODY
     closed = mine & ~table.is_open & (start != NO_DAY) & (end != NO_DAY)
     if mine.sum() < FEW_SPELLS:
         return
+    if not closed.any():
+        yield f"{table.name}: none of {mine.sum():,} spells has an end: see whether end_date was filled"
     if closed.any() and (end - start)[closed].max() <= 1:
         yield f"{table.name}: every closed spell is of one day or none: see whether end_date is a copy of start_date"
     to_go = day_of(source.extract_date) - end[closed].max(initial=NO_DAY)

@@ -82,6 +82,9 @@ def _mistyped(source: SpellSource, table: Table) -> Iterator[str]:
     if n := int(late.sum()):
         says = f"{table.name}: {n:,} spells end more than ten years after the extract date, and count as running"
         yield f"{says}: see whether they are mistyped, or placeholders for open_end_dates"
+    counts = np.unique(table.end_day[closed], return_counts=True)[1]
+    if counts.sum() >= MANY and counts.max() >= NEARLY_ALL * counts.sum():
+        yield f"{table.name}: {counts.max():,} of {counts.sum():,} ends are one day: see whether it was filled in"
     if n := int((closed & ~late & (table.end_day - start > FIFTY_YEARS)).sum()):
         yield f"{table.name}: {n:,} spells last for more than fifty years: see whether a date is mistyped"
 

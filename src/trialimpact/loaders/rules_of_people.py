@@ -165,7 +165,7 @@ def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Bo
     "claimants markers",
     "*",
     "labels hold no identifier",
-    "remove identifiers from these columns: labels appear in tables",
+    "remove identifiers from offices, reasons, arms and characteristics, here and in the protocol: they are shown",
 )
 def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
     return np.asarray(np.logical_or.reduce([table.holds_identifier, *map(holds_a_nino, shown_labels(table, protocol))]))

@@ -196,7 +196,9 @@ def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) 
                 table=table.name,
                 rule="column_is_there_once",
                 says=f"there is no column {theirs!r}{near}" if not count else f"{count} columns are called {theirs!r}",
-                remedy=f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
+                remedy=f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]'
+                if (frame.columns == theirs).sum() < 2
+                else "rename or remove one of them in the extract",
             )
 
 
