@@ -19,7 +19,7 @@ from trialimpact.disclosure.differencing import withdrawn_groups
 from trialimpact.disclosure.packs import Rounder
 from trialimpact.disclosure.people import GROUP, people_of
 from trialimpact.disclosure.suppression import protect
-from trialimpact.results import plain
+from trialimpact.results import KEYS, plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::trialimpact.TrialWarning")
 
@@ -254,6 +254,18 @@ def test_where_a_group_is_hidden_no_adjusted_p_value_may_be_its_own(release: Any
             own = (raw.loc[rows.index, "p_value"] * raw.loc[rows.index, "family_size"]).clip(upper=1)
             told = rows.loc[~rows["suppressed"], "p_holm"]
             np.testing.assert_allclose(told, own[told.index].round(3))
+
+
+@pytest.mark.parametrize("name", ["placebo.csv", "pretrend.csv", "subgroups.csv", "adjusted.csv", "compliance.csv"])
+def test_what_methods_estimate_is_shown_as_it_is_but_for_its_decimals(release: Any, results: Any, name: str) -> None:
+    shown, raw = release.frames[name], results.frames[name]
+    keys = [key for key in KEYS[name] if key in shown]
+    both = shown.merge(raw, on=keys, suffixes=("", "_raw"), validate="one_to_one")
+    told = both[~both["suppressed"] & both["estimate"].notna()]
+    assert len(told) or release.pack.name != "none"
+    # No more than half of the last decimal: tenths of days, thousandths of shares, and coarser where people are few.
+    apart = (told["estimate"].astype(float) - told["estimate_raw"].astype(float)).abs()
+    assert (apart <= 0.5).all()
 
 
 def test_survival_is_shown_in_steps(release: Any) -> None:
