@@ -144,3 +144,14 @@ def test_no_tracked_text_names_a_registry() -> None:
     texts = [ROOT / "constraints.txt", ROOT / "pyproject.toml", ROOT / "Makefile"]
     for path in texts:
         assert "http" not in path.read_text(), path.name
+
+
+def test_what_is_tracked_has_a_place() -> None:
+    """No folder of results is committed by accident: what is tracked stands in a known folder, and is not raw."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout: an unpacked archive tracks nothing")
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = [Path(line) for line in done.stdout.splitlines()]
+    folders = {path.parts[0] for path in tracked if len(path.parts) > 1}
+    assert folders == {".ci", "benchmarks", "data", "docs", "notebooks", "src", "tests", "tools"}
+    assert not [path for path in tracked if path.name == "NOT_FOR_RELEASE.txt"]
