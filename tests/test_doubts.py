@@ -35,6 +35,7 @@ def doubts_of(protocol: ti.TrialProtocol, **tables: pd.DataFrame) -> str:
         analysis = ti.analyse_trial(protocol, {**TRIAL.tables, **tables})
     said = "\n".join(analysis.warnings)
     assert {str(each.message) for each in warned} == {*analysis.warnings}
+    assert {each.filename for each in warned} == {__file__}, "a warning names the line that called"
     return said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from trialimpact.doubts import doubts_of_counts
 from trialimpact.engines import Engine, engine_job
-from trialimpact.errors import DesignError, ProtocolError, TrialWarning, worded
+from trialimpact.errors import DesignError, ProtocolError, warn, worded
 from trialimpact.estimates import MainEstimates, estimates_of
 from trialimpact.estimators import (
     Balance,
@@ -201,7 +200,7 @@ def analyse_trial(
         found = estimates_of(counts.moments, names)
     noticed = (*doubts_of_counts(counts), *found.warnings)
     for message in noticed:
-        warnings.warn(message, TrialWarning, stacklevel=2)
+        warn(message)
     return TrialAnalysis(
         protocol=protocol,
         counts=counts,

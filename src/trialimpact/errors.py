@@ -7,12 +7,14 @@ first row under the header).
 from __future__ import annotations
 
 import functools
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 ROWS_SHOWN = 10
 """How many row numbers a message lists before it says how many more there are."""
@@ -40,6 +42,14 @@ class OutputError(TrialImpactError, OSError):
 
 class TrialWarning(UserWarning):
     """Something an evaluator must know, that does not stop the analysis."""
+
+
+def warn(message: str) -> None:
+    """Warn at the line outside this library that called it, however deep within the library that is found out."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "trialimpact":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, TrialWarning, stacklevel=level)
 
 
 def worded(what: str, *details: str, remedy: str) -> str:
@@ -119,7 +129,7 @@ _WHERE_FROM = {
 }
 
 
-def of_its_kind(function: Callable[P, R]) -> Callable[P, R]:
+def of_its_kind(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Check the first argument of a public function: that it is of a class that its annotation names.
 
     >>> from trialimpact import count_moments
@@ -132,7 +142,7 @@ def of_its_kind(function: Callable[P, R]) -> Callable[P, R]:
     name, kinds = next(iter(function.__annotations__.items()))
 
     @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         given = args[0] if args else kwargs.get(name)
         there = {each.__name__ for each in type(given).__mro__}
         if (args or name in kwargs) and not there & {*kinds.split(" | ")}:

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trialimpact.errors import DesignError, ProtocolError, require_kind, worded
+from trialimpact.errors import DesignError, ProtocolError, worded
 from trialimpact.intervals import Integers
 from trialimpact.moments import Counts, Moments
 from trialimpact.protocol import Contrast, TrialProtocol
@@ -144,7 +144,6 @@ def compare(
     DesignError
         `stratified`, and the protocol declares no strata, or one has nobody on one side.
     """
-    require_kind(moments, Moments, "moments", "give count_moments(panel), or analysis.moments")
     protocol = moments.protocol
     if stratified and not protocol.analysis.strata:
         raise DesignError(worded("the protocol declares no strata.", remedy="set analysis.strata"))

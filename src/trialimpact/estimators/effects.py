@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, TrialWarning, worded
+from trialimpact.errors import DesignError, warn, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, difference, labels
 from trialimpact.intervals import Integers
@@ -212,7 +211,7 @@ def finish_effects(
     low, high = wald_limits(comparison.moments.protocol, estimate, std_error) if limits is None else limits
     notes = _caveats(comparison, days)
     for note in notes:
-        warnings.warn(str(note), TrialWarning, stacklevel=3)
+        warn(str(note))
     return Effects(
         kind=kind,
         comparison=comparison,

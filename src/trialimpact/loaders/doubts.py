@@ -12,7 +12,7 @@ import pandas as pd
 
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.dates import NO_DAY, day_of
-from trialimpact.loaders.doubts_of_dates import doubts_of_dates
+from trialimpact.loaders.doubts_of_dates import A_FEW, MANY, doubts_of_dates
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.schema import Table
 from trialimpact.loaders.spelling import in_several_spellings, written_otherwise
@@ -31,8 +31,6 @@ WORDS_FOR_UNKNOWN = frozenset(
 """Fair words, but in a complement: who is not known not to be a woman is no man."""
 
 _SHORTLY = 31
-FEW_ROWS, FEW_SPELLS = 20, 100
-"""Of fewer spells nothing is said but what is so of each."""
 
 
 def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
@@ -55,7 +53,7 @@ def doubts_of_set_aside(parsed: Mapping[str, Table], kept: Mapping[str, Booleans
     """Tables of which most rows are set aside, so that those that are left are no extract."""
     for name, those in kept.items():
         n = parsed[name].n_rows - int(those.sum())
-        if n > max(FEW_ROWS, parsed[name].n_rows / 2):
+        if n > max(A_FEW, parsed[name].n_rows / 2):
             yield f"{name}: {n:,} of {parsed[name].n_rows:,} rows are set aside: most of it cannot be read as declared"
 
 
@@ -85,8 +83,8 @@ def _are_alike(one: Table, other: Table) -> bool:
 def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
     """Ends that are absent, or copies of starts, running spells that were left out, codes that were not sent."""
     start, end, mine = table.days["start_date"], table.end_day, table.claimant != NOBODY
-    closed = mine & ~table.is_open & (start != NO_DAY) & (end != NO_DAY)
-    if mine.sum() < FEW_SPELLS:
+    closed = mine & table.closed
+    if mine.sum() < MANY:
         return
     if not closed.any():
         yield f"{table.name}: none of {mine.sum():,} spells has an end: see whether end_date was filled"
@@ -107,15 +105,15 @@ def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
 def _spells_of_one_person(table: Table) -> Iterator[str]:
     """An identifier that stands for people who are not known has the spells of many."""
     n = int(np.bincount(table.claimant[table.claimant != NOBODY], minlength=1).max())
-    if n >= FEW_SPELLS and n > table.n_rows / 10:
+    if n >= MANY and n > table.n_rows / 10:
         says = f"{table.name}: {n:,} of {table.n_rows:,} spells are of one person"
         yield f"{says}: see whether one identifier stands for people who are not known"
 
 
 def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
     """An office that the protocol names and no row does is mostly written otherwise, and its people are counted out."""
-    table = parsed.get("markers", parsed.get("claimants"))
-    there = set() if table is None else {*table.label("office").cat.remove_unused_categories().cat.categories}
+    table = _of_offices(parsed)
+    there = set() if table is None else {*table.office.cat.categories}
     absent = [office for office in protocol.recruitment.offices if office not in there]
     if absent and there:
         named = ", ".join(map(repr, absent[:5]))
@@ -128,11 +126,10 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
 
     The name that stands in the records is not told: it has not been looked at for identifiers.
     """
-    table, named = parsed.get("markers", parsed.get("claimants")), protocol.recruitment.offices
+    table, named = _of_offices(parsed), protocol.recruitment.offices
     if table is None or not named:
         return
-    counts = table.label("office").value_counts()
-    for other, rows in counts[counts > 0].items():
+    for other, rows in table.office.value_counts().items():
         alike = "" if other in named else _name_like(str(other), named)
         if alike and not written_otherwise(pd.Series([other]), named).any():
             says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike!r} and another"
@@ -141,13 +138,18 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
 
 def _offices_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
     """Offices that the protocol does not name, and that are told apart by capitals, spaces or marks alone."""
-    table = parsed.get("markers", parsed.get("claimants"))
+    table = _of_offices(parsed)
     if table is None or protocol.recruitment.offices:
         return
-    if n := len(in_several_spellings(table.label("office").cat.remove_unused_categories().cat.categories)):
+    if n := len(in_several_spellings(table.office.cat.categories)):
         what = "1 office is" if n == 1 else f"{n:,} offices are"
         says = f"{table.name}: {what} written in more than one way (capitals, spaces, marks, '&' and 'and')"
         yield f"{says}, and count as several: write each in one"
+
+
+def _of_offices(parsed: Mapping[str, Table]) -> Table | None:
+    """The table whose offices count."""
+    return parsed.get("markers", parsed.get("claimants"))
 
 
 def _name_like(other: str, named: Sequence[str]) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from trialimpact.intervals import Booleans, Integers
+from trialimpact.intervals import Integers
 from trialimpact.loaders.dates import EARLIEST, NO_DAY, day_of, month_and_day
 from trialimpact.loaders.identifiers import NOBODY
+from trialimpact.loaders.rules_of_spells import of_a_tax_year
 from trialimpact.loaders.schema import Table
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource
 
 A_FEW, MANY = 20, 100
-"""Of fewer rows nothing is said of one date; of fewer spells, nothing of when they begin and end."""
+"""Of fewer rows nothing is said of one date; of fewer spells, nothing but what is so of each."""
 
 NEARLY_ALL, A_THIRD, TEN_YEARS, FIFTY_YEARS, OLDEST = 0.9, 1 / 3, 3_653, 18_263, 105 * 365.25
 
@@ -31,6 +32,7 @@ def doubts_of_dates(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Ite
         yield from _births(protocol, parsed["claimants"].days["birth_date"])
     for name, source in protocol.sources.spells.items():
         yield from _mistyped(source, parsed[name])
+        yield from _one_end(parsed[name])
         yield from _tax_years(source, parsed[name])
         yield from _ends_early(source, parsed[name])
 
@@ -77,16 +79,20 @@ def _births(protocol: TrialProtocol, days: Integers) -> Iterator[str]:
 
 def _mistyped(source: SpellSource, table: Table) -> Iterator[str]:
     """A year that is wrong by a digit: 2105 for 2015, 1915 for 2015."""
-    start, closed = table.days["start_date"], _closed(table)
+    start, closed = table.days["start_date"], table.closed & (table.claimant != NOBODY)
     late = closed & (table.end_day > day_of(source.extract_date) + TEN_YEARS)
     if n := int(late.sum()):
         says = f"{table.name}: {n:,} spells end more than ten years after the extract date, and count as running"
         yield f"{says}: see whether they are mistyped, or placeholders for open_end_dates"
-    counts = np.unique(table.end_day[closed], return_counts=True)[1]
-    if counts.sum() >= MANY and counts.max() >= NEARLY_ALL * counts.sum():
-        yield f"{table.name}: {counts.max():,} of {counts.sum():,} ends are one day: see whether it was filled in"
     if n := int((closed & ~late & (table.end_day - start > FIFTY_YEARS)).sum()):
         yield f"{table.name}: {n:,} spells last for more than fifty years: see whether a date is mistyped"
+
+
+def _one_end(table: Table) -> Iterator[str]:
+    """An end that is filled in stands alone: few spells have ends of their own."""
+    counts = np.unique(table.end_day[table.closed & (table.claimant != NOBODY)], return_counts=True)[1]
+    if counts.sum() >= MANY and counts.max() >= NEARLY_ALL * counts.sum():
+        yield f"{table.name}: {counts.max():,} of {counts.sum():,} ends are one day: see whether it was filled in"
 
 
 def _tax_years(source: SpellSource, table: Table) -> Iterator[str]:
@@ -94,10 +100,7 @@ def _tax_years(source: SpellSource, table: Table) -> Iterator[str]:
     if source.tax_year_defaults:
         return
     mine = (table.claimant != NOBODY) & (table.days["start_date"] != NO_DAY)
-    filled = (month_and_day(table.days["start_date"]) == 406) | (
-        (month_and_day(table.end_day - 1) == 405) & _closed(table)
-    )
-    n = int((filled & mine).sum())
+    n = int((of_a_tax_year(table) & mine).sum())
     if n >= max(A_FEW, mine.sum() / 20):
         says = f"{table.name}: {n:,} of {mine.sum():,} spells start on 6 April or end on 5 April"
         yield f"{says}: set tax_year_defaults = true if those days are filled in"
@@ -108,13 +111,8 @@ def _ends_early(source: SpellSource, table: Table) -> Iterator[str]:
     mine, extract = (table.claimant != NOBODY) & (table.days["start_date"] != NO_DAY), day_of(source.extract_date)
     if mine.sum() < MANY:
         return
-    ends = table.end_day[mine & _closed(table) & (table.end_day <= extract)]
+    ends = table.end_day[mine & table.closed & (table.end_day <= extract)]
     to_go = extract - max(int(table.days["start_date"][mine].max()), int(ends.max(initial=NO_DAY)))
     if to_go > max(MANY, (extract - day_of(source.covered_from)) / 4):
         says = f"{table.name}: no spell starts or ends in the {to_go:,} days before the extract date"
         yield f"{says}: see whether the extract is older, or its days are counted from another day"
-
-
-def _closed(table: Table) -> Booleans:
-    known = (table.days["start_date"] != NO_DAY) & (table.days["end_date"] != NO_DAY)
-    return np.asarray(known & ~table.is_open & (table.claimant != NOBODY))

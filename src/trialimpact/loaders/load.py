@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,10 +15,10 @@ from trialimpact.errors import (
     ROWS_SHOWN,
     BrokenRule,
     ProtocolError,
-    TrialWarning,
     of_its_kind,
     record_error,
     unknown_name,
+    warn,
     worded,
 )
 from trialimpact.intervals import Booleans, Integers, Intervals
@@ -91,15 +90,12 @@ def load_records(
     if broken:
         raise record_error(broken, quarantine_helps=False)
     digits = number_claimants(protocol, parsed)
-    doubts = [*doubts_of_tables(protocol, parsed, digits)]
-    for doubt in doubts:
-        warnings.warn(doubt, TrialWarning, stacklevel=2)
+    doubts = _said(doubts_of_tables(protocol, parsed, digits))
     require_links(parsed, to_be_set_aside=on_broken_rule == "quarantine")
     lines, set_aside = _apply_rules(protocol, parsed, on_broken_rule)
     quarantined = _quarantined(parsed, set_aside)
     kept = {name: ~np.logical_or.reduce(list(masks.values())) for name, masks in set_aside.items()}
-    for doubt in (more := [*doubts_of_set_aside(parsed, kept)]):
-        warnings.warn(doubt, TrialWarning, stacklevel=2)
+    doubts += _said(doubts_of_set_aside(parsed, kept))
     participants = _participants(parsed, kept)
     return TrialRecords(
         protocol=protocol,
@@ -110,9 +106,17 @@ def load_records(
         audit=Audit(lines=tuple(lines)),
         quarantined=quarantined,
         inputs=tuple(inputs),
-        doubts=(*doubts, *more),
+        doubts=doubts,
         load=_load_of(protocol, inputs, on_broken_rule),
     )
+
+
+def _said(doubts: Iterable[str]) -> tuple[str, ...]:
+    """The doubts, each of which is warned of."""
+    found = tuple(doubts)
+    for doubt in found:
+        warn(doubt)
+    return found
 
 
 def _load_of(protocol: TrialProtocol, inputs: list[InputFile], on_broken_rule: OnBrokenRule) -> str:

@@ -23,7 +23,7 @@ def start_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
 
 @rule("error", "spells", "start_date end_date", "a spell does not end before it starts", CORRECT)
 def end_not_before_start(table: Table, protocol: TrialProtocol) -> Booleans:
-    return _both_known(table) & (table.days["end_date"] < table.days["start_date"])
+    return table.closed & (table.days["end_date"] < table.days["start_date"])
 
 
 @rule(
@@ -76,7 +76,7 @@ def spells_do_not_overlap(table: Table, protocol: TrialProtocol) -> Booleans:
 
 @rule("warning", "spells", "start_date end_date", "a spell has at least one day", "none needed: it has no effect")
 def spell_has_a_day(table: Table, protocol: TrialProtocol) -> Booleans:
-    return np.asarray(_both_known(table) & (table.end_day == table.days["start_date"]))
+    return np.asarray(table.closed & (table.end_day == table.days["start_date"]))
 
 
 @rule(
@@ -89,9 +89,7 @@ def spell_has_a_day(table: Table, protocol: TrialProtocol) -> Booleans:
 def dates_are_not_tax_year_defaults(table: Table, protocol: TrialProtocol) -> Booleans:
     if not _spells(table).tax_year_defaults:
         return np.zeros(table.n_rows, dtype=bool)
-    last_day = table.end_day - 1
-    ends_so = (month_and_day(last_day) == 405) & ~table.is_open
-    return np.asarray((month_and_day(table.days["start_date"]) == 406) | ends_so)
+    return of_a_tax_year(table)
 
 
 @rule(
@@ -137,7 +135,7 @@ def end_by_extract(table: Table, protocol: TrialProtocol) -> Booleans:
 )
 def spell_touches_coverage(table: Table, protocol: TrialProtocol) -> Booleans:
     first = day_of(_spells(table).covered_from)
-    return _both_known(table) & (table.end_day <= first)
+    return table.closed & (table.end_day <= first)
 
 
 def _spells(table: Table) -> SpellSource:
@@ -145,5 +143,7 @@ def _spells(table: Table) -> SpellSource:
     return table.source
 
 
-def _both_known(table: Table) -> Booleans:
-    return np.asarray((table.days["start_date"] != NO_DAY) & (table.days["end_date"] != NO_DAY) & ~table.is_open)
+def of_a_tax_year(table: Table) -> Booleans:
+    """Spells that start on its first day or end on its last."""
+    ends_so = (month_and_day(table.end_day - 1) == 405) & ~table.is_open
+    return np.asarray((month_and_day(table.days["start_date"]) == 406) | ends_so)

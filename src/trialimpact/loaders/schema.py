@@ -67,6 +67,16 @@ class Table:
             return self.labels[name]
         return pd.Series(pd.Categorical.from_codes(np.full(self.n_rows, -1, dtype=np.int8), pd.Index([], dtype=object)))
 
+    @property
+    def closed(self) -> Booleans:
+        """Spells with a start and an end that can be read."""
+        return np.asarray((self.days["start_date"] != NO_DAY) & (self.days["end_date"] != NO_DAY) & ~self.is_open)
+
+    @property
+    def office(self) -> pd.Series[Any]:
+        """The offices of its rows, of those categories alone that are there."""
+        return self.label("office").cat.remove_unused_categories()
+
     def words(self, name: str) -> NDArray[np.object_]:
         """A text column, None where blank."""
         column = self.label(name).cat
@@ -188,17 +198,17 @@ def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) 
     for name in names:
         theirs = table.column(name)
         near = ", and one whose name differs in capitals, spaces or marks" if in_letters(theirs) in there else ""
-        count = int((frame.columns == theirs).sum())
-        if count == 1 and name in KNOWN[table.kind] and name not in table.source.columns:
+        same = count = int((frame.columns == theirs).sum())
+        if same == 1 and name in KNOWN[table.kind] and name not in table.source.columns:
             count += sum(unnumbered(other) == theirs != other for other in frame.columns)
         if count != 1:
             yield BrokenRule(
                 table=table.name,
                 rule="column_is_there_once",
                 says=f"there is no column {theirs!r}{near}" if not count else f"{count} columns are called {theirs!r}",
-                remedy=f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]'
-                if (frame.columns == theirs).sum() < 2
-                else "rename or remove one of them in the extract",
+                remedy="rename or remove one of them in the extract"
+                if same > 1
+                else f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',
             )
 
 

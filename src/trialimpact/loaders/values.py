@@ -137,12 +137,17 @@ LARGEST = 1e100
 
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any] | None:
     """Values as numbers (true is 1), NaN where missing or blank; None if another `is_no_amount`."""
-    return None if is_no_amount(values).any() else _numbers(values)
+    numbers = _numbers(values)
+    return None if _beyond(numbers, values).any() else numbers
 
 
 def is_no_amount(values: pd.Series[Any]) -> Booleans:
     """Where a value is there and is not a number, or is one beyond `LARGEST`."""
-    return np.asarray(~(_numbers(values).abs() <= LARGEST) & as_text(values).notna(), dtype=bool)
+    return _beyond(_numbers(values), values)
+
+
+def _beyond(numbers: pd.Series[Any], values: pd.Series[Any]) -> Booleans:
+    return np.asarray(~(numbers.abs() <= LARGEST) & as_text(values).notna(), dtype=bool)
 
 
 def _numbers(values: pd.Series[Any]) -> pd.Series[Any]:
