@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from command_line import run
@@ -121,9 +123,28 @@ def test_offices_that_the_protocol_does_not_name_in_two_spellings() -> None:
     part = part.assign(office=part["office"].mask(markers.index % 4 == 1, markers["office"] + " AND CO"))
     unnamed = with_data(recruitment__offices=[])
     said = doubts_of(unnamed, markers=part)
-    assert f"markers: {markers['office'].nunique()} offices are written in more than one way" in said
+    assert f"markers: in 'office' {markers['office'].nunique()} labels are written in more than one way" in said
     assert office not in said
     assert not ti.analyse_trial(unnamed, TRIAL.tables).warnings
+
+
+def test_characteristics_in_two_spellings() -> None:
+    people = TRIAL.tables["claimants"]
+    with_column = with_data(
+        characteristics=[{"name": "Area", "column": "area", "kind": "categorical"}],
+    )
+    areas = pd.Series(np.arange(len(people)) % 4)
+
+    def said(*labels: str) -> tuple[str, ...]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ti.TrialWarning)
+            tables = {**TRIAL.tables, "claimants": people.assign(area=areas.map(dict(enumerate(labels))).to_numpy())}
+            return ti.load_records(with_column, tables).doubts
+
+    (told,) = said("Inner city", "INNER CITY", "rural", "coast")
+    assert told.startswith("claimants: in 'area' 1 label is written in more than one way")
+    assert not said("A+", "A-", "B+", "B-"), "grades"
+    assert not said("12", "-12", "100", "-100"), "numbers"
 
 
 def test_one_identifier_that_stands_for_many() -> None:

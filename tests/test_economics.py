@@ -23,34 +23,34 @@ DATED = {"date": dt.date(2015, 4, 6), "source": "invented"}
 
 
 def valuation(**changes: Any) -> ti.Valuation:
-    return ti.Valuation.model_validate(
-        {
-            "name": "invented values",
-            "currency": "GBP",
-            "perspectives": ["participant", "exchequer", "society"],
-            "discount_rate": 0.0,
-            "programme": {
-                "per_start": {"value": 50.0, "low": 40.0, "high": 80.0, **DATED},
-                "to": {"exchequer": -1, "society": -1},
-                "starts": 1.0,
+    """A ledger with other keys; its perspectives are those to which something goes, unless others are given."""
+    data = {
+        "name": "invented values",
+        "currency": "GBP",
+        "discount_rate": 0.0,
+        "programme": {
+            "per_start": {"value": 50.0, "low": 40.0, "high": 80.0, **DATED},
+            "to": {"exchequer": -1, "society": -1},
+            "starts": 1.0,
+        },
+        "unit_values": [
+            {
+                "name": "benefit paid",
+                "outcome": "on_benefit",
+                "per_day": {"value": 10.0, "low": 9.0, "high": 12.0, **DATED},
+                "to": {"participant": 1, "exchequer": -1},
             },
-            "unit_values": [
-                {
-                    "name": "benefit paid",
-                    "outcome": "on_benefit",
-                    "per_day": {"value": 10.0, "low": 9.0, "high": 12.0, **DATED},
-                    "to": {"participant": 1, "exchequer": -1},
-                },
-                {
-                    "name": "earnings",
-                    "outcome": "employed",
-                    "per_day": {"value": 40.0, **DATED},
-                    "to": {"participant": 0.8, "exchequer": 0.2, "society": 1},
-                },
-            ],
-        }
-        | changes
-    )
+            {
+                "name": "earnings",
+                "outcome": "employed",
+                "per_day": {"value": 40.0, **DATED},
+                "to": {"participant": 0.8, "exchequer": 0.2, "society": 1},
+            },
+        ],
+    } | changes
+    named = {who for part in (data["programme"], *data["unit_values"]) for who in dict(part)["to"]}
+    perspectives = [who for who in ("participant", "exchequer", "society") if who in named]
+    return ti.Valuation.model_validate({"perspectives": perspectives} | data)
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,7 @@ def test_what_is_not_known_has_no_probability() -> None:
             },
             "both below 0",
         ),
+        ({"perspectives": ["participant", "exchequer", "society", "charity"]}, "no value goes to 'charity'"),
     ],
 )
 def test_a_wrong_ledger_is_named(change: dict[str, Any], says: str) -> None:

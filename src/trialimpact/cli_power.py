@@ -8,16 +8,14 @@ from typing import Annotated
 import typer
 
 from trialimpact.errors import ProtocolError, worded
+from trialimpact.estimators.past import PastVariation, past_variation, simulate_power
 from trialimpact.estimators.power import (
-    PastVariation,
     PowerDesign,
     PowerResult,
     detectable_days,
     detectable_share,
-    past_variation,
     required_for_days,
     required_for_share,
-    simulate_power,
 )
 
 power_app = typer.Typer(

@@ -26,7 +26,7 @@ INSIDE = {
         "contrast", "rows", "small_sample", "variance", "confidence", "wald", "effects", "daily", "cumulative", "covariance",
         "bands", "pretrend", "target", "ledger", "subgroups", "heterogeneity", "compliance", "randomisation",
         "placebo", "sequential", "arms", "bootstrap", "balance", "covariates", "adjusted", "segmentation", "intake", "checks", "integrity", "bounds", "cox", "durations", "states", "moves",
-        "power",
+        "power", "past",
     ],
     "report": ["rounding", "grammar", "words", "sentences", "tables", "method_tables", "curves", "figures", "method_figures", "findings", "flowchart", "checklist", "inline", "page", "presentations", "release_tables", "release_figures", "document", "workbook", "opendocument", "latex"],
     "engines": ["words", "engine", "sources", "spells", "people", "conditions", "counting", "factors", "rules", "job", "duckdb_files", "duckdb", "dbapi", "spark", "opening"],

@@ -166,3 +166,14 @@ def test_questions_without_an_answer_are_errors() -> None:
         required_for_days(1e-6, 100.0)
     with pytest.raises(DesignError, match="fewer than two"):
         past_variation(replace(simulate_trial(100, seed=1)).panel(), "on_benefit", arms=())
+
+
+def test_what_is_no_number_is_said() -> None:
+    for wrong in (
+        lambda: detectable_days("600", 80.0),
+        lambda: required_for_share(None, 0.5),
+        lambda: PowerDesign(icc="0.05"),
+        lambda: detectable_share(600, 0.5, {"power": 0.9}),
+    ):
+        with pytest.raises(DesignError, match=r" is a (str|NoneType|dict), not (Real|PowerDesign)\.\n  remedy: give "):
+            wrong()

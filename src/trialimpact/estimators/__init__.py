@@ -18,15 +18,14 @@ from trialimpact.estimators.heterogeneity import Heterogeneity, estimate_heterog
 from trialimpact.estimators.intake import IntakeSensitivity, estimate_intake_sensitivity
 from trialimpact.estimators.integrity import Integrity, estimate_integrity
 from trialimpact.estimators.moves import Moves, estimate_moves
+from trialimpact.estimators.past import past_variation, simulate_power
 from trialimpact.estimators.placebo import Placebo, estimate_placebo
 from trialimpact.estimators.power import (
     PowerDesign,
     detectable_days,
     detectable_share,
-    past_variation,
     required_for_days,
     required_for_share,
-    simulate_power,
 )
 from trialimpact.estimators.pretrend import PreTrend, estimate_pretrend
 from trialimpact.estimators.randomisation import Randomisation, estimate_randomisation

@@ -30,7 +30,10 @@ WORDS_FOR_UNKNOWN = frozenset(
 )
 """Fair words, but in a complement: who is not known not to be a woman is no man."""
 
-_SHORTLY = 31
+_SHORTLY, _A_WORD = 31, 3
+
+MOST_LABELS = 1_000
+"""A column of more is no category."""
 
 
 def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digits: Integers) -> Iterator[str]:
@@ -43,7 +46,7 @@ def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digit
         yield from _spells_of_one_person(parsed[name])
     yield from _absent_offices(protocol, parsed)
     yield from _offices_like_others(protocol, parsed)
-    yield from _offices_in_two_ways(protocol, parsed)
+    yield from _labels_in_two_ways(protocol, parsed)
     yield from _words_for_nothing(protocol, parsed)
     yield from _blank_columns(parsed)
     yield from _other_digits(protocol, parsed, digits)
@@ -136,15 +139,31 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
             yield f"{says}: their people are counted out"
 
 
-def _offices_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
-    """Offices that the protocol does not name, and that are told apart by capitals, spaces or marks alone."""
-    table = _of_offices(parsed)
-    if table is None or protocol.recruitment.offices:
-        return
-    if n := len(in_several_spellings(table.office.cat.categories)):
-        what = "1 office is" if n == 1 else f"{n:,} offices are"
-        says = f"{table.name}: {what} written in more than one way (capitals, spaces, marks, '&' and 'and')"
-        yield f"{says}, and count as several: write each in one"
+def _labels_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """Offices, reasons and characteristics that are told apart by capitals, spaces or marks alone.
+
+    Where the protocol names some of them a rule tells. Grades are told apart by their marks: A+ and A-.
+    """
+    found: dict[tuple[Table, str], Sequence[str]] = {}
+    offices, people = _of_offices(parsed), parsed.get("claimants")
+    if offices is not None and not protocol.recruitment.offices:
+        found[offices, "office"] = [*offices.label("office").cat.categories]
+    if "markers" in parsed:
+        found[parsed["markers"], "reason"] = [*parsed["markers"].label("reason").cat.categories]
+    if people is not None:
+        unnamed = [str(name) for name in people.others if name not in people.days and name not in words_asked(protocol)]
+        texts = [name for name in unnamed if not pd.api.types.is_numeric_dtype(people.others[name].dtype)]
+        found |= {
+            (people, name): [*as_text(Coded.of(people.others[name]).distinct).dropna().unique()] for name in texts
+        }
+    for (table, name), labels in found.items():
+        alike = in_several_spellings(labels) if len(labels) <= MOST_LABELS else ()
+        if n := sum(len(each) >= _A_WORD and not each.isdigit() for each in alike):
+            what = "1 label is" if n == 1 else f"{n:,} labels are"
+            says = (
+                f"{table.name}: in {table.column(name)!r} {what} written in more than one way (capitals, spaces, marks)"
+            )
+            yield f"{says}, and count as several: write each in one"
 
 
 def _of_offices(parsed: Mapping[str, Table]) -> Table | None:
