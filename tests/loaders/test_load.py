@@ -547,6 +547,7 @@ def test_an_opaque_identifier_in_a_label_is_found(of: Any, reason: str, found: b
         return
     with pytest.raises(RecordError, match=r"1 of . row breaks 'label_holds_no_identifier'") as caught:
         load_records(opaque, tables)
+    assert "(columns: office)" in str(caught.value)
     assert str(people[0]) not in str(caught.value)
 
 

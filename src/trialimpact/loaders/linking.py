@@ -7,7 +7,7 @@ import numpy as np
 from trialimpact.errors import BrokenRule, record_error
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
-from trialimpact.loaders.in_labels import holds_one_of
+from trialimpact.loaders.in_labels import holds_a_nino, holds_one_of
 from trialimpact.loaders.schema import Table, shown_labels
 from trialimpact.loaders.spelling import spelt_alike
 from trialimpact.protocol.model import TrialProtocol
@@ -31,12 +31,13 @@ def number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Integ
         if table.kind != "spells":
             digits[code[code != NOBODY]] = key.digit[code != NOBODY]
     for table in parsed.values():
-        table.spelt_otherwise = table.holds_identifier = np.zeros(table.n_rows, dtype=bool)
+        table.spelt_otherwise = np.zeros(table.n_rows, dtype=bool)
     if protocol.identifiers.kind == "opaque":
         _mark_other_spellings(parsed, keys, n_people)
-        for table in parsed.values():
-            held = [holds_one_of(labels, keys) for labels in shown_labels(table, protocol)]
-            table.holds_identifier = np.logical_or.reduce([table.holds_identifier, *held])
+    for table in parsed.values():
+        for name, labels in shown_labels(table, protocol):
+            theirs = protocol.identifiers.kind == "opaque" and holds_one_of(labels, keys)
+            table.holds_identifier[name] = holds_a_nino(labels) | theirs
     _mark_people_of_the_trial(parsed, n_people)
     return digits
 

@@ -218,6 +218,7 @@ def _broken(table: Table, rule: Rule, rows: tuple[int, ...], protocol: TrialProt
         "dates": tuple(name for name, broken in table.unreadable.items() if broken.any() or not unread),
         "declared": tuple(declared_labels(table, protocol)),
         "grouping": tuple(name for name in grouping_columns(protocol) if name in table.others or name in table.labels),
+        "identified": tuple(name for name, broken in table.holds_identifier.items() if broken.any()),
         "mixed": tuple(name for name, broken in table.mixed.items() if broken.any()),
     }
     columns = of_kind.get(rule.columns[0], rule.columns)

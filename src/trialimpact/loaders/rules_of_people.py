@@ -10,9 +10,8 @@ import pandas as pd
 from trialimpact.intervals import Booleans
 from trialimpact.loaders.dates import day_of
 from trialimpact.loaders.identifiers import NOBODY
-from trialimpact.loaders.in_labels import holds_a_nino
 from trialimpact.loaders.rule import CORRECT, Rules, blank_day
-from trialimpact.loaders.schema import Table, declared_labels, grouping_columns, shown_labels
+from trialimpact.loaders.schema import Table, declared_labels, grouping_columns
 from trialimpact.loaders.spelling import in_another_form, written_otherwise
 from trialimpact.protocol.consistency import RESERVED_LABELS
 from trialimpact.protocol.model import TrialProtocol
@@ -163,9 +162,9 @@ def marker_is_of_a_described_person(table: Table, protocol: TrialProtocol) -> Bo
 @rule(
     "error",
     "claimants markers",
-    "*",
+    "identified",
     "labels hold no identifier",
     "remove identifiers from offices, reasons, arms and characteristics, here and in the protocol: they are shown",
 )
 def label_holds_no_identifier(table: Table, protocol: TrialProtocol) -> Booleans:
-    return np.asarray(np.logical_or.reduce([table.holds_identifier, *map(holds_a_nino, shown_labels(table, protocol))]))
+    return np.asarray(np.logical_or.reduce([np.zeros(table.n_rows, dtype=bool), *table.holds_identifier.values()]))

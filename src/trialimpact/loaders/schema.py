@@ -53,7 +53,7 @@ class Table:
     claimant: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     described: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     spelt_otherwise: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
-    holds_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
+    holds_identifier: dict[str, Booleans] = field(default_factory=dict)
     blank_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
     invalid_identifier: Booleans = field(default_factory=lambda: np.empty(0, dtype=bool))
 
@@ -84,12 +84,15 @@ class Table:
         return np.asarray(words[column.codes.to_numpy()])
 
 
-def shown_labels(table: Table, protocol: TrialProtocol) -> Iterator[pd.Series[Any]]:
-    """The text of a table that is shown. Clusters, whose labels are nowhere, are looked at where they are used."""
-    yield from (table.label(name) for name in ("office", "reason", "marker", "assigned_arm"))
+def shown_labels(table: Table, protocol: TrialProtocol) -> Iterator[tuple[str, pd.Series[Any]]]:
+    """The text of a table that is shown, by column.
+
+    Clusters, whose labels are nowhere, are looked at where they are used.
+    """
+    yield from ((name, table.label(name)) for name in ("office", "reason", "marker", "assigned_arm"))
     unshown = {*table.days, protocol.analysis.clusters}
-    described = (table.others[name] for name in table.others if name not in unshown)
-    yield from (values for values in described if not pd.api.types.is_numeric_dtype(values.dtype))
+    described = ((str(name), table.others[name]) for name in table.others if name not in unshown)
+    yield from ((name, values) for name, values in described if not pd.api.types.is_numeric_dtype(values.dtype))
 
 
 def kind_of(name: str) -> Kind:
