@@ -145,6 +145,15 @@ def test_characteristics_in_two_spellings() -> None:
     assert told.startswith("claimants: in 'area' 1 label is written in more than one way")
     assert not said("A+", "A-", "B+", "B-"), "grades"
     assert not said("12", "-12", "100", "-100"), "numbers"
+    assert not said("HIV+", "HIV-", "Degree", "Degree+"), "signs"
+    assert not said("> median", "< median", "note (+)", "note (-)")
+    assert said("Self-employed", "self employed", "rural", "coast")
+    assert said("Café", "Cafe", "rural", "coast")
+    unused = pd.CategoricalDtype(["Inner city", "INNER CITY", "rural"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ti.TrialWarning)
+        kept = people.assign(area=pd.Series("rural", index=people.index, dtype=unused))
+        assert not ti.load_records(with_column, {**TRIAL.tables, "claimants": kept}).doubts, "categories without rows"
 
 
 def test_one_identifier_that_stands_for_many() -> None:
@@ -165,6 +174,10 @@ def test_outcomes_that_never_vary() -> None:
     before = jobs[jobs["end_date"].fillna("9").between("1", "2015-03-15")]
     said = doubts_of(TRIAL.protocol, employment=before)
     assert "nobody is employed and not on benefit on any day from day 0, and some were before" in said
+    design = TRIAL.protocol.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    design["outcomes"].append({"name": "free", "label": "out of work", "on": ["followed"], "off": ["employment"]})
+    said = doubts_of(ti.TrialProtocol.from_dict(design), employment=jobs.head(0))
+    assert "on every day" not in said, "whom no register holds"
 
 
 def test_tables_of_people_without_rows_and_tables_of_which_most_is_set_aside() -> None:
@@ -174,7 +187,7 @@ def test_tables_of_people_without_rows_and_tables_of_which_most_is_set_aside() -
     backwards = claims.assign(end_date=claims["start_date"].str.replace("201", "200"))
     with pytest.warns(ti.TrialWarning):
         records = ti.load_records(TRIAL.protocol, {**TRIAL.tables, "benefit": backwards}, on_broken_rule="quarantine")
-    assert "rows are set aside: most of it cannot be read as declared" in records.doubts[-1]
+    assert "rows are set aside: most break rules" in records.doubts[-1]
 
 
 @pytest.mark.parametrize("word", ["NA", "NULL", ".", "n/a"])

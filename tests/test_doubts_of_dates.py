@@ -42,13 +42,17 @@ def test_days_and_months_that_were_exchanged() -> None:
     assert "dates outside the recruitment window are in it with day and month exchanged" in said
     a_year_early = some(markers, "marker_date", lambda days: "2014" + days.str[4:], markers.index % 4 == 0)
     assert not said_of(markers=a_year_early), "those are not in the window in any order"
+    pilot = some(markers, "marker_date", "2015-01-07", markers.index % 4 == 0)
+    assert not said_of(markers=pilot), "of one month"
 
 
 @pytest.mark.parametrize("share, told", [(2, True), (9, False)])
 def test_a_day_that_a_form_filled_in(share: int, told: bool) -> None:
     markers, people = TRIAL.tables["markers"], TRIAL.tables["claimants"]
-    filled = some(markers, "marker_date", "2015-03-16", markers.index % share == 0)
+    filled = some(markers, "marker_date", "2015-04-02", markers.index % share == 0)
     assert ("rows have the same marker_date" in "".join(said_of(markers=filled))) == told
+    at_once = some(markers, "marker_date", markers["marker_date"].min(), markers.index % share == 0)
+    assert not said_of(markers=at_once), "a trial may begin with everybody who is there"
     unknown = some(people, "birth_date", "1970-01-01", people.index % share == 0)
     assert ("rows have the same birth_date" in "".join(said_of(claimants=unknown))) == told
 

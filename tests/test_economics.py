@@ -201,7 +201,7 @@ def test_what_is_not_known_has_no_probability() -> None:
             },
             "both below 0",
         ),
-        ({"perspectives": ["participant", "exchequer", "society", "charity"]}, "no value goes to 'charity'"),
+        ({"perspectives": ["participant", "exchequer", "society", "charity"]}, "no `to` names 'charity'"),
     ],
 )
 def test_a_wrong_ledger_is_named(change: dict[str, Any], says: str) -> None:

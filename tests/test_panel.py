@@ -73,6 +73,14 @@ def test_sample_and_spells_are_of_the_same_load(tmp_path: Path) -> None:
     )
     with pytest.raises(ti.DesignError, match="of different loads: their row numbers"):
         ti.build_panel(ti.build_sample(records), ti.merge_spells(turned))
+    for wrong in (
+        lambda: ti.estimate_balance(ti.build_sample(records), ti.merge_spells(turned)),
+        lambda: ti.estimate_integrity(
+            ti.build_sample(records), ti.build_panel(ti.build_sample(turned), ti.merge_spells(turned))
+        ),
+    ):
+        with pytest.raises(ti.DesignError, match="of different loads: their row numbers"):
+            wrong()
     trial.write(tmp_path)
     once, again = (ti.load_records(trial.protocol, folder=tmp_path) for _ in range(2))
     assert ti.build_panel(ti.build_sample(once), ti.merge_spells(again)).outcomes

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trialimpact.errors import DesignError, worded
 from trialimpact.groups import IN, MISSING, find_members
 from trialimpact.intervals import Integers
+from trialimpact.loaders.records import require_one_load
 from trialimpact.loaders.values import as_numbers, as_text, is_no_amount
 from trialimpact.protocol import Characteristic
 from trialimpact.sample import TrialSample
@@ -126,8 +127,9 @@ def sum_characteristics(sample: TrialSample, spells: Mapping[str, OutcomeSpells]
     Raises
     ------
     DesignError
-        As `columns_of`.
+        As `columns_of`; sample and spells are of different loads.
     """
+    require_one_load(sample.load, *(each.load for each in spells.values()))
     columns = [column for each in sample.protocol.characteristics for column in columns_of(each, sample, spells)]
     values = np.column_stack([np.empty((len(sample), 0)), *(column.value for column in columns)])
     known = ~np.isnan(values)

@@ -14,6 +14,7 @@ from trialimpact.loaders import day_of
 from trialimpact.moments import Moments
 from trialimpact.protocol import Characteristic, TrialProtocol
 from trialimpact.protocol.conditions import AgeIs, ColumnIs
+from trialimpact.protocol.sources import FOLLOWED
 from trialimpact.stages import TrialCounts
 
 MANY = 0.25
@@ -110,7 +111,8 @@ def _outcomes_that_never_vary(moments: Moments) -> Iterator[str]:
         sides = [moments.counts_of(outcome.name, "all", (arm,)) for arm in protocol.arms]
         on, followed = (np.sum([getattr(side, each) for side in sides], axis=0) for each in ("on", "followed"))
         after = slice(protocol.analysis.pre_days, None)
-        if followed[after].sum() and (on[after] == followed[after]).all():
+        is_rest = FOLLOWED in outcome.on  # whom no register holds: there may be nobody whom one does
+        if not is_rest and followed[after].sum() and (on[after] == followed[after]).all():
             yield f"everybody who is followed is {outcome.words} on every day: see whether the records hold the ends"
         if followed[after].sum() and on.any() and not on[after].any():
             says = f"nobody is {outcome.words} on any day from day 0, and some were before"

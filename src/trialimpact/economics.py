@@ -120,11 +120,9 @@ class Valuation(Part):
             raise ValueError("programme.per_start: a cost is from 0; who pays it has a minus in `to`")
         if self.programme.per_start.highest > 0 and min(self.programme.to.values()) >= 0:
             raise ValueError("programme.to: nobody pays the programme: who does has a minus, as in exchequer = -1")
-        concerned = {
-            who for to in (self.programme.to, *(each.to for each in self.unit_values)) for who in to if to[who]
-        }
-        if idle := [who for who in self.perspectives if who not in concerned]:
-            raise ValueError(f"perspectives: no value goes to {idle[0]!r}: name it in a `to`, or leave it out")
+        named = {who for to in (self.programme.to, *(each.to for each in self.unit_values)) for who in to}
+        if idle := [who for who in self.perspectives if who not in named]:
+            raise ValueError(f"no `to` names {idle[0]!r}: give its share (0: it is not concerned), or leave it out")
         for each in self.unit_values:
             if each.per_day.highest < 0 and min(each.to.values()) < 0:
                 raise ValueError(f"{each.name}: value and share are both below 0: a minus in `to` says who pays")

@@ -17,6 +17,7 @@ from trialimpact.groups import IN, OUT, find_members
 from trialimpact.intervals import Booleans, Integers, Intervals, clip
 from trialimpact.loaders import day_of
 from trialimpact.loaders.in_labels import holds_a_nino
+from trialimpact.loaders.records import require_one_load
 from trialimpact.loaders.values import as_text
 from trialimpact.protocol import TrialProtocol
 from trialimpact.sample import TrialSample
@@ -244,9 +245,7 @@ def build_panel(
     >>> build_panel(build_sample(records), merge_spells(records))
     Panel(... claimants; days -730 to 273; ...)
     """
-    if any(each.load != sample.load for each in (*spells.values(), *(states or {}).values())):
-        says = "the sample and the spells are of different loads: their row numbers are of different people."
-        raise DesignError(worded(says, remedy="take both of the same records"))
+    require_one_load(sample.load, *(each.load for each in (*spells.values(), *(states or {}).values())))
     analysis = sample.protocol.analysis
     strata, stratum = _labels(sample, analysis.strata)
     clusters, cluster = _labels(sample, (analysis.clusters,) if analysis.clusters else ())

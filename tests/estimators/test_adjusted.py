@@ -199,6 +199,10 @@ def test_covariates_of_another_panel_are_refused(trial) -> None:
         with pytest.raises(DesignError, match=r"claimants of another panel\."):
             estimate_adjusted(panel, other, "on_benefit")
     assert estimate_adjusted(panel, build_covariates(panel, "on_benefit"), "on_benefit")
+    panel, _, _ = with_characteristics(trial, missing="indicator")
+    turned = replace(trial, tables={**trial.tables, "markers": trial.tables["markers"].iloc[::-1]})
+    with pytest.raises(DesignError, match="are of different loads"):
+        build_covariates(panel, "on_benefit", *with_characteristics(turned, missing="indicator")[1:])
 
 
 def test_no_covariates_is_an_error(trial) -> None:

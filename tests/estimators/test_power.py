@@ -169,11 +169,18 @@ def test_questions_without_an_answer_are_errors() -> None:
 
 
 def test_what_is_no_number_is_said() -> None:
+    past = past_variation(simulate_trial(200, seed=1).panel(), "on_benefit")
+    for nothing in ({"effect": float("nan")}, {"draws": 0}, {"n_claimants": 1}):
+        with pytest.raises(DesignError, match=r"show nothing|each arm needs two people"):
+            simulate_power(past, **{"effect": 20.0, "design": PowerDesign(), "n_claimants": 200, **nothing})
+    with pytest.raises(DesignError, match="each arm needs two people"):
+        detectable_share(float("nan"), 0.5)
     for wrong in (
         lambda: detectable_days("600", 80.0),
         lambda: required_for_share(None, 0.5),
         lambda: PowerDesign(icc="0.05"),
         lambda: detectable_share(600, 0.5, {"power": 0.9}),
+        lambda: simulate_power(past, "20", PowerDesign(), 200),
     ):
         with pytest.raises(DesignError, match=r" is a (str|NoneType|dict), not (Real|PowerDesign)\.\n  remedy: give "):
             wrong()

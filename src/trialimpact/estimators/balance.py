@@ -74,8 +74,8 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     Shares and means are among those whose value is known, and the missing are counted. The
     standardised difference divides by the pooled standard deviation sqrt((s_T² + s_C²)/2).
     Categorical characteristics are compared level by level, never as numbers. The joint test is a
-    Wald test of all levels (less one a characteristic) and means together, with unequal variances,
-    among those for whom nothing is missing.
+    Wald test of all levels (less one a characteristic) and means together, with the covariance of
+    random assignment, among those for whom nothing is missing.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def estimate_balance(sample: TrialSample, spells: Mapping[str, OutcomeSpells]) -
     Raises
     ------
     DesignError
-        A characteristic names a column that is not there, or a numeric one holds text.
+        A characteristic names a column that is not there, or a numeric one holds text; sample and spells are of
+        different loads.
 
     Notes
     -----

@@ -11,6 +11,7 @@ from trialimpact.characteristics import columns_of
 from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats
 from trialimpact.intervals import clip, length_by_owner
+from trialimpact.loaders.records import require_one_load
 from trialimpact.panel import Panel
 from trialimpact.sample import TrialSample
 from trialimpact.spells import OutcomeSpells
@@ -62,7 +63,7 @@ def build_covariates(
     Raises
     ------
     DesignError
-        Something is missing and `adjustment.missing` is "error"; or `sample` is needed.
+        Something is missing and `adjustment.missing` is "error"; `sample` is needed, or of another load than `panel`.
 
     Examples
     --------
@@ -104,6 +105,7 @@ def _blocks(
     for characteristic in wanted:
         if sample is None or spells is None:
             raise DesignError(worded("the covariates name characteristics.", remedy="pass sample and spells too"))
+        require_one_load(panel.load, sample.load, *(each.load for each in spells.values()))
         columns = list(columns_of(characteristic, sample, spells))
         if not columns:
             continue  # nobody's value is known

@@ -27,6 +27,7 @@ from trialimpact.flow import ParticipantFlow
 from trialimpact.intervals import Integers
 from trialimpact.joining import Joining, joining_of
 from trialimpact.loaders import date_of
+from trialimpact.loaders.records import require_one_load
 from trialimpact.panel import Panel
 from trialimpact.protocol import Contrast, Outcome, TrialProtocol
 from trialimpact.sample import TrialSample
@@ -101,6 +102,7 @@ def estimate_integrity(sample: TrialSample, panel: Panel) -> Integrity:
     >>> estimate_integrity(sample, build_panel(sample, merge_spells(records)))
     Integrity(... green...)
     """
+    require_one_load(sample.load, panel.load)
     return integrity_of(sample.protocol, sample.flow, joining_of(panel))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from trialimpact.errors import DesignError, of_its_kind, worded
 from trialimpact.estimators.contrast import Floats
 from trialimpact.estimators.ledger import followed_within, side_influence
-from trialimpact.estimators.power import PowerDesign
+from trialimpact.estimators.power import PowerDesign, require_people, usual_design
 from trialimpact.estimators.target import target_of
 from trialimpact.intervals import Booleans
 from trialimpact.panel import Panel
@@ -131,6 +131,11 @@ def simulate_power(
     """
     from scipy.special import ndtri
 
+    design = usual_design(design, effect=effect, n_claimants=n_claimants, draws=draws)
+    require_people(n_claimants, design)
+    if draws < 1 or not np.isfinite(effect):
+        says = f"{draws:,} draws of an effect of {effect:g} days show nothing."
+        raise DesignError(worded(says, remedy="draw 2,000 or more, of an effect in days"))
     rng, z = np.random.default_rng(seed), float(ndtri(0.5 + design.conf_level / 2))
     n_treatment = round(n_claimants * design.treatment_share)
     found = 0

@@ -128,8 +128,8 @@ def detectable_share(n_claimants: int, control_share: float, design: PowerDesign
     >>> round(detectable_share(10_091, 0.55).effect, 4)
     0.0278
     """
-    design = _designed(design, n_claimants=n_claimants, control_share=control_share)
-    _check_people(n_claimants, design)
+    design = usual_design(design, n_claimants=n_claimants, control_share=control_share)
+    require_people(n_claimants, design)
     if not 0 < control_share < 1:
         raise DesignError(worded("control_share must lie between 0 and 1.", remedy="give a share such as 0.55"))
     found = [_detected(n_claimants, control_share, way, design) for way in (1, -1)]
@@ -141,7 +141,7 @@ def detectable_share(n_claimants: int, control_share: float, design: PowerDesign
     return PowerResult(kind="share", design=design, n_claimants=n_claimants, effect=effect, std_error=error)
 
 
-def _designed(design: PowerDesign | None, **given: float) -> PowerDesign:
+def usual_design(design: PowerDesign | None, **given: float) -> PowerDesign:
     """The design, or the usual one; what goes with it are numbers."""
     for name, number in given.items():
         require_kind(number, Real, name, "give a number")
@@ -180,8 +180,8 @@ def detectable_days(n_claimants: int, std_dev: float, design: PowerDesign | None
     >>> round(detectable_days(10_091, 106.0).effect, 1)
     5.9
     """
-    design = _designed(design, n_claimants=n_claimants, std_dev=std_dev)
-    _check_people(n_claimants, design)
+    design = usual_design(design, n_claimants=n_claimants, std_dev=std_dev)
+    require_people(n_claimants, design)
     if not 0 < std_dev < np.inf:
         raise DesignError(worded("the standard deviation must be above 0.", remedy="take it from past spells"))
     error = _days_error(n_claimants, std_dev, design)
@@ -198,7 +198,7 @@ def required_for_share(effect: float, control_share: float, design: PowerDesign 
     >>> required_for_share(-0.035, 0.55).n_claimants
     6373
     """
-    design = _designed(design, effect=effect, control_share=control_share)
+    design = usual_design(design, effect=effect, control_share=control_share)
     if not abs(effect) > 0 or not 0 < control_share < 1 or not 0 <= control_share + effect <= 1:
         raise DesignError(
             worded("the effect must not be 0, and both shares must lie in 0 to 1.", remedy="give shares, not per cent")
@@ -216,7 +216,7 @@ def required_for_days(effect: float, std_dev: float, design: PowerDesign | None 
     >>> required_for_days(6.0, 106.0).n_claimants
     9799
     """
-    design = _designed(design, effect=effect, std_dev=std_dev)
+    design = usual_design(design, effect=effect, std_dev=std_dev)
     if not 0 < abs(effect) < np.inf or not 0 < std_dev < np.inf:
         raise DesignError(worded("the effect must not be 0, and the standard deviation above 0.", remedy="give days"))
     one = _days_error(1, std_dev, design)
@@ -224,9 +224,10 @@ def required_for_days(effect: float, std_dev: float, design: PowerDesign | None 
     return PowerResult(kind="days", design=design, n_claimants=n, effect=effect, std_error=one / float(np.sqrt(n)))
 
 
-def _check_people(n_claimants: int, design: PowerDesign) -> None:
+def require_people(n_claimants: int, design: PowerDesign) -> None:
+    """Refuse arms in which there is no variance to see, and more people than there are."""
     smaller = n_claimants * min(design.treatment_share, 1 - design.treatment_share)
-    if n_claimants > MAX_N or smaller < 2 * design.cluster_size:
+    if not (n_claimants <= MAX_N and smaller >= 2 * design.cluster_size):
         says = "each arm needs two people (or clusters) or more, and no trial has over a thousand million people."
         raise DesignError(worded(says, remedy="give people of both arms together, and their share in treatment"))
 

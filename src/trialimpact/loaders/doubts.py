@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def doubts_of_set_aside(parsed: Mapping[str, Table], kept: Mapping[str, Booleans
     for name, those in kept.items():
         n = parsed[name].n_rows - int(those.sum())
         if n > max(A_FEW, parsed[name].n_rows / 2):
-            yield f"{name}: {n:,} of {parsed[name].n_rows:,} rows are set aside: most of it cannot be read as declared"
+            yield f"{name}: {n:,} of {parsed[name].n_rows:,} rows are set aside: most break rules (see the audit)"
 
 
 def _without_rows(parsed: Mapping[str, Table]) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _spells_of_one_kind(source: SpellSource, table: Table) -> Iterator[str]:
     closed = mine & table.closed
     if mine.sum() < MANY:
         return
-    if not closed.any():
+    if table.is_open[mine].all():
         yield f"{table.name}: none of {mine.sum():,} spells has an end: see whether end_date was filled"
     if closed.any() and (end - start)[closed].max() <= 1:
         yield f"{table.name}: every closed spell is of one day or none: see whether end_date is a copy of start_date"
@@ -116,7 +117,7 @@ def _spells_of_one_person(table: Table) -> Iterator[str]:
 def _absent_offices(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
     """An office that the protocol names and no row does is mostly written otherwise, and its people are counted out."""
     table = _of_offices(parsed)
-    there = set() if table is None else {*table.office.cat.categories}
+    there = set() if table is None else {*table.used_label("office").cat.categories}
     absent = [office for office in protocol.recruitment.offices if office not in there]
     if absent and there:
         named = ", ".join(map(repr, absent[:5]))
@@ -132,7 +133,7 @@ def _offices_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -
     table, named = _of_offices(parsed), protocol.recruitment.offices
     if table is None or not named:
         return
-    for other, rows in table.office.value_counts().items():
+    for other, rows in table.used_label("office").value_counts().items():
         alike = "" if other in named else _name_like(str(other), named)
         if alike and not written_otherwise(pd.Series([other]), named).any():
             says = f"{table.name}: {rows:,} rows are of an office whose name is like {alike!r} and another"
@@ -147,15 +148,13 @@ def _labels_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) ->
     found: dict[tuple[Table, str], Sequence[str]] = {}
     offices, people = _of_offices(parsed), parsed.get("claimants")
     if offices is not None and not protocol.recruitment.offices:
-        found[offices, "office"] = [*offices.label("office").cat.categories]
+        found[offices, "office"] = [*offices.used_label("office").cat.categories]
     if "markers" in parsed:
-        found[parsed["markers"], "reason"] = [*parsed["markers"].label("reason").cat.categories]
+        found[parsed["markers"], "reason"] = [*parsed["markers"].used_label("reason").cat.categories]
     if people is not None:
         unnamed = [str(name) for name in people.others if name not in people.days and name not in words_asked(protocol)]
         texts = [name for name in unnamed if not pd.api.types.is_numeric_dtype(people.others[name].dtype)]
-        found |= {
-            (people, name): [*as_text(Coded.of(people.others[name]).distinct).dropna().unique()] for name in texts
-        }
+        found |= {(people, name): [*as_text(_there(people.others[name])).dropna().unique()] for name in texts}
     for (table, name), labels in found.items():
         alike = in_several_spellings(labels) if len(labels) <= MOST_LABELS else ()
         if n := sum(len(each) >= _A_WORD and not each.isdigit() for each in alike):
@@ -164,6 +163,13 @@ def _labels_in_two_ways(protocol: TrialProtocol, parsed: Mapping[str, Table]) ->
                 f"{table.name}: in {table.column(name)!r} {what} written in more than one way (capitals, spaces, marks)"
             )
             yield f"{says}, and count as several: write each in one"
+
+
+def _there(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Its distinct values, without categories that no row has."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.cat.remove_unused_categories()
+    return Coded.of(values).distinct
 
 
 def _of_offices(parsed: Mapping[str, Table]) -> Table | None:

@@ -18,7 +18,7 @@ from trialimpact.protocol.sources import SpellSource
 A_FEW, MANY = 20, 100
 """Of fewer rows nothing is said of one date; of fewer spells, nothing but what is so of each."""
 
-NEARLY_ALL, A_THIRD, TEN_YEARS, FIFTY_YEARS, OLDEST = 0.9, 1 / 3, 3_653, 18_263, 105 * 365.25
+NEARLY_ALL, A_THIRD, A_QUARTER, TEN_YEARS, FIFTY_YEARS, OLDEST = 0.9, 1 / 3, 3, 3_653, 18_263, 105 * 365.25
 
 
 def doubts_of_dates(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
@@ -27,7 +27,7 @@ def doubts_of_dates(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Ite
         if name in parsed and column in parsed[name].days:
             yield from _exchanged(protocol, name, parsed[name].days[column])
     if "markers" in parsed:
-        yield from _one_day("markers", "marker_date", parsed["markers"].days["marker_date"])
+        yield from _one_day("markers", "marker_date", parsed["markers"].days["marker_date"], skipped=1)
     if "claimants" in parsed and "birth_date" in parsed["claimants"].days:
         yield from _births(protocol, parsed["claimants"].days["birth_date"])
     for name, source in protocol.sources.spells.items():
@@ -45,8 +45,9 @@ def _exchanged(protocol: TrialProtocol, name: str, days: Integers) -> Iterator[s
     low, high = day_of(first), day_of(last)
     outside = days[(days != NO_DAY) & ((days < low) | (days > high))]
     turned = _turned(outside)
-    n = int(((turned >= low) & (turned <= high)).sum())
-    if n >= max(A_FEW, NEARLY_ALL * outside.size):
+    within = outside[(turned >= low) & (turned <= high)]
+    n, n_months = within.size, np.unique(month_and_day(within) // 100).size
+    if n >= max(A_FEW, NEARLY_ALL * outside.size) and n_months > A_QUARTER:  # a pilot is of a month or two
         says = f"{name}: {n:,} dates outside the recruitment window are in it with day and month exchanged"
         yield f"{says}: see how the dates were written, and date_format"
 
@@ -60,10 +61,13 @@ def _turned(days: Integers) -> Integers:
     return np.where(can, turned.astype(np.int64), NO_DAY)
 
 
-def _one_day(name: str, column: str, days: Integers) -> Iterator[str]:
-    """A form that fills in a day gives it to many, among others who have days of their own."""
+def _one_day(name: str, column: str, days: Integers, skipped: int = 0) -> Iterator[str]:
+    """A form that fills in a day gives it to many, among others who have days of their own.
+
+    The first days may be `skipped`: a trial may begin with everybody who is there.
+    """
     known = days[days != NO_DAY]
-    counts = np.unique(known, return_counts=True)[1]
+    counts = np.unique(known, return_counts=True)[1][skipped:]
     if counts.size > A_FEW and counts.max() >= max(A_FEW, A_THIRD * known.size):
         yield f"{name}: {counts.max():,} of {known.size:,} rows have the same {column}: see whether it was filled in"
 
@@ -92,7 +96,8 @@ def _one_end(table: Table) -> Iterator[str]:
     """An end that is filled in stands alone: few spells have ends of their own."""
     counts = np.unique(table.end_day[table.closed & (table.claimant != NOBODY)], return_counts=True)[1]
     if counts.sum() >= MANY and counts.max() >= NEARLY_ALL * counts.sum():
-        yield f"{table.name}: {counts.max():,} of {counts.sum():,} ends are one day: see whether it was filled in"
+        says = f"{table.name}: {counts.max():,} of {counts.sum():,} ends are one day"
+        yield f"{says}: see whether it was filled in, or all ended then"
 
 
 def _tax_years(source: SpellSource, table: Table) -> Iterator[str]:

@@ -18,7 +18,7 @@ import pandas as pd
 from trialimpact.errors import BrokenRule, listed, printable
 from trialimpact.loaders.signatures import (
     NOT_TEXT,
-    first_lines,
+    first_line,
     separator_of,
     separator_of_header,
     why_no_csv,
@@ -253,7 +253,7 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
         if why := why_no_text(path):
             raise _NoCsvError(why) from None
         rows, fields = _ragged_rows(path)
-        if rows and (found := next(filter(None, map(separator_of, first_lines(path))), None)):
+        if rows and (found := separator_of(first_line(path))):
             raise _OtherSeparatorError(found) from None
         if rows:
             raise _RaggedError(rows, fields) from None

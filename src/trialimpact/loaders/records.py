@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import listed
+from trialimpact.errors import DesignError, listed, worded
 from trialimpact.intervals import Integers, Intervals
 from trialimpact.loaders.rule import Severity
 from trialimpact.protocol.model import TrialProtocol
@@ -108,6 +108,13 @@ class InputFile:
     name: str
     n_rows: int
     sha256: str | None
+
+
+def require_one_load(*loads: str) -> None:
+    """A row number is of somebody else in another load; what was made by hand (of the load "") is believed."""
+    if len({*loads} - {""}) > 1:
+        says = "sample, spells and panel are of different loads: their row numbers may be of different people."
+        raise DesignError(worded(says, remedy="take all of the same records, loaded once"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

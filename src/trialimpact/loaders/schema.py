@@ -72,10 +72,9 @@ class Table:
         """Spells with a start and an end that can be read."""
         return np.asarray((self.days["start_date"] != NO_DAY) & (self.days["end_date"] != NO_DAY) & ~self.is_open)
 
-    @property
-    def office(self) -> pd.Series[Any]:
-        """The offices of its rows, of those categories alone that are there."""
-        return self.label("office").cat.remove_unused_categories()
+    def used_label(self, name: str) -> pd.Series[Any]:
+        """A text column without the categories that no row has."""
+        return self.label(name).cat.remove_unused_categories()
 
     def words(self, name: str) -> NDArray[np.object_]:
         """A text column, None where blank."""
@@ -197,7 +196,7 @@ def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) 
     """
     there = {in_letters(column) for column in frame.columns}
     names = dict.fromkeys((*required, *table.source.columns))
-    headless = "" if there & {in_letters(table.column(name)) for name in names} else "see whether line 1 is a header; "
+    headless = "" if there & {in_letters(table.column(name)) for name in names} else "see whether there is a header; "
     for name in names:
         theirs = table.column(name)
         near = ", and one whose name differs in capitals, spaces or marks" if in_letters(theirs) in there else ""
@@ -208,7 +207,9 @@ def wrong_columns(table: Table, frame: pd.DataFrame, required: tuple[str, ...]) 
             yield BrokenRule(
                 table=table.name,
                 rule="column_is_there_once",
-                says=f"there is no column {theirs!r}{near}" if not count else f"{count} columns are called {theirs!r}",
+                says=f"there is no column {theirs!r}{near}"
+                if not count
+                else f"{count} columns are called {theirs!r}" + (" (with a number behind)" if same == 1 else ""),
                 remedy="rename or remove one of them in the extract"
                 if same > 1
                 else f'{headless}say which column it is: columns = {{ {name} = "..." }} in [sources.{table.name}]',

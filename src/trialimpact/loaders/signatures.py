@@ -98,10 +98,10 @@ def separator_of_header(name: str) -> str | None:
     return separator_of(name) or ("spaces" if _BETWEEN_SPACES.search(name) else None)
 
 
-def first_lines(path: Path) -> list[str]:
-    """The first two lines of a text file, or of what is inside where it is compressed: no more than their starts."""
+def first_line(path: Path) -> str:
+    """The first line of a text file, or of what is inside where it is compressed: no more than its start."""
     with _opened(path) as stream:
-        return [stream.readline(_START).decode("utf-8", "replace") for _ in range(2)]
+        return stream.readline(_START).decode("utf-8", "replace")
 
 
 def _signed(start: bytes) -> str | None:

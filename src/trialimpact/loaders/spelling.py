@@ -28,6 +28,10 @@ _TWO_FOR_ONE = re.compile("oe|aa|ae|ue")
 _SCIENTIFIC = re.compile(r"[0-9]\.[0-9]+e\+?[0-9]{1,2}")
 
 
+_SIGN = re.compile(r"[+*<>≤≥=±#]|(?:^|(?<=[\s(]))[-−](?=\w)|[-−](?=\)|$)|[^\W\d_a-zA-Z\u00c0-\u024f]|[\u0900-\u0dff]")
+"""What is a label's meaning, not its spelling: HIV+ and HIV-, < median and > median; letters that are not Latin."""
+
+
 def written_otherwise(labels: pd.Series[Any], declared: Collection[str]) -> Booleans:
     """Labels that are none of the declared ones, and would be but for capitals, spaces, accents, quotes, dashes,
     zeros before a number or what is not seen; and those of which a letter was lost in an encoding.
@@ -55,8 +59,8 @@ def in_several_spellings(labels: Iterable[str]) -> set[str]:
     >>> in_several_spellings(["Barking & Dagenham", "Barking and Dagenham", "Bromley"])
     {'barkinganddagenham'}
     """
-    counts = Counter(map(_folded, labels))
-    return {each for each, n in counts.items() if n > 1}
+    counts = Counter((_folded(each), *_SIGN.findall(each)) for each in labels)
+    return {each[0] for each, n in counts.items() if n > 1}
 
 
 def in_another_form(labels: pd.Series[Any]) -> Booleans:

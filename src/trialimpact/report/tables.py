@@ -212,13 +212,13 @@ def write_markdown(path: Path, text: str) -> None:
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """The same rows for CSV that people open: what a spreadsheet would run begins with an apostrophe.
 
-    >>> without_formulas(pd.DataFrame({"Level": ["=1+1", "-cmd|x", "-5.5 to 17", "North"]}))["Level"].tolist()
-    ["'=1+1", "'-cmd|x", '-5.5 to 17', 'North']
+    >>> without_formulas(pd.DataFrame({"Level": ["=1+1", "-A1", "-5.5 to 17", "North"]}))["Level"].tolist()
+    ["'=1+1", "'-A1", '-5.5 to 17', 'North']
     """
     return table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell)
 
 
-_FORMULA = re.compile(r"[=@\t\r]|[+-].*[|!(=+*/]")
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.,]+(?:$| to | points|%| \(|\*))")
 
 
 def to_markdown(table: pd.DataFrame) -> str:
