@@ -90,6 +90,7 @@ def two_to_the_40(array: np.ndarray) -> np.ndarray:
         ("claimants", lambda array: array[1:]),
         ("claimants", lambda array: -array),
         ("cells", lambda array: array + 7),
+        ("cells", lambda array: array.astype(float)),
     ],
 )
 def test_numbers_that_do_not_fit_together_are_no_moments(tmp_path: Path, name: str, change: Callable) -> None:

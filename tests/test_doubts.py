@@ -156,6 +156,35 @@ def test_characteristics_in_two_spellings() -> None:
         assert not ti.load_records(with_column, {**TRIAL.tables, "claimants": kept}).doubts, "categories without rows"
 
 
+def test_a_word_that_no_row_has_and_that_is_nearly_one_that_rows_have() -> None:
+    misspelt = with_data(
+        eligibility=[{"name": "people", "label": "people", "where": {"not": {"column": "gender", "equals": "Femal"}}}]
+    )
+    assert "in no row 'gender' is 'Femal', which the protocol names, and in some a word that is like it" in doubts_of(
+        misspelt
+    )
+    other = with_data(
+        eligibility=[{"name": "people", "label": "people", "where": {"not": {"column": "gender", "equals": "Other"}}}]
+    )
+    assert not ti.analyse_trial(other, TRIAL.tables).warnings
+
+
+def test_an_identifier_in_a_label_of_the_protocol_is_refused() -> None:
+    nino = str(TRIAL.tables["claimants"]["claimant_id"].iloc[0])
+    for label in (f"like {nino}", f"{nino[:2]} {nino[2:4]} {nino[4:6]} {nino[6:8]}"):
+        named = with_data(characteristics=[{"name": label, "column": "gender", "kind": "categorical"}])
+        with pytest.raises(ti.ProtocolError, match="a label of characteristic holds an identifier") as caught:
+            ti.analyse_trial(named, TRIAL.tables)
+        assert nino not in str(caught.value)
+
+
+def test_statuses_that_the_protocol_ranks_are_there() -> None:
+    unnamed = TRIAL.tables["markers"].rename(columns={"status": "state"})
+    ranked = with_data(sources__markers__status_order=["valid", "exempt", "out_of_scope", "error"])
+    with pytest.raises(ti.RecordError, match="markers: there is no column 'status'"):
+        ti.load_records(ranked, {**TRIAL.tables, "markers": unnamed})
+
+
 def test_one_identifier_that_stands_for_many() -> None:
     jobs = TRIAL.tables["employment"]
     of_one = jobs.head(400).assign(claimant_id=jobs["claimant_id"].iloc[0])

@@ -127,6 +127,8 @@ def _require_whole(moments: Moments) -> None:
         *((np.diff(table.place, prepend=-1) > 0).all() for table in tables),
         *(table.place.max(initial=-1) < math.prod(table.shape) for table in tables),
         *(((each >= 0) & (each < len(labels))).all() for each, labels in codes),
+        *(codes.dtype.kind == "i" for codes in (cells.stratum, cells.cluster, cells.arm)),
+        cells.members.dtype.kind == "b",
         cells.members.shape == (len(protocol.subgroup_names), len(cells)),
         cells.claimants.shape == cells.arm.shape and cells.claimants.dtype.kind == "i",
         (cells.claimants >= 0).all() and (moments.counts.count >= 0).all(),

@@ -54,6 +54,9 @@ def check_against(folder: str | Path, baseline: str | Path, *, rtol: float = 1e-
             raise OutputError(worded(f"{each}: no such folder.", remedy="write it with `trialimpact analyse`"))
     if folder.samefile(baseline):
         raise OutputError(worded(f"{folder}: is compared with itself.", remedy="name another folder as the baseline"))
+    if not (0 <= rtol < 1 and 0 <= atol < np.inf):
+        says = f"rtol={rtol:g} and atol={atol:g} let everything pass, or nothing."
+        raise OutputError(worded(says, remedy="give tolerances such as 1e-9 and 1e-12: rtol is from 0 to below 1"))
     names = _ours(baseline, KEYS)
     if not names:
         raise OutputError(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from trials import SmallTrial
 
-from trialimpact import estimate_bootstrap, estimate_cumulative
+from trialimpact import DesignError, estimate_bootstrap, estimate_cumulative
 from trialimpact.estimators.bootstrap import multiplicities
 from trialimpact.synthetic import simulate_trial
 
@@ -81,3 +81,9 @@ def test_days_that_are_not_asked_for_do_not_matter() -> None:
     found = estimate_bootstrap(trial.panel(), "a", horizon_days=8, draws=20)
     assert found.estimate == pytest.approx(estimate_cumulative(trial.moments(), "a").effect(8).estimate)
     assert np.isfinite(found.std_error)
+
+
+@pytest.mark.parametrize("draws", [1, 0, -1, 2.5, "99"])
+def test_draws_that_have_no_error(trial, draws) -> None:
+    with pytest.raises(DesignError, match=r"have no standard error|draws is a (float|str), not Integral"):
+        estimate_bootstrap(trial.panel(), "a", draws=draws)

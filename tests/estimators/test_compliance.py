@@ -132,3 +132,12 @@ def test_markers_tell_who_received_and_without_them_it_is_an_error() -> None:
 def test_membership_of_a_set() -> None:
     rays = ConfidenceSet(kind="two rays", low=-5.0, high=2.0)
     assert -6.0 in rays and 3.0 in rays and 0.0 not in rays
+
+
+def test_receipt_that_is_no_truth_value_a_claimant() -> None:
+    panel = simulate_trial(200, seed=1).panel()
+    for wrong in (np.ones(5, dtype=bool), np.arange(len(panel)), np.full(len(panel), np.nan)):
+        with pytest.raises(DesignError, match=r"received is of .* values, not a truth value a claimant of the panel"):
+            estimate_compliance(panel, "on_benefit", received=wrong)
+    with pytest.raises(DesignError, match=r"at is a list, not Integral\.\n  remedy: give one day"):
+        estimate_cumulative(simulate_trial(200, seed=1).moments(), "on_benefit").effect([91])

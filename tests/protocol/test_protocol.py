@@ -72,6 +72,7 @@ def test_it_is_frozen() -> None:
         ("horizon_days = 91", "horizon_days = 91\nlast_day = 50", "last_day must be at least 90"),
         ('control = "control"', 'control = "nothing"', "allocation.control 'nothing' is not one of the arms"),
         ("2020-12-31", "2018-12-31", "covered_from must be before extract_date"),
+        ('["UC"]', '["UC"]\nopen_end_dates = ["2020-06-30"]', "open_end_dates: the source covers 2020-06-30"),
         ('on = ["benefit"]', 'on = ["employment"]', "no spell source 'employment' (there are ['benefit'])"),
         ('on = ["benefit"]', 'on = ["benefit:UC"]', "'UC' is not a counted code of source 'benefit'"),
         ('on = ["benefit"]', 'on = ["followed"]', "uses no spell source"),

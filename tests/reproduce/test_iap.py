@@ -204,6 +204,9 @@ def test_a_baseline_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
         (tmp_path / folder / "flow.csv").write_text("a,b\n1,2\n")
     with pytest.raises(OutputError, match=r"flow.csv: its rows cannot be told apart"):
         check_against(tmp_path / "one", tmp_path / "other")
+    for tolerances in ({"rtol": float("inf")}, {"rtol": -1.0}, {"atol": float("nan")}):
+        with pytest.raises(OutputError, match="let everything pass, or nothing"):
+            check_against(tmp_path / "one", tmp_path / "other", **tolerances)
 
 
 def test_an_interval_that_is_not_there_is_an_error(iap: Reproduction) -> None:

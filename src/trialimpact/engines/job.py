@@ -32,7 +32,7 @@ from trialimpact.moments import Moments
 from trialimpact.panel import check_clusters
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.conditions import AgeIs
-from trialimpact.protocol.consistency import condition_parts
+from trialimpact.protocol.consistency import condition_parts, shown_words
 from trialimpact.stages import TrialCounts
 
 
@@ -125,15 +125,16 @@ class EngineJob:
     def _refuse_identifiers(self, facts: PeopleFacts, moments: Moments, sums: CharacteristicSums) -> None:
         """Stop where a label that is shown holds an identifier: words that may be one are looked up where they live."""
         levels = [level for _, level, _ in sums.columns]
-        shown = pd.Series([*facts.people["office"], *facts.reasons["reason"], *moments.strata, *levels], dtype=object)
+        words = [*levels, *(word for words in shown_words(self.inputs.protocol).values() for word in words)]
+        shown = pd.Series([*facts.people["office"], *facts.reasons["reason"], *moments.strata, *words], dtype=object)
         labels = shown.dropna().drop_duplicates()
         held = bool(holds_a_nino(labels).any())
         if self.inputs.protocol.identifiers.kind == "opaque" and (words := words_like_identifiers(labels)):
             found = fetch("identifiers", f"select count(*) as n from ti_keys where {among('person', words)}")
             held |= bool(int(self._answers(iter([found]))["identifiers"]["n"][0]))
         if held:
-            says = "a label that is shown (office, reason, stratum, characteristic) holds an identifier"
-            remedy = "remove identifiers from these columns: labels appear in tables"
+            says = "a label that is shown (office, reason, stratum, characteristic, protocol) holds an identifier"
+            remedy = "remove identifiers from these columns and labels: they appear in tables"
             raise RecordError(worded(f"{says}.", remedy=remedy))
 
     def _opening(self) -> Iterator[Step]:

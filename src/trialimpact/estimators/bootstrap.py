@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import of_its_kind
+from trialimpact.errors import DesignError, of_its_kind, require_kind, worded
 from trialimpact.estimators.contrast import Floats, chosen, difference, labels
 from trialimpact.estimators.ledger import sides_of
 from trialimpact.estimators.randomisation import weighted_counts
@@ -114,6 +115,9 @@ def estimate_bootstrap(
     >>> estimate_bootstrap(simulate_trial(n_claimants=200, seed=1).panel(), "on_benefit", draws=99)
     Bootstrap(on_benefit, iap; days over the first 273 days: ..., standard error ... from 99 draws)
     """
+    require_kind(draws, Integral, "draws", "give a whole number, such as 999")
+    if draws < 2:
+        raise DesignError(worded(f"{draws} draws have no standard error.", remedy="draw 999 or more"))
     name, contrast = chosen(panel.protocol, outcome, contrast)
     part = panel.outcome(name)
     target = target_of(panel, part, horizon_days=horizon_days, day=day)

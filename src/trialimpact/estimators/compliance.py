@@ -205,7 +205,10 @@ def estimate_compliance(
     part = panel.outcome(name)
     target = target_of(panel, part, horizon_days=horizon_days, day=day)
     members = panel.membership(subgroup)
-    receipt = _receipt(panel, contrast, members) if received is None else np.asarray(received, dtype=bool)
+    receipt = _receipt(panel, contrast, members) if received is None else np.asarray(received)
+    if receipt.dtype != bool or receipt.shape != (len(panel),):
+        says = f"received is of {receipt.size:,} {receipt.dtype} values, not a truth value a claimant of the panel"
+        raise DesignError(worded(f"{says} ({len(panel):,}).", remedy="give an array of True and False in their order"))
     compared = members & (panel.on_side(contrast.treatment) | panel.on_side(contrast.control))
     sides = (compared & receipt, compared & ~receipt)
     found = [side_influence(panel, part, side, target.weights) for side in sides]

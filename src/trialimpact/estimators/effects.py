@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from trialimpact.errors import DesignError, warn, worded
+from trialimpact.errors import DesignError, require_kind, warn, worded
 from trialimpact.estimators.confidence import two_sided_p, wald_limits
 from trialimpact.estimators.contrast import Comparison, Floats, difference, labels
 from trialimpact.intervals import Integers
@@ -134,6 +135,7 @@ class Effects:
         DesignError
             The day or horizon was not estimated.
         """
+        require_kind(at, Integral, "at", "give one day, or one horizon in days")
         place = int(np.searchsorted(self.at, at))
         if place == self.at.size or self.at[place] != at:
             first, last = int(self.at[0]), int(self.at[-1])

@@ -31,7 +31,7 @@ WORDS_FOR_UNKNOWN = frozenset(
 )
 """Fair words, but in a complement: who is not known not to be a woman is no man."""
 
-_SHORTLY, _A_WORD = 31, 3
+_SHORTLY, _A_WORD, _NEARLY = 31, 3, 0.85
 
 MOST_LABELS = 1_000
 """A column of more is no category."""
@@ -49,6 +49,7 @@ def doubts_of_tables(protocol: TrialProtocol, parsed: Mapping[str, Table], digit
     yield from _offices_like_others(protocol, parsed)
     yield from _labels_in_two_ways(protocol, parsed)
     yield from _words_for_nothing(protocol, parsed)
+    yield from _words_like_others(protocol, parsed)
     yield from _blank_columns(parsed)
     yield from _other_digits(protocol, parsed, digits)
 
@@ -208,6 +209,19 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
             said = ", ".join(map(repr, sorted({*found})))
             says = f"claimants: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
             yield f"{says}: leave blank what is missing"
+
+
+def _words_like_others(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> Iterator[str]:
+    """A word of a condition that no row has, and that is nearly one that rows have: nobody is in it, or everybody."""
+    table = parsed.get("claimants")
+    for name, words in words_asked(protocol).items():
+        if table is None or name not in table.others:
+            continue
+        there = [str(each) for each in _there(table.others[name]).dropna()]
+        for word in sorted({*words} - {*there}) if len(there) <= MOST_LABELS else ():
+            if not any(map(str.isdigit, word)) and get_close_matches(word, there, 1, cutoff=_NEARLY):
+                says = f"claimants: in no row {table.column(name)!r} is {word!r}, which the protocol names"
+                yield f"{says}, and in some a word that is like it"
 
 
 def _blank_columns(parsed: Mapping[str, Table]) -> Iterator[str]:

@@ -18,7 +18,7 @@ import pandas as pd
 from trialimpact.errors import BrokenRule, listed, printable
 from trialimpact.loaders.signatures import (
     NOT_TEXT,
-    first_line,
+    first_lines,
     separator_of,
     separator_of_header,
     why_no_csv,
@@ -253,7 +253,8 @@ def _read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
         if why := why_no_text(path):
             raise _NoCsvError(why) from None
         rows, fields = _ragged_rows(path)
-        if rows and (found := separator_of(first_line(path))):
+        header, row = first_lines(path)
+        if rows and (found := separator_of(header) or (separator_of(row) if fields else None)):
             raise _OtherSeparatorError(found) from None
         if rows:
             raise _RaggedError(rows, fields) from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from trialimpact.errors import BrokenRule, record_error
+from trialimpact.errors import BrokenRule, ProtocolError, record_error, worded
 from trialimpact.intervals import Booleans, Integers
 from trialimpact.loaders.identifiers import NOBODY, Keys, number_people, one_key_each, opaque_keys, parse_ninos
 from trialimpact.loaders.in_labels import holds_a_nino, holds_one_of
 from trialimpact.loaders.schema import Table, shown_labels
 from trialimpact.loaders.spelling import spelt_alike
+from trialimpact.protocol.consistency import shown_words
 from trialimpact.protocol.model import TrialProtocol
 
 
@@ -39,7 +41,17 @@ def number_claimants(protocol: TrialProtocol, parsed: dict[str, Table]) -> Integ
             theirs = protocol.identifiers.kind == "opaque" and holds_one_of(labels, keys)
             table.holds_identifier[name] = holds_a_nino(labels) | theirs
     _mark_people_of_the_trial(parsed, n_people)
+    _require_words_without_identifiers(protocol, keys)
     return digits
+
+
+def _require_words_without_identifiers(protocol: TrialProtocol, keys: list[Keys]) -> None:
+    """The protocol's own labels are shown as those of the records are."""
+    for noun, words in shown_words(protocol).items():
+        labels = pd.Series(words, dtype=object)
+        if holds_a_nino(labels).any() or (protocol.identifiers.kind == "opaque" and holds_one_of(labels, keys).any()):
+            says = f"the protocol: a label of {noun} holds an identifier."
+            raise ProtocolError(worded(says, remedy="take it out: labels appear in tables"))
 
 
 def _mark_other_spellings(parsed: dict[str, Table], keys: list[Keys], n_people: int) -> None:

@@ -126,7 +126,9 @@ def required_columns(protocol: TrialProtocol, name: str) -> tuple[str, ...]:
         return tuple(columns)
     if name == "markers":
         office = ("office",) if protocol.recruitment.offices else ()
-        return ("claimant_id", "marker_date", "marker", *office)
+        markers = protocol.sources.markers
+        status = ("status",) if markers is not None and "status_order" in markers.model_fields_set else ()
+        return ("claimant_id", "marker_date", "marker", *office, *status)
     code = ("code",) if protocol.sources.spells[name].counted_codes else ()
     return ("claimant_id", "start_date", "end_date", *code)
 

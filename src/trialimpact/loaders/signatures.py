@@ -98,10 +98,11 @@ def separator_of_header(name: str) -> str | None:
     return separator_of(name) or ("spaces" if _BETWEEN_SPACES.search(name) else None)
 
 
-def first_line(path: Path) -> str:
-    """The first line of a text file, or of what is inside where it is compressed: no more than its start."""
+def first_lines(path: Path) -> tuple[str, str]:
+    """The first two lines of a text file, or of what is inside where it is compressed: no more than their starts."""
     with _opened(path) as stream:
-        return stream.readline(_START).decode("utf-8", "replace")
+        first, second = (stream.readline(_START).decode("utf-8", "replace") for _ in range(2))
+    return first, second
 
 
 def _signed(start: bytes) -> str | None:

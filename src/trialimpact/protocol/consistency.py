@@ -162,8 +162,8 @@ def _states(protocol: TrialProtocol) -> Iterable[str]:
             yield f"states: {term!r} is not a spell source or a counted code of one (there are {sorted(spells)})"
 
 
-def _printable(protocol: TrialProtocol) -> Iterable[str]:
-    """Names and labels stand in headings and table cells: no line breaks, no control characters."""
+def shown_words(protocol: TrialProtocol) -> dict[str, list[str]]:
+    """The names and labels that stand in headings and table cells, by what they are of."""
     printed = {"name": [protocol.name], "arm": list(protocol.arms), "contrast": [c.label for c in protocol.contrasts]}
     printed["outcome"] = [each.label for each in protocol.outcomes]
     printed["subgroup"] = [each.label for each in protocol.subgroups]
@@ -172,7 +172,12 @@ def _printable(protocol: TrialProtocol) -> Iterable[str]:
     printed["level"] = [level.label for each in protocol.characteristics for level in each.levels]
     printed["family"] = [each.name for each in protocol.families]
     printed["states"] = list(protocol.states.labels) if protocol.states else []
-    for noun, labels in printed.items():
+    return printed
+
+
+def _printable(protocol: TrialProtocol) -> Iterable[str]:
+    """No line breaks, no control characters, no endless labels."""
+    for noun, labels in shown_words(protocol).items():
         if any(not label.isprintable() for label in labels):
             yield f"a label of {noun} has a line break or another character that cannot be printed"
         if any(len(label) > LONGEST_LABEL for label in labels):

@@ -89,6 +89,8 @@ class SpellSource(Source):
     def _consistent(self) -> Self:
         if self.covered_from >= self.extract_date:
             raise ValueError("covered_from must be before extract_date")
+        if covered := [each for each in self.open_end_dates if self.covered_from <= each < self.extract_date]:
+            raise ValueError(f"open_end_dates: the source covers {covered[0]}, on which spells may truly end")
         if self.ignored_codes and not self.counted_codes:
             raise ValueError("ignored_codes without counted_codes would count every code: list counted_codes")
         both = sorted(set(self.counted_codes) & set(self.ignored_codes))
