@@ -178,6 +178,12 @@ def test_an_identifier_in_a_label_of_the_protocol_is_refused() -> None:
         assert nino not in str(caught.value)
 
 
+def test_offices_that_are_words_for_nothing() -> None:
+    markers = TRIAL.tables["markers"]
+    said = doubts_of(TRIAL.protocol, markers=markers.assign(office=markers["office"].mask(markers.index < 9, "#N/A")))
+    assert "markers: in 9 rows 'office' is '#N/A', which is a value here: leave blank what is missing" in said
+
+
 def test_statuses_that_the_protocol_ranks_are_there() -> None:
     unnamed = TRIAL.tables["markers"].rename(columns={"status": "state"})
     ranked = with_data(sources__markers__status_order=["valid", "exempt", "out_of_scope", "error"])

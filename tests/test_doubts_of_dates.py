@@ -57,6 +57,12 @@ def test_a_day_that_a_form_filled_in(share: int, told: bool) -> None:
     assert ("rows have the same birth_date" in "".join(said_of(claimants=unknown))) == told
 
 
+def test_births_of_which_the_year_alone_is_known() -> None:
+    people = TRIAL.tables["claimants"]
+    (said,) = said_of(claimants=people.assign(birth_date=people["birth_date"].str[:4] + "-01-01"))
+    assert "were born on 1 January: see whether the year alone is known" in said
+
+
 def test_births_of_another_century() -> None:
     people = TRIAL.tables["claimants"]
     (said,) = said_of(claimants=some(people, "birth_date", "1901-01-01", people.index < 7))

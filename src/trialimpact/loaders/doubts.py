@@ -191,13 +191,12 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
 
     A word that the protocol names is one of its own.
     """
-    table = parsed.get("claimants")
     within = [each for part in condition_parts(protocol) if isinstance(part, Not) for each in parts_of(part)]
     denied, asked = {each.column for each in within if isinstance(each, ColumnIs)}, words_asked(protocol)
-    if table is None:
-        return
-    for name in map(str, table.others):
-        values = table.others[name]
+    people, offices = parsed.get("claimants"), _of_offices(parsed)
+    columns = [] if people is None else [(people, str(name), people.others[name]) for name in people.others]
+    columns += [] if offices is None else [(offices, "office", offices.label("office"))]
+    for table, name, values in columns:
         if name in table.days or pd.api.types.is_numeric_dtype(values.dtype):
             continue
         column = Coded.of(values)
@@ -207,7 +206,7 @@ def _words_for_nothing(protocol: TrialProtocol, parsed: Mapping[str, Table]) -> 
         n = int(column.spread(words.isin(found).to_numpy(dtype=bool), False).sum())
         if n:
             said = ", ".join(map(repr, sorted({*found})))
-            says = f"claimants: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
+            says = f"{table.name}: in {n:,} rows {table.column(name)!r} is {said}, which is a value here"
             yield f"{says}: leave blank what is missing"
 
 

@@ -75,6 +75,10 @@ def _one_day(name: str, column: str, days: Integers, skipped: int = 0) -> Iterat
 def _births(protocol: TrialProtocol, days: Integers) -> Iterator[str]:
     """A birth that is not known is mostly the first day of some century or of a computer's calendar."""
     yield from _one_day("claimants", "birth_date", days)
+    n, known = int((month_and_day(days) == 101).sum()), int((days != NO_DAY).sum())
+    if n >= max(A_FEW, A_THIRD * known):
+        says = f"claimants: {n:,} of {known:,} were born on 1 January"
+        yield f"{says}: see whether the year alone is known, and ages are those of the year"
     latest = max(day_of(source.extract_date) for source in protocol.sources.spells.values())
     if n := int(((days >= day_of(dt.date(EARLIEST, 1, 1))) & (days < latest - OLDEST)).sum()):
         says = f"claimants: of {n:,} the birth_date is more than {OLDEST / 365.25:.0f} years before the extract"
