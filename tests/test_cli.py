@@ -175,6 +175,8 @@ def test_simulate_then_analyse(tmp_path: Path) -> None:
     assert list(truth.columns) == ["outcome", "day", "treatment", "control"]
     done = run("analyse", tmp_path / "trial" / "protocol.toml", "--out", tmp_path / "out", "--quick")
     assert done.returncode == 0, done.stderr
+    turned = run("simulate", "--out", tmp_path / "tri\u202eal", "--claimants", "150", "--seed", "2")
+    assert "\\u202e" in turned.stdout and "\u202e" not in turned.stdout, "a path cannot steer a terminal"
     again = run("simulate", "--out", tmp_path / "trial", "--claimants", "150", "--seed", "3")
     assert again.returncode == 0
 

@@ -18,7 +18,7 @@ from trialimpact.cli_moments import moments_app
 from trialimpact.cli_monitor import monitor
 from trialimpact.cli_power import power_app
 from trialimpact.cli_report import publish, report
-from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, run
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, run, say_written
 from trialimpact.cli_simulate import simulate
 from trialimpact.errors import ProtocolError, RecordError, worded
 from trialimpact.protocol.conditions import MAX_DAYS
@@ -155,7 +155,7 @@ def analyse(  # noqa: PLR0913
         typer.echo(line)
     if in_doubt := analysis.counts.audit.sentence():
         typer.echo(f"{in_doubt} (audit.csv)", err=True)
-    typer.echo(f"written to {out} (raw: not for release); start with {out / 'summary.md'}")
+    say_written(out, start="summary.md", raw=True)
 
 
 def _red(analysis: TrialAnalysis, *, methods: bool) -> Iterator[str]:
@@ -221,7 +221,7 @@ def audit(
         typer.echo(line)
     if out is not None:
         write_audit(found, out)
-        typer.echo(f"written to {out} (raw: not for release); start with {out / 'audit.html'}")
+        say_written(out, start="audit.html", raw=True)
     if strict and found.level == "red":
         raise typer.Exit(1)
 
@@ -284,7 +284,7 @@ def reproduce(
         typer.echo(f"  unexplained: {row.id}: printed {row.printed}, computed {row.computed_printed or 'nothing'}")
     if more := len(found.comparison.unexplained[UNEXPLAINED_SHOWN:]):
         typer.echo(f"  and {more} more in {out / 'comparison.csv'}")
-    typer.echo(f"written to {out}; start with {out / 'reproduction.html'}")
+    say_written(out, start="reproduction.html")
     if strict and found.comparison.unexplained:
         raise typer.Exit(1)
 

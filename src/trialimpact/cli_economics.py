@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, say_written
 from trialimpact.protocol.conditions import MAX_DAYS
 
 
@@ -52,4 +52,4 @@ def cost_benefit(
             typer.echo(f"{each.contrast.treatment_words} against {each.contrast.control_words}: {line}")
     if out is not None:
         write_cost_benefit(found, out)
-        typer.echo(f"written to {out} (raw: not for release)")
+        say_written(out, raw=True)

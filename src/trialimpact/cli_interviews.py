@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, say_written
 
 
 def interviews(  # noqa: PLR0913
@@ -47,4 +47,4 @@ def interviews(  # noqa: PLR0913
     sample = draw_interviews(analysis, n, seed=seed, arms=arm, quotas=quotas, exclude=exclude or ())
     write_interviews(sample, out)
     typer.echo(sample.profile.round(3).to_string(index=False))
-    typer.echo(f"written to {out} (raw: not for release)")
+    say_written(out, raw=True)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import say_written
+
 moments_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -66,7 +68,8 @@ def merge(
     save_moments(total, out)
     for path, part in zip(files, parts, strict=True):
         typer.echo(f"{path}: {int(part.cells.claimants.sum()):,} claimants")
-    typer.echo(f"written to {out} (raw: not for release): {int(total.cells.claimants.sum()):,} claimants")
+    typer.echo(f"{int(total.cells.claimants.sum()):,} claimants")
+    say_written(out, raw=True)
 
 
 @moments_app.command()
@@ -91,4 +94,4 @@ def estimate(
         typer.echo(f"warning: {message}", err=True)
     for line in found.headlines():
         typer.echo(line)
-    typer.echo(f"written to {out} (raw: not for release)")
+    say_written(out, raw=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption
+from trialimpact.cli_running import BrokenRuleChoice, BrokenRuleOption, say_written
 
 
 def monitor(
@@ -40,6 +40,6 @@ def monitor(
         typer.echo(line)
     if out is not None:
         write_monitor(found, out)
-        typer.echo(f"written to {out} (raw: not for release); start with {out / 'monitor.html'}")
+        say_written(out, start="monitor.html", raw=True)
     if len(found.alarms):
         raise typer.Exit(1)

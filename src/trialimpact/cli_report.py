@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import say_written
+
 Results = Annotated[Path, typer.Argument(metavar="DIR", help="Results of `analyse`.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write; replaced if one of ours is in it.")]
 Pack = Annotated[
@@ -71,4 +73,4 @@ def _say(out: Path, pack: str) -> None:
     from trialimpact.disclosure import rule_pack
 
     typer.echo(f"disclosure control: {rule_pack(pack).label}")
-    typer.echo(f"written to {out}; start with {out / 'report.html'}")
+    say_written(out, start="report.html")

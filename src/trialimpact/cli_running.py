@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, worded
+from trialimpact.errors import DesignError, OutputError, ProtocolError, RecordError, TrialWarning, printable, worded
 
 
 class BrokenRuleChoice(StrEnum):
@@ -26,6 +26,12 @@ class BrokenRuleChoice(StrEnum):
 
 
 BrokenRuleOption = Annotated[BrokenRuleChoice, typer.Option(help="Stop, or set broken rows aside and count them.")]
+
+
+def say_written(out: Path, *, start: str = "", raw: bool = False) -> None:
+    """Where the results are, which page to start with, and that raw numbers are not for release."""
+    mark, page = " (raw: not for release)" if raw else "", f"; start with {out / start}" if start else ""
+    typer.echo(printable(f"written to {out}{mark}{page}"))
 
 
 def run(app: Callable[[], object]) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from trialimpact.cli_running import say_written
+
 
 class InventedTrial(StrEnum):
     """Which trial to invent records for, by its shipped protocol."""
@@ -43,4 +45,5 @@ def simulate(
     }
     trial = simulators[like](claimants, seed=seed)
     write_whole(out, trial.write, mark="synthetic")
-    typer.echo(f"{trial!r} written to {out}; nobody in it exists")
+    typer.echo(f"{trial!r}; nobody in it exists")
+    say_written(out)
