@@ -33,8 +33,23 @@ def test_the_first_argument_is_of_its_kind(name: str) -> None:
             getattr(ti, name)(**given)
 
 
+OTHERS = [
+    (name, argument.name, argument.annotation)
+    for name in CHECKED
+    for argument in list(inspect.signature(getattr(ti, name)).parameters.values())[1:]
+    if argument.annotation.removesuffix(" | None") in {"str", "str | Path", "Mapping[str, OutcomeSpells]", "Panel"}
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "kind"), OTHERS)
+def test_so_are_the_others_that_are_texts_paths_and_objects_of_ours(name: str, argument: str, kind: str) -> None:
+    with pytest.raises(ti.DesignError, match=rf"^{argument} is a object, not {re.escape(kind)}\.\n  remedy: give "):
+        getattr(ti, name)(**{argument: object()})
+
+
 def test_there_are_many_and_an_analysis_is_no_panel() -> None:
     assert len(CHECKED) > 50
+    assert len(OTHERS) > 30
     trial = simulate_trial(100, seed=1)
     with pytest.raises(ti.DesignError, match=r"sample is a TrialRecords, not TrialSample\.\n.*build_sample\(records\)"):
         ti.build_panel(ti.load_records(trial.protocol, trial.tables), {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -126,11 +126,25 @@ _WHERE_FROM = {
     "TrialResults": "read_results(folder), or analysis.results()",
     "str | Path": "a path",
     "Effects": "estimate_daily(moments) or estimate_cumulative(moments)",
+    "Mapping[str, OutcomeSpells]": "merge_spells(records), or analysis.spells",
+    "Mapping[str, TableLike]": 'tables or paths by source, as in {"claimants": "claimants.csv"}',
+    "Mapping[str, int]": 'names and numbers, as in {"female": 10}',
+    "Valuation": "read_valuation(path)",
+    "str": "its name, a text",
 }
+_PLAIN = ("str", "Path", "None", "Mapping")
+"""Words of an annotation that need no line above to be checked."""
+
+
+def _kinds_of(annotation: str) -> tuple[str, ...]:
+    """The classes that an annotation names, without what they hold."""
+    return tuple(kind.partition("[")[0] for kind in annotation.split(" | "))
 
 
 def of_its_kind(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Check the first argument of a public function: that it is of a class that its annotation names.
+    """Check the arguments of a public function: that each is of a class that its annotation names.
+
+    The first always, and every other whose annotation is made of the classes above.
 
     >>> from trialimpact import count_moments
     >>> count_moments("moments.npz")
@@ -139,18 +153,35 @@ def of_its_kind(function: Callable[_P, _R]) -> Callable[_P, _R]:
     trialimpact.errors.DesignError: panel is a str, not Panel.
       remedy: give build_panel(sample, spells), or analysis.panel
     """
-    name, kinds = next(iter(function.__annotations__.items()))
+    names = function.__code__.co_varnames
+    known = {*_PLAIN, *_WHERE_FROM}
+    asked = {
+        name: kinds
+        for name, kinds in function.__annotations__.items()
+        if name == names[0] or (name != "return" and known.issuperset(_kinds_of(kinds)))
+    }
 
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        given = args[0] if args else kwargs.get(name)
-        there = {each.__name__ for each in type(given).__mro__}
-        if (args or name in kwargs) and not there & {*kinds.split(" | ")}:
-            remedy = f"give {_WHERE_FROM.get(kinds, f'a {kinds}, as its own function returns it')}"
-            raise DesignError(worded(f"{name} is a {type(given).__name__}, not {kinds}.", remedy=remedy))
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name in asked.keys() & given.keys():
+            _require_of(given[name], name, asked[name])
         return function(*args, **kwargs)
 
     return checked
+
+
+def _require_of(given: object, name: str, annotation: str) -> None:
+    """Raise a `DesignError` where an argument is of no class that its annotation names."""
+    there = {each.__name__ for each in type(given).__mro__}
+    if isinstance(given, Mapping):
+        there.add("Mapping")
+    if given is None:
+        there.add("None")
+    if there.isdisjoint(_kinds_of(annotation)):
+        kinds = annotation.removesuffix(" | None")
+        remedy = f"give {_WHERE_FROM.get(kinds, f'a {kinds}, as its own function returns it')}"
+        raise DesignError(worded(f"{name} is a {type(given).__name__}, not {annotation}.", remedy=remedy))
 
 
 def record_error(broken: Sequence[BrokenRule], *, quarantine_helps: bool = True) -> RecordError:
