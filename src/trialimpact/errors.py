@@ -127,12 +127,10 @@ _WHERE_FROM = {
     "str | Path": "a path",
     "Effects": "estimate_daily(moments) or estimate_cumulative(moments)",
     "Mapping[str, OutcomeSpells]": "merge_spells(records), or analysis.spells",
-    "Mapping[str, TableLike]": 'tables or paths by source, as in {"claimants": "claimants.csv"}',
-    "Mapping[str, int]": 'names and numbers, as in {"female": 10}',
     "Valuation": "read_valuation(path)",
     "str": "its name, a text",
 }
-_PLAIN = ("str", "Path", "None", "Mapping")
+_PLAIN = ("Path", "None")
 """Words of an annotation that need no line above to be checked."""
 
 
@@ -158,7 +156,7 @@ def of_its_kind(function: Callable[_P, _R]) -> Callable[_P, _R]:
     asked = {
         name: kinds
         for name, kinds in function.__annotations__.items()
-        if name == names[0] or (name != "return" and known.issuperset(_kinds_of(kinds)))
+        if name == names[0] or (name != "return" and known.issuperset(kinds.split(" | ")))
     }
 
     @functools.wraps(function)
