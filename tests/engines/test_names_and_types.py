@@ -236,6 +236,18 @@ def test_identifiers_in_labels_stop_an_engine_too(engine: str, kind: str, person
     assert_alike(ENGINES[engine](protocol, tables), in_memory(protocol, tables))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("word", ["UNKNOWN", " n/a ", "-"])
+def test_a_word_for_people_who_are_not_known_is_nobody(engine: str, word: str) -> None:
+    trial = SmallTrial(people(), spells())
+    tables = dict(trial.tables)
+    name = next(each for each in tables if each != "claimants")
+    tables[name] = tables[name].assign(claimant_id=[word, *tables[name]["claimant_id"][1:]])
+    for run in (in_memory, ENGINES[engine]):
+        with pytest.raises(ti.RecordError, match=f"{name}: 1 of .*claimant_id_is_valid"):
+            run(trial.protocol, tables)
+
+
 TWICE = ("office", "marker", "")
 MAPPED_AND_ABSENT = ("status", "Status", 'columns = { status = "status" }')
 

@@ -27,6 +27,7 @@ class Word(str):
     __slots__ = ()
 
 
+NOBODYS = ["NA", "n/a", "NULL", "nan", ".", "Unknown", "not known", "NONE", "?", "-", "#N/A", "missing"]
 MESSY = ["", " ", "\t", None, np.nan, "AB123456C", "ab 12 34 56 c", "QQ123456", "GB123456A", "AB1234567", "AB١٢٣٤٥٦A",
          "AB１２３４５６", "AB123456\n", "AB123456\x00", "ſß123456A", "ß123456A", "ab12345", "\ud800", Word("AB123456D"),
          123456, 1.5, b"AB123456A"]  # fmt: skip
@@ -66,13 +67,18 @@ def test_every_prefix_is_told_apart() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.one_of(st.sampled_from(MESSY[:-3]), st.text(max_size=4)), max_size=8), st.sampled_from(DRESSES))
+@given(
+    st.lists(st.one_of(st.sampled_from([*MESSY[:-3], *NOBODYS]), st.text(max_size=4)), max_size=8),
+    st.sampled_from(DRESSES),
+)
 def test_opaque_identifiers_are_their_stripped_text(values: list[object], dress: str) -> None:
     keys = opaque_keys(dressed(values, dress))
     written = ["" if pd.isna(each) else str(each).strip() for each in values]
     assert keys.blank.tolist() == [not each for each in written]
-    assert keys.invalid.tolist() == ["\x00" in each for each in written]
-    people = list(dict.fromkeys(each for each in written if each and "\x00" not in each))
+    nobodys = {each.lower() for each in NOBODYS}
+    invalid = ["\x00" in each or each.lower() in nobodys for each in written]
+    assert keys.invalid.tolist() == invalid
+    people = list(dict.fromkeys(each for each, wrong in zip(written, invalid, strict=True) if each and not wrong))
     (codes,), n_people = number_people([keys])
     assert n_people == len(people)
     assert codes.tolist() == [people.index(each) if each in people else -1 for each in written]

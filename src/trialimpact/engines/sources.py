@@ -10,7 +10,14 @@ from trialimpact.engines.engine import Engine
 from trialimpact.engines.words import Step, among, as_text, both, code_of, flag, quoted, table, united
 from trialimpact.errors import BrokenRule, DesignError, record_error, unknown_name, worded
 from trialimpact.loaders import day_of
-from trialimpact.loaders.identifiers import FIRST_LETTERS, NEVER_ISSUED, SECOND_LETTERS, SUFFIXES, SYNTHETIC
+from trialimpact.loaders.identifiers import (
+    FIRST_LETTERS,
+    NEVER_ISSUED,
+    SECOND_LETTERS,
+    SUFFIXES,
+    SYNTHETIC,
+    WORDS_FOR_NOBODY,
+)
 from trialimpact.loaders.schema import DATES, LABELS, kind_of, required_columns
 from trialimpact.protocol import TrialProtocol
 from trialimpact.protocol.conditions import NAME, AgeOn, ColumnIs, DaysBetween
@@ -226,14 +233,15 @@ def _identity(inputs: Inputs, name: str) -> Iterator[str]:
     """The identifier that tells people apart, whether it is blank or not of the declared form, and the digit."""
     protocol = inputs.protocol
     blank = "claimant_id is null or trim(cast(claimant_id as varchar(250))) = ''"
-    digit, odd, valid = "-1", "1 = 0", "1 = 1"
+    digit, odd = "-1", "1 = 0"
     person = "trim(cast(claimant_id as varchar(250)))"
     if protocol.identifiers.kind == "nino":
         text = "replace(upper(cast(claimant_id as varchar(250))), ' ', '')"
         person, valid = f"substring({text}, 1, 8)", _is_nino(text, synthetic=protocol.identifiers.synthetic)
         digit = code_of(f"substring({text}, 8, 1)", DIGITS)
     else:
-        valid = "coalesce(odd_id, 0) = 0" if inputs.has(name, "odd_id") else valid
+        valid = f"not {among(f'lower({person})', WORDS_FOR_NOBODY)}"
+        valid = both([valid, "coalesce(odd_id, 0) = 0"]) if inputs.has(name, "odd_id") else valid
         told = "trim(cast(digit as varchar(250)))"
         if inputs.has(name, "digit"):
             digit = code_of(told, DIGITS)

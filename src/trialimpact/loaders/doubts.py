@@ -17,19 +17,11 @@ from trialimpact.loaders.doubts_of_dates import A_FEW, MANY, doubts_of_dates
 from trialimpact.loaders.identifiers import NOBODY
 from trialimpact.loaders.schema import Table
 from trialimpact.loaders.spelling import in_several_spellings, written_otherwise
-from trialimpact.loaders.values import Coded, as_text
+from trialimpact.loaders.values import WORDS_FOR_NOTHING, WORDS_FOR_UNKNOWN, Coded, as_text
 from trialimpact.protocol.conditions import ColumnIs, Not, parts_of
 from trialimpact.protocol.consistency import condition_parts, words_asked
 from trialimpact.protocol.model import TrialProtocol
 from trialimpact.protocol.sources import SpellSource
-
-WORDS_FOR_NOTHING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "#null!", "nan", "."})
-"""What R, Excel, SQL, pandas, SPSS and SAS write where there is no value, in small letters."""
-
-WORDS_FOR_UNKNOWN = frozenset(
-    {"unknown", "not known", "not stated", "not recorded", "missing", "refused", "prefer not to say", "none", "?", "-"}
-)
-"""Fair words, but in a complement: who is not known not to be a woman is no man."""
 
 _SHORTLY, _A_WORD, _NEARLY = 31, 3, 0.85
 

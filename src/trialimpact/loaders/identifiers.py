@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,10 +21,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialimpact.intervals import Booleans, Integers
-from trialimpact.loaders.values import arrow_text
+from trialimpact.loaders.values import WORDS_FOR_NOTHING, WORDS_FOR_UNKNOWN, arrow_text
 
 NOBODY = -1
 """The row number of a record whose identifier is blank, invalid, or not in the trial."""
+
+WORDS_FOR_NOBODY = tuple(sorted(WORDS_FOR_NOTHING | WORDS_FOR_UNKNOWN))
+"""Words that an extract writes for everybody whose identifier is not known, who are not one person."""
 
 FIRST_LETTERS, SECOND_LETTERS, SUFFIXES = (
     tuple(each) for each in ("ABCEGHJKLMNOPRSTWXYZ", "ABCEGHJKLMNPRSTWXYZ", "ABCD")
@@ -38,6 +42,7 @@ _KEPT_DIGITS, _NO_CHANCE = 15, 8
 _LONG = rf"^[0-9]{{{_KEPT_DIGITS + 1},}}$"
 _ENDS_IN_NOUGHTS = rf"^[0-9]{{{_KEPT_DIGITS}}}0+$"
 _SHORTENED = r"^[0-9]\.[0-9]{1,5}[eE]\+(?:0[6-9]|[1-9][0-9])$"
+_NOBODYS, _LONGEST = rf"(?i)^(?:{'|'.join(map(re.escape, WORDS_FOR_NOBODY))})$", max(map(len, WORDS_FOR_NOBODY))
 _NUMBERS_IN_DISGUISE = ("decimal", "floating", "mixed-integer-float")
 
 
@@ -85,10 +90,22 @@ def opaque_keys(values: pd.Series[Any]) -> Keys:
 
     Outer spaces are not part of an identifier; leading zeros are. Floats are whole numbers up to 2⁵³, of 32 bits up to
     2²⁴: above, two numbers may be one float. What a spreadsheet rounded (1.23457E+15, or all with noughts past fifteen
-    digits) is invalid. Bytes that are no text are written in hexadecimal digits.
+    digits) is invalid, and so is a word for nothing or nobody (NA, NULL, unknown). Bytes that are no text are written
+    in hexadecimal digits.
+
+    >>> opaque_keys(pd.Series(["7f3a9c", "Unknown", "NA"])).invalid.tolist()
+    [False, True, True]
     """
     keys = _as_keys(values)
-    return replace(keys, invalid=keys.invalid | (_are_rounded(keys.key) & ~keys.blank))
+    return replace(keys, invalid=keys.invalid | ((_are_rounded(keys.key) | _are_nobodys(keys.key)) & ~keys.blank))
+
+
+def _are_nobodys(key: Any) -> Booleans:
+    """Words that stand for people who are not known."""
+    if isinstance(key, np.ndarray):
+        return np.zeros(key.size, dtype=bool)
+    short = _compute().less_equal(_compute().binary_length(key), _LONGEST)
+    return _matching(key, short, _NOBODYS)
 
 
 def _are_rounded(key: Any) -> Booleans:

@@ -33,7 +33,8 @@ def claimant_id_is_given(table: Table, protocol: TrialProtocol) -> Booleans:
     ALL,
     "claimant_id",
     "identifiers have the declared form",
-    "correct the extract (numbers are whole, no larger than a float tells apart, not rounded by a spreadsheet); "
+    "correct the extract (numbers are whole, no larger than a float tells apart, not rounded by a spreadsheet; "
+    "no word such as unknown stands for people); "
     'or in [identifiers] kind = "opaque" (not NINOs), synthetic = true (prefix QQ)',
 )
 def claimant_id_is_valid(table: Table, protocol: TrialProtocol) -> Booleans:

@@ -14,6 +14,13 @@ from trialimpact.intervals import Booleans
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
+WORDS_FOR_NOTHING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "#null!", "nan", "."})
+"""What R, Excel, SQL, pandas, SPSS and SAS write where there is no value, in small letters."""
+
+WORDS_FOR_UNKNOWN = frozenset(
+    {"unknown", "not known", "not stated", "not recorded", "missing", "refused", "prefer not to say", "none", "?", "-"}
+)
+"""Fair words of a characteristic, but in a complement (who is not known not to be a woman is no man); nobody's name."""
 
 _DATES = ("date", "datetime", "empty")
 
